@@ -1,0 +1,15 @@
+# Scalar code is for x86-64-v2; hot kernels are also compiled for v3 and v4 and chosen at start
+# (include/linalg/kernel.h). Other architectures get the compiler's default.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  target_compile_options(temper_core PUBLIC -march=x86-64-v2)
+endif()
+target_compile_options(temper_core PUBLIC -Wall -Wextra -Wshadow -Wconversion -Wvla -Wno-psabi
+  $<$<NOT:$<CONFIG:Debug>>:-O3> -fno-math-errno -fno-trapping-math)
+if(TEMPER_WARNINGS_AS_ERRORS)
+  target_compile_options(temper_core PUBLIC -Werror)
+endif()
+if(TEMPER_SANITIZE)
+  target_compile_options(temper_core PUBLIC -fsanitize=address,undefined
+    -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  target_link_options(temper_core PUBLIC -fsanitize=address,undefined)
+endif()

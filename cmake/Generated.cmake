@@ -1,0 +1,14 @@
+# generated/build_info.h: what `temper --version` and every file's provenance say of the build.
+find_package(Git QUIET)
+set(TEMPER_COMMIT "unknown")
+if(Git_FOUND)
+  execute_process(COMMAND ${GIT_EXECUTABLE} -C ${CMAKE_SOURCE_DIR} describe --always --dirty --abbrev=12
+                  OUTPUT_VARIABLE commit OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE failed)
+  if(NOT failed)
+    set(TEMPER_COMMIT ${commit})
+  endif()
+endif()
+string(TOUPPER "${CMAKE_BUILD_TYPE}" type)
+set(TEMPER_FLAGS "${CMAKE_C_FLAGS} ${CMAKE_C_FLAGS_${type}}")
+string(STRIP "${TEMPER_FLAGS}" TEMPER_FLAGS)
+configure_file(${CMAKE_SOURCE_DIR}/cmake/build_info.h.in ${CMAKE_BINARY_DIR}/generated/build_info.h)

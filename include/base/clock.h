@@ -1,0 +1,7 @@
+/// Wall time.
+#pragma once
+
+/// Local. Seconds of a clock that never steps back; only differences mean something.
+double clock_now_s(void);
+/// Local. The date as 2026-11-23T16:28:54Z into `out` (at least 21 bytes).
+void clock_utc(char out[21]);

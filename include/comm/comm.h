@@ -1,0 +1,61 @@
+/// The communicator and its typed collectives: this folder holds all MPI calls of the program.
+/// On a communicator of one rank nothing calls MPI, so commands that need no MPI share all code.
+#pragma once
+#include "base/status.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// Marks prototypes of functions that every rank of the communicator must call (read by a lint).
+#define COLLECTIVE
+
+typedef struct {
+    int rank, size;
+    void *handle; ///< the MPI communicator; NULL: this process alone, without MPI
+} Comm;
+
+/// Collective. Starts MPI (funneled threads). USAGE if the launcher started several tasks but MPI
+/// sees a world of one (a wrong `srun --mpi=`).
+COLLECTIVE
+Status comm_start(Comm *world);
+/// Collective.
+COLLECTIVE
+void comm_stop(Comm *world);
+/// Local. This process alone.
+Comm comm_self(void);
+
+COLLECTIVE
+void comm_barrier(const Comm *comm);
+/// Collective. `bytes` may exceed 2 GiB and must be the same on all ranks.
+COLLECTIVE
+void comm_broadcast(const Comm *comm, void *data, size_t bytes, int root);
+/// Collective. A text that only the root knows: the others get their own copy (`mem_free`).
+COLLECTIVE
+void comm_broadcast_text(const Comm *comm, char **text, int root);
+COLLECTIVE
+void comm_sum_int64(const Comm *comm, int64_t *values, int count);
+COLLECTIVE
+void comm_max_int64(const Comm *comm, int64_t *values, int count);
+COLLECTIVE
+void comm_max_double(const Comm *comm, double *values, int count);
+/// Collective. The sum of `value` over the ranks below this one: its offset into the whole.
+COLLECTIVE
+int64_t comm_offset(const Comm *comm, int64_t value);
+/// Collective. Concatenates every rank's bytes in rank order on all ranks: rank r gives counts[r]
+/// bytes (`counts` is the same everywhere). `all` may not overlap `mine`.
+COLLECTIVE
+void comm_gather_all(const Comm *comm, void *all, const void *mine, const int64_t *counts_bytes);
+/// Collective. One int64 of each rank, on all ranks: all[size].
+COLLECTIVE
+void comm_gather_int64(const Comm *comm, int64_t *all, int64_t mine);
+/// Collective. Variable bytes of each rank, concatenated in rank order on rank 0: *all is owned by
+/// the caller there (`mem_free`), NULL elsewhere.
+COLLECTIVE
+void comm_gather_root(const Comm *comm, char **all, size_t *all_bytes, const void *mine,
+                      size_t mine_bytes);
+
+/// Collective. Ranks of this communicator on this node, and this rank's place among them.
+COLLECTIVE
+void comm_node(const Comm *comm, int *ranks_on_node, int *rank_on_node);
+/// Local. "Open MPI v4.1.4, ..." of the library in use.
+const char *comm_library(void);

@@ -1,0 +1,28 @@
+/// Matrix products: the only BLAS calls. Every product is cut into tiles whose shapes are a function
+/// of the product's shape alone; a tile is one single-threaded call, and threads take tiles in any
+/// order. So the bits do not depend on the number of threads.
+#pragma once
+#include <stdint.h>
+
+/// Local, threads inside. Y = X W' + beta Y, with bias where given (then beta must be 0):
+/// y (m, n), x (m, k), w (n, k), bias (n) or NULL. Row-major, contiguous.
+void gemm_forward(float *y, const float *x, const float *w, const float *bias, int64_t m, int64_t n,
+                  int64_t k, float beta);
+/// Local, threads inside. dX = dY W + beta dX: dx (m, k), dy (m, n), w (n, k).
+void gemm_backward_input(float *dx, const float *dy, const float *w, int64_t m, int64_t n,
+                         int64_t k, float beta);
+/// Local, threads inside. dW = dY' X + beta dW: dw (n, k), dy (m, n), x (m, k).
+void gemm_backward_weight(float *dw, const float *dy, const float *x, int64_t m, int64_t n,
+                          int64_t k, float beta);
+
+/// Local. Makes the BLAS use kernels for this CPU: old OpenBLAS releases do not know new CPUs and
+/// fall back to AVX2 where AVX-512 doubles the rate. Starts the program again (execv) with
+/// OPENBLAS_CORETYPE set if that helps and the user did not set it; returns otherwise.
+void gemm_choose_core(char **argv);
+/// Local. One thread a call, from now on.
+void gemm_start(void);
+/// Local. "SkylakeX", "Haswell", ... of the library in use.
+const char *gemm_core(void);
+const char *gemm_library(void);
+/// Local. Measured GFLOP/s of one thread on a 768^3 product (takes about 0.02 s).
+double gemm_measure_gflops(void);

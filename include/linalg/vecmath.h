@@ -1,0 +1,24 @@
+/// Kernels on flat arrays: the only float arithmetic outside nn/. Local; x86-64-v2, v3 and v4 forms
+/// are chosen at start (linalg/kernel.h). Sums are over fixed blocks, so bits do not depend on
+/// threads or alignment.
+#pragma once
+#include <stdint.h>
+
+/// y += x, y = a + b over n elements.
+void vec_add(float *y, const float *x, int64_t n);
+void vec_sum(float *y, const float *a, const float *b, int64_t n);
+void vec_scale(float *y, float factor, int64_t n);
+/// Sum of squares in double: pairwise over blocks of 65536 elements counted from x.
+double vec_square_sum(const float *x, int64_t n);
+/// True if an element is NaN or infinite.
+int vec_has_bad(const float *x, int64_t n);
+
+/// One AdamW step on n elements (Loshchilov & Hutter 2019, as torch.optim.AdamW):
+/// p *= 1 - lr wd; m += (1 - b1)(g - m); v = b2 v + (1 - b2) g^2;
+/// p -= lr / c1 * m / (sqrt(v / c2) + eps), with c1 = 1 - b1^t, c2 = 1 - b2^t, g = scale * gradient.
+typedef struct {
+    float learning_rate, beta1, beta2, epsilon, weight_decay;
+    double correction1, correction2; ///< c1, c2
+    float gradient_scale;            ///< clipping factor
+} AdamStep;
+void vec_adam(float *p, float *m, float *v, const float *g, int64_t n, const AdamStep *step);

@@ -1,0 +1,47 @@
+/// The operators. Each lives in the file of its name, with its formula, its backward pass and its
+/// row in the gradient test's table. T tokens, B sequences, C width; outputs are new values on the
+/// tape. All are Local, use this rank's threads, and cannot fail: shapes are checked by `CHECK`.
+/// Sums over tokens (gradients of biases, gains, tables) go over fixed blocks of 64 tokens, pairwise,
+/// so bits do not depend on threads.
+#pragma once
+#include "nn/tape.h"
+
+/// embedding.c: y (T, C) = word[ids] + position[place in its sequence + offset] + type[types].
+/// `type` may be NULL. word is a table (touched rows) unless its gradient is dense.
+Var *embedding(Tape *tape, Weight *word, Weight *position, Weight *type, int64_t position_offset);
+
+/// linear.c: y (rows, n) = x (rows, k) w' + b; w (n, k), b (1, n) or NULL.
+Var *linear(Tape *tape, Var *x, Weight *w, Weight *b);
+
+/// norm.c: y = LN(residual + dropout(x)), LN(s) = (s - mean) / sqrt(var + eps) * gain + bias with
+/// the biased variance over the width. `residual` may be NULL. Ba et al. 2016.
+Var *layer_norm(Tape *tape, Var *residual, Var *x, Weight *gain, Weight *bias, double eps,
+                double dropout);
+
+/// attention.c: softmax(Q K' / sqrt(d)) V per sequence and head; qkv (T, 3 C) holds q | k | v, each
+/// head's d columns together; y (T, C). Dropout on the probabilities. `causal`: keys up to the
+/// query only, at half the cost. Probabilities are recomputed in backward, not stored.
+Var *attention(Tape *tape, Var *qkv, int64_t heads, bool causal, double dropout);
+
+typedef enum { GELU, GELU_TANH, TANH, RELU, SILU } ActivationKind;
+/// activation.c: elementwise. GELU is the exact erf form, GELU_TANH Hugging Face's gelu_new.
+Var *activation(Tape *tape, Var *x, ActivationKind kind);
+/// Local. The kind by Hugging Face's name ("gelu", "gelu_new", "gelu_pytorch_tanh", "tanh", "relu",
+/// "silu", "swish"); false if unknown.
+bool activation_by_name(ActivationKind *out, const char *name);
+
+/// dropout.c: y = x * mask / (1 - p); the coordinate of randomness is (step, sample, element of the
+/// sequence), so the mask does not depend on the leaf. x has T or B rows. p = 0: x itself.
+Var *dropout(Tape *tape, Var *x, double p);
+
+/// select.c: y (B, C) = the first token of every sequence.
+Var *first_tokens(Tape *tape, Var *x);
+
+/// loss.c: cross entropy of logits (B, K) against labels (B):
+/// sum over rows of w[label] * ((1 - s) * -log p[label] + s / K * sum_k -log p[k]), each divided by
+/// `divisor` (the sum of w[label] over the whole step), with s the label smoothing; class_weights
+/// (K) or NULL = ones. With smoothing the second term is weighted per class as in PyTorch:
+/// s / K * sum_k w[k] * -log p[k]. Returns the sum in double and, when training, fills the gradient
+/// of `logits`.
+double cross_entropy(Tape *tape, Var *logits, const int32_t *labels, const double *class_weights,
+                     double label_smoothing, double divisor);

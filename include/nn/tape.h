@@ -1,0 +1,90 @@
+/// The tape of one leaf: operators append records on the way forward, `tape_backward` walks them in
+/// reverse. Activations, saved values and gradients live in one arena that is reserved before the
+/// run and reset per leaf; nothing here can fail.
+///
+/// An operator is one file under nn/: its function checks shapes, computes the value, and, if
+/// anything it reads needs a gradient, records a backward function with a context taken from the
+/// tape. Backward functions read `tape_gradient(output)` and add to the gradients of the operands:
+///
+///     bool first;
+///     float *dx = tape_gradient_for(tape, x, &first);   // first: store, else: add
+#pragma once
+#include "base/mem.h"
+#include "nn/packing.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/// A value of the forward pass.
+typedef struct {
+    int64_t rows, cols;
+    float *value;        ///< (rows, cols), row-major
+    float *gradient;     ///< same shape; NULL until a consumer's backward asked for it
+    bool needs_gradient; ///< something trainable lies behind it
+} Var;
+
+/// Gradient of a lookup table as the rows that a leaf touched, ids ascending and unique.
+typedef struct {
+    int64_t count, capacity; ///< capacity: most rows a leaf can touch
+    int64_t cols;
+    int32_t *ids; ///< (count)
+    float *rows;  ///< (count, cols)
+} TouchedRows;
+
+/// A parameter as operators see it. A vector (bias, gain) has rows = 1.
+typedef struct {
+    int64_t rows, cols;
+    const float *value;   ///< (rows, cols)
+    float *gradient;      ///< (rows, cols) or NULL; frozen if both this and `touched` are NULL
+    TouchedRows *touched; ///< of a lookup table, instead of `gradient`
+    bool written;         ///< this leaf's backward pass has stored into the gradient: now add
+} Weight;
+
+/// What a forward pass is for.
+typedef struct {
+    uint64_t seed;
+    uint32_t step;
+    uint32_t pass; ///< number of this pass within the step, and of the model; 0 if there is one
+    bool training; ///< dropout is on and records are made
+} Pass;
+
+typedef struct Tape Tape;
+typedef void (*Backward)(Tape *tape, void *context);
+
+/// Local. Reserves address space, not memory. The caller owns the tape.
+Tape *tape_new(size_t arena_bytes);
+void tape_free(Tape *tape);
+/// Local. Forgets everything and starts a pass over `packing`, which must outlive it.
+void tape_start(Tape *tape, const Pass *pass, const Packing *packing);
+const Pass *tape_pass(const Tape *tape);
+const Packing *tape_packing(const Tape *tape);
+/// Local. Highest use of the arena so far.
+size_t tape_peak_bytes(const Tape *tape);
+
+/// Local. A new value, not initialised; lives until the next `tape_start`.
+Var *tape_var(Tape *tape, int64_t rows, int64_t cols, bool needs_gradient);
+/// Local. Memory that lives as long: saved values and contexts.
+void *tape_take(Tape *tape, size_t bytes);
+/// Local. Scratch for the operator that runs now: taken back when it returns to
+/// `tape_scratch_end`. Nests.
+size_t tape_scratch_begin(Tape *tape);
+void tape_scratch_end(Tape *tape, size_t mark);
+
+/// Local. True if an operator with this result must record: training, and the result needs it.
+bool tape_records(const Tape *tape, const Var *result);
+/// Local. Records an operator whose result is `output`. `context` is from `tape_take`.
+void tape_record(Tape *tape, Var *output, Backward backward, void *context);
+/// Local. Number of the next random site of this pass: 0, 1, 2 ... in forward order.
+uint32_t tape_site(Tape *tape);
+
+/// Local, in a backward function: the complete gradient of the record's output.
+const float *tape_gradient(Tape *tape, Var *output);
+/// Local, in a backward function: where the gradient of operand `x` goes; NULL if x needs none.
+/// *first says that nothing is there yet: store, do not add.
+float *tape_gradient_for(Tape *tape, Var *x, bool *first);
+/// Local, in a backward function: the gradient of a weight, likewise; NULL if frozen.
+float *weight_gradient_for(Weight *weight, bool *first);
+
+/// Local. Walks the records in reverse from `loss`, whose gradient the caller has filled through
+/// `tape_gradient_for`. `done(weight)` per weight is not called: see train/gradients.
+void tape_backward(Tape *tape);

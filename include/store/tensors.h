@@ -1,0 +1,79 @@
+/// One HDF5 file of named tensors and named values, written by all ranks and checked by every
+/// reader. Canonical: full logical shapes, whatever the rank count. Rank 0 makes the structure with
+/// the serial driver and reserves the space; ranks write their ranges independently at the data
+/// sets' offsets, looping on short writes, with a CRC-32C per 4 MiB block of each tensor; rank 0
+/// writes the integrity table and the commit record, closes, syncs, renames, syncs the folder. The
+/// rename is the commit: a file is whole under its name or not there.
+#pragma once
+#include "comm/comm.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum { ELEMENT_F32, ELEMENT_F64, ELEMENT_I32, ELEMENT_I64, ELEMENT_U8 } ElementType;
+size_t element_bytes(ElementType type);
+
+/// A tensor to write: this rank holds elements [first, first + count) of the row-major whole. Over
+/// all ranks the ranges cover the tensor exactly once (a rank may hold none).
+typedef struct {
+    const char *path; ///< "model/bert.pooler.dense.weight", "optim/exp_avg/...", "tokens"
+    ElementType type;
+    int rank;        ///< dimensions, 0 to 4
+    int64_t dims[4]; ///< same on all ranks
+    int64_t first, count;
+    const void *data; ///< borrowed: the `count` elements
+} TensorPart;
+
+/// A named value: an attribute of the root group, or a scalar text data set if it holds a '/' or
+/// is longer than 4 KiB.
+typedef struct {
+    const char *name;
+    enum { VALUE_TEXT, VALUE_INT, VALUE_REAL } kind;
+    const char *text;
+    int64_t integer;
+    double real;
+} Value;
+
+/// Collective. Writes PATH for schema NAME ("model", "dataset", "checkpoint"). Everything but the
+/// parts' ranges and data is rank 0's. On failure the target and older files are as before, and
+/// every rank has the message.
+COLLECTIVE
+Status tensors_write(const Comm *comm, const char *path, const char *schema, const Value *values,
+                     int value_count, const TensorPart *parts, int part_count);
+
+/// An open file.
+typedef struct TensorFile TensorFile;
+
+typedef struct {
+    const char *path; ///< borrowed from the file
+    ElementType type;
+    int rank;
+    int64_t dims[4];
+    int64_t elements;
+} TensorInfo;
+
+/// Local. Opens with the serial driver and checks schema, version, commit record and the table of
+/// checksums. FAILED if the file is unreadable, foreign, damaged or unfinished.
+Status tensors_open(TensorFile **out, const char *path, const char *schema);
+/// Local. Any schema.
+Status tensors_open_any(TensorFile **out, const char *path);
+void tensors_close(TensorFile *file); ///< NULL-safe
+const char *tensors_schema(const TensorFile *file);
+const char *tensors_file_path(const TensorFile *file);
+
+int tensors_count(const TensorFile *file);
+const TensorInfo *tensors_at(const TensorFile *file, int index);
+/// Local. NULL if there is none of that path.
+const TensorInfo *tensors_find(const TensorFile *file, const char *path);
+/// Local. Reads elements [first, first + count) into `out` and verifies every block it touches.
+/// FAILED with file, tensor, block and byte range on damage.
+Status tensors_read(TensorFile *file, const TensorInfo *info, int64_t first, int64_t count,
+                    void *out);
+
+int tensors_value_count(const TensorFile *file);
+const Value *tensors_value_at(const TensorFile *file, int index);
+/// Local. By name; the fallback if absent or of another kind. Borrowed from the file.
+const char *tensors_text(const TensorFile *file, const char *name, const char *fallback);
+int64_t tensors_int(const TensorFile *file, const char *name, int64_t fallback);
+double tensors_real(const TensorFile *file, const char *name, double fallback);

@@ -1,0 +1,189 @@
+#include "base/text.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void reserve(Text *text, size_t more)
+{
+    size_t need = text->length_bytes + more + 1;
+    if (need <= text->capacity_bytes) return;
+    size_t capacity = text->capacity_bytes ? text->capacity_bytes : 64;
+    while (capacity < need) capacity *= 2;
+    text->data = mem_resize(text->data, capacity, 1);
+    text->capacity_bytes = capacity;
+}
+
+void text_append_bytes(Text *text, const void *more, size_t bytes)
+{
+    reserve(text, bytes);
+    if (bytes) memcpy(text->data + text->length_bytes, more, bytes);
+    text->length_bytes += bytes;
+    text->data[text->length_bytes] = '\0';
+}
+
+void text_append(Text *text, const char *more)
+{
+    text_append_bytes(text, more, strlen(more));
+}
+
+void text_printf(Text *text, const char *format, ...)
+{
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int length = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    CHECK(length >= 0, "bad format '%s'", format);
+    reserve(text, (size_t)length);
+    vsnprintf(text->data + text->length_bytes, (size_t)length + 1, format, again);
+    va_end(again);
+    text->length_bytes += (size_t)length;
+}
+
+const char *text_chars(const Text *text)
+{
+    return text->data ? text->data : "";
+}
+
+void text_clear(Text *text)
+{
+    text->length_bytes = 0;
+    if (text->data) text->data[0] = '\0';
+}
+
+void text_release(Text *text)
+{
+    mem_free(text->data);
+    *text = (Text){ 0 };
+}
+
+bool text_to_int64(int64_t *out, const char *text)
+{
+    char *end;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    if (end == text || *end || errno) return false;
+    *out = value;
+    return true;
+}
+
+bool text_to_double(double *out, const char *text)
+{
+    char *end;
+    double value = strtod(text, &end);
+    if (end == text || *end || !isfinite(value)) return false;
+    *out = value;
+    return true;
+}
+
+bool text_to_bool(bool *out, const char *text)
+{
+    static const char *const words[][2] = {
+        { "true", "false" }, { "yes", "no" }, { "on", "off" }, { "1", "0" }
+    };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        for (int no = 0; no < 2; no++) {
+            if (strcasecmp(text, words[i][no])) continue;
+            *out = !no;
+            return true;
+        }
+    }
+    return false;
+}
+
+/// Levenshtein distance, capped at 63 characters a name.
+static int edit_distance(const char *a, const char *b)
+{
+    int row[64];
+    int length = (int)strnlen(b, 63);
+    for (int j = 0; j <= length; j++) row[j] = j;
+    for (int i = 1; a[i - 1]; i++) {
+        int diagonal = row[0];
+        row[0] = i;
+        for (int j = 1; j <= length; j++) {
+            int best = diagonal + (a[i - 1] != b[j - 1]);
+            if (row[j] + 1 < best) best = row[j] + 1;
+            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+            diagonal = row[j];
+            row[j] = best;
+        }
+    }
+    return row[length];
+}
+
+const char *text_nearest(const char *name, const char *const *names, int count)
+{
+    const char *best = NULL;
+    int least = (int)strlen(name) / 2 + 1;
+    for (int i = 0; i < count; i++) {
+        int distance = edit_distance(name, names[i]);
+        if (distance >= least) continue;
+        least = distance;
+        best = names[i];
+    }
+    return best;
+}
+
+Status text_read_file(char **out, size_t *bytes, const char *path)
+{
+    Status status = OK;
+    char *data = NULL;
+    struct stat info;
+    size_t done = 0;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0 || fstat(file, &info)) FAIL(FAILED, "%s: %s", path, strerror(errno));
+    if (!S_ISREG(info.st_mode)) FAIL(FAILED, "%s: not a regular file", path);
+    data = mem_new((size_t)info.st_size + 1, 1);
+    while (done < (size_t)info.st_size) {
+        ssize_t got = read(file, data + done, (size_t)info.st_size - done);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) FAIL(FAILED, "%s: %s", path, strerror(errno));
+        if (got == 0) break;
+        done += (size_t)got;
+    }
+    data[done] = '\0';
+    *out = data;
+    data = NULL;
+    if (bytes) *bytes = done;
+done:
+    mem_free(data);
+    if (file >= 0) close(file);
+    return status;
+}
+
+Status text_write_file(const char *path, const char *data, size_t bytes)
+{
+    Status status = OK;
+    Text partial = { 0 };
+    int file = -1;
+    text_printf(&partial, "%s.partial", path);
+    file = open(partial.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (file < 0) FAIL(FAILED, "%s: %s", path, strerror(errno));
+    for (size_t at = 0; at < bytes;) {
+        ssize_t put = write(file, data + at, bytes - at);
+        if (put < 0 && errno == EINTR) continue;
+        if (put < 0) FAIL(FAILED, "%s: %s", path, strerror(errno));
+        at += (size_t)put;
+    }
+    if (fsync(file)) FAIL(FAILED, "%s: %s", path, strerror(errno));
+    if (close(file)) {
+        file = -1;
+        FAIL(FAILED, "%s: %s", path, strerror(errno));
+    }
+    file = -1;
+    if (rename(partial.data, path)) FAIL(FAILED, "%s: %s", path, strerror(errno));
+done:
+    if (file >= 0) close(file);
+    if (status != OK && partial.data) unlink(partial.data);
+    text_release(&partial);
+    return status;
+}

@@ -1,0 +1,188 @@
+#include "comm/comm.h"
+#include "base/mem.h"
+
+#include <mpi.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const size_t piece_bytes = (size_t)1 << 30; // MPI counts are int
+
+static MPI_Comm mpi(const Comm *comm)
+{
+    return (MPI_Comm)comm->handle;
+}
+
+static void abort_job(void)
+{
+    MPI_Abort(MPI_COMM_WORLD, FAILED);
+}
+
+/// Open MPI's I/O and wait settings that this program wants, unless the user set them.
+static void set_defaults(void)
+{
+    setenv("OMPI_MCA_fbtl_posix_write_datasieving", "0", 0);
+    setenv("OMPI_MCA_fbtl_posix_read_datasieving", "0", 0);
+}
+
+static int launched_tasks(void)
+{
+    static const char *const names[] = { "SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE",
+                                         "PMI_SIZE" };
+    int most = 1;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *value = getenv(names[i]);
+        if (value && atoi(value) > most) most = atoi(value);
+    }
+    return most;
+}
+
+Status comm_start(Comm *world)
+{
+    int granted;
+    set_defaults();
+    MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &granted);
+    status_on_abort(abort_job);
+    world->handle = MPI_COMM_WORLD;
+    MPI_Comm_rank(MPI_COMM_WORLD, &world->rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &world->size);
+    if (world->size == 1 && launched_tasks() > 1)
+        return status_fail(USAGE,
+                           "the launcher started %d tasks but MPI sees only one: this MPI was not "
+                           "reached by the launcher; try 'srun --mpi=pmix' or mpirun",
+                           launched_tasks());
+    return OK;
+}
+
+void comm_stop(Comm *world)
+{
+    if (!world->handle) return;
+    status_on_abort(NULL);
+    MPI_Finalize();
+    *world = comm_self();
+}
+
+Comm comm_self(void)
+{
+    return (Comm){ .rank = 0, .size = 1, .handle = NULL };
+}
+
+void comm_barrier(const Comm *comm)
+{
+    if (comm->size > 1) MPI_Barrier(mpi(comm));
+}
+
+void comm_broadcast(const Comm *comm, void *data, size_t bytes, int root)
+{
+    if (comm->size == 1) return;
+    for (size_t at = 0; at < bytes; at += piece_bytes) {
+        size_t piece = bytes - at < piece_bytes ? bytes - at : piece_bytes;
+        MPI_Bcast((char *)data + at, (int)piece, MPI_BYTE, root, mpi(comm));
+    }
+}
+
+void comm_broadcast_text(const Comm *comm, char **text, int root)
+{
+    if (comm->size == 1) return;
+    uint64_t bytes = comm->rank == root ? strlen(*text) + 1 : 0;
+    comm_broadcast(comm, &bytes, sizeof bytes, root);
+    if (comm->rank != root) *text = mem_new(bytes, 1);
+    comm_broadcast(comm, *text, bytes, root);
+}
+
+static void reduce(const Comm *comm, void *values, int count, MPI_Datatype type, MPI_Op op)
+{
+    if (comm->size > 1) MPI_Allreduce(MPI_IN_PLACE, values, count, type, op, mpi(comm));
+}
+
+void comm_sum_int64(const Comm *comm, int64_t *values, int count)
+{
+    reduce(comm, values, count, MPI_INT64_T, MPI_SUM);
+}
+
+void comm_max_int64(const Comm *comm, int64_t *values, int count)
+{
+    reduce(comm, values, count, MPI_INT64_T, MPI_MAX);
+}
+
+void comm_max_double(const Comm *comm, double *values, int count)
+{
+    reduce(comm, values, count, MPI_DOUBLE, MPI_MAX);
+}
+
+int64_t comm_offset(const Comm *comm, int64_t value)
+{
+    int64_t sum = value;
+    if (comm->size == 1) return 0;
+    MPI_Scan(&value, &sum, 1, MPI_INT64_T, MPI_SUM, mpi(comm));
+    return sum - value;
+}
+
+void comm_gather_all(const Comm *comm, void *all, const void *mine, const int64_t *counts_bytes)
+{
+    int64_t at = 0;
+    for (int rank = 0; rank < comm->size; rank++) {
+        char *place = (char *)all + at;
+        size_t bytes = (size_t)counts_bytes[rank];
+        if (rank == comm->rank && bytes) memcpy(place, mine, bytes);
+        comm_broadcast(comm, place, bytes, rank);
+        at += counts_bytes[rank];
+    }
+}
+
+void comm_gather_int64(const Comm *comm, int64_t *all, int64_t mine)
+{
+    if (comm->size == 1)
+        all[0] = mine;
+    else
+        MPI_Allgather(&mine, 1, MPI_INT64_T, all, 1, MPI_INT64_T, mpi(comm));
+}
+
+void comm_gather_root(const Comm *comm, char **all, size_t *all_bytes, const void *mine,
+                      size_t mine_bytes)
+{
+    int64_t *counts = MEM_NEW(int64_t, comm->size);
+    comm_gather_int64(comm, counts, (int64_t)mine_bytes);
+    size_t total = 0;
+    for (int rank = 0; rank < comm->size; rank++) total += (size_t)counts[rank];
+    *all = NULL;
+    *all_bytes = comm->rank ? 0 : total;
+    if (comm->rank) {
+        for (size_t at = 0; at < mine_bytes; at += piece_bytes) {
+            size_t piece = mine_bytes - at < piece_bytes ? mine_bytes - at : piece_bytes;
+            MPI_Send((const char *)mine + at, (int)piece, MPI_BYTE, 0, 0, mpi(comm));
+        }
+    } else {
+        *all = mem_new(total + 1, 1);
+        if (mine_bytes) memcpy(*all, mine, mine_bytes);
+        size_t place = mine_bytes;
+        for (int rank = 1; rank < comm->size; rank++) {
+            size_t bytes = (size_t)counts[rank];
+            for (size_t at = 0; at < bytes; at += piece_bytes) {
+                size_t piece = bytes - at < piece_bytes ? bytes - at : piece_bytes;
+                MPI_Recv(*all + place + at, (int)piece, MPI_BYTE, rank, 0, mpi(comm),
+                         MPI_STATUS_IGNORE);
+            }
+            place += bytes;
+        }
+    }
+    mem_free(counts);
+}
+
+void comm_node(const Comm *comm, int *ranks_on_node, int *rank_on_node)
+{
+    *ranks_on_node = 1, *rank_on_node = 0;
+    if (comm->size == 1) return;
+    MPI_Comm node;
+    MPI_Comm_split_type(mpi(comm), MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &node);
+    MPI_Comm_size(node, ranks_on_node);
+    MPI_Comm_rank(node, rank_on_node);
+    MPI_Comm_free(&node);
+}
+
+const char *comm_library(void)
+{
+    static char text[MPI_MAX_LIBRARY_VERSION_STRING];
+    int length;
+    MPI_Get_library_version(text, &length);
+    return text;
+}

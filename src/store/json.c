@@ -1,0 +1,216 @@
+#include "store/json.h"
+#include "base/mem.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#undef json_is_object
+#undef json_is_array
+#undef json_is_null
+
+static const size_t parse_flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL;
+
+Status json_parse(Json **out, const char *text, size_t bytes, const char *where)
+{
+    json_error_t error;
+    *out = json_loadb(text, bytes, parse_flags, &error);
+    if (*out) return OK;
+    return status_fail(FAILED, "%s: line %d, column %d: %s", where, error.line, error.column,
+                       error.text);
+}
+
+Status json_parse_file(Json **out, const char *path)
+{
+    Status status = OK;
+    char *text = NULL;
+    size_t bytes;
+    *out = NULL;
+    TRY(text_read_file(&text, &bytes, path));
+    TRY(json_parse(out, text, bytes, path));
+done:
+    mem_free(text);
+    return status;
+}
+
+void json_free(Json *document)
+{
+    json_decref(document);
+}
+
+Json *json_get(const Json *value, const char *key)
+{
+    return json_object_get(value, key);
+}
+
+Json *json_at(const Json *value, int64_t index)
+{
+    return index < 0 ? NULL : json_array_get(value, (size_t)index);
+}
+
+int64_t json_size(const Json *value)
+{
+    return (int64_t)(json_is_array(value) ? json_array_size(value) : json_object_size(value));
+}
+
+const char *json_text(const Json *value, const char *fallback)
+{
+    const char *text = json_string_value(value);
+    return text ? text : fallback;
+}
+
+int64_t json_int(const Json *value, int64_t fallback)
+{
+    return json_is_integer(value) ? json_integer_value(value) : fallback;
+}
+
+double json_number(const Json *value, double fallback)
+{
+    return json_is_number(value) ? json_number_value(value) : fallback;
+}
+
+bool json_bool(const Json *value, bool fallback)
+{
+    return json_is_boolean(value) ? json_is_true(value) : fallback;
+}
+
+bool json_is_text(const Json *value)
+{
+    return json_is_string(value);
+}
+
+bool json_is_int(const Json *value)
+{
+    return json_is_integer(value);
+}
+
+bool json_is_object(const Json *value)
+{
+    return value && json_typeof(value) == JSON_OBJECT;
+}
+
+bool json_is_array(const Json *value)
+{
+    return value && json_typeof(value) == JSON_ARRAY;
+}
+
+bool json_is_null(const Json *value)
+{
+    return !value || json_typeof(value) == JSON_NULL;
+}
+
+bool json_next(const Json *object, void **iterator, const char **key, Json **value)
+{
+    json_t *walked = (json_t *)object; // jansson's iterators take no const
+    *iterator = *iterator ? json_object_iter_next(walked, *iterator) : json_object_iter(walked);
+    if (!*iterator) return false;
+    *key = json_object_iter_key(*iterator);
+    *value = json_object_iter_value(*iterator);
+    return true;
+}
+
+/// Bytes of the well-formed UTF-8 sequence at `s`, 0 if ill-formed.
+static size_t utf8_length(const unsigned char *s, size_t bytes)
+{
+    size_t need = s[0] < 0x80                   ? 1
+                  : s[0] >= 0xC2 && s[0] < 0xE0 ? 2
+                  : (s[0] & 0xF0) == 0xE0       ? 3
+                  : s[0] >= 0xF0 && s[0] < 0xF5 ? 4
+                                                : 0;
+    if (!need || need > bytes) return 0;
+    for (size_t i = 1; i < need; i++)
+        if ((s[i] & 0xC0) != 0x80) return 0;
+    if (s[0] == 0xE0 && s[1] < 0xA0) return 0;
+    if (s[0] == 0xED && s[1] > 0x9F) return 0;
+    if (s[0] == 0xF0 && s[1] < 0x90) return 0;
+    if (s[0] == 0xF4 && s[1] > 0x8F) return 0;
+    return need;
+}
+
+void json_quote(Text *out, const char *text, size_t bytes)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    text_append(out, "\"");
+    for (size_t i = 0; i < bytes;) {
+        size_t length = utf8_length(s + i, bytes - i);
+        if (length == 1 && (s[i] == '"' || s[i] == '\\'))
+            text_printf(out, "\\%c", s[i]);
+        else if (length == 1 && s[i] == '\n')
+            text_append(out, "\\n");
+        else if (length == 1 && s[i] < 0x20)
+            text_printf(out, "\\u%04x", s[i]);
+        else if (length)
+            text_append_bytes(out, s + i, length);
+        else
+            text_append(out, "\xEF\xBF\xBD");
+        i += length ? length : 1;
+    }
+    text_append(out, "\"");
+}
+
+static int append_piece(const char *piece, size_t bytes, void *out)
+{
+    text_append_bytes(out, piece, bytes);
+    return 0;
+}
+
+void json_print(Text *out, const Json *value, int indent)
+{
+    size_t flags = JSON_ENCODE_ANY | (indent ? JSON_INDENT((size_t)indent) : 0);
+    json_dump_callback(value, append_piece, out, flags);
+}
+
+Json *json_new_object(void)
+{
+    return json_object();
+}
+
+Json *json_new_array(void)
+{
+    return json_array();
+}
+
+void json_set_text(Json *object, const char *key, const char *value)
+{
+    json_object_set_new(object, key, json_string(value));
+}
+
+void json_set_int(Json *object, const char *key, int64_t value)
+{
+    json_object_set_new(object, key, json_integer(value));
+}
+
+void json_set_number(Json *object, const char *key, double value)
+{
+    json_object_set_new(object, key, json_real(value));
+}
+
+void json_set_bool(Json *object, const char *key, bool value)
+{
+    json_object_set_new(object, key, json_boolean(value));
+}
+
+void json_set(Json *object, const char *key, Json *value)
+{
+    json_object_set_new(object, key, value);
+}
+
+void json_append(Json *array, Json *value)
+{
+    json_array_append_new(array, value);
+}
+
+Json *json_new_text(const char *value)
+{
+    return json_string(value);
+}
+
+Json *json_clone(const Json *value)
+{
+    return json_deep_copy(value);
+}
+
+void json_remove(Json *object, const char *key)
+{
+    json_object_del(object, key);
+}
