@@ -1,0 +1,96 @@
+/// A model: its configuration, one table of parameters, and a forward function. The table drives
+/// memory, import, reduction, weight decay, checkpoint, export and `inspect`; nobody lists
+/// parameters anywhere else.
+#pragma once
+#include "comm/comm.h"
+#include "nn/ops.h"
+#include "store/json.h"
+#include "store/tensors.h"
+
+/// Sizes and switches, from Hugging Face's config.json (its own names where they differ from ours).
+typedef struct {
+    int64_t hidden_size, num_hidden_layers, num_attention_heads, intermediate_size;
+    int64_t vocab_size, max_position_embeddings, type_vocab_size;
+    int64_t num_labels;
+    double layer_norm_eps;
+    ActivationKind hidden_act;
+    double
+        dropout; ///< of hidden values, attention and classifier; the recipe's value when training
+} ModelSpec;
+
+typedef enum { PARAM_TRAINED, PARAM_FROZEN } ParamKind;
+
+/// One parameter. `name` is Hugging Face's with the architecture's prefix
+/// ("bert.encoder.layer.0.attention.self.query.weight").
+typedef struct {
+    char name[120];
+    int rank;           ///< dimensions in files: 1 or 2
+    int64_t rows, cols; ///< a vector has rows = 1
+    int64_t offset;     ///< first element in Model.values
+    ParamKind kind;
+    bool table;  ///< lookup table: its gradient is kept as touched rows
+    bool decays; ///< weight decay applies by default (rank >= 2)
+    bool head;   ///< of the task head: may be absent in an imported model, then initialised
+} Param;
+
+typedef struct Arch Arch;
+
+typedef struct {
+    const Arch *arch;
+    ModelSpec spec;
+    Param *params; ///< (param_count), owned; dense parameters first, then tables
+    int param_count;
+    int64_t elements;       ///< of all parameters
+    int64_t dense_elements; ///< of those before the first table: values[0, dense_elements)
+    float *values;          ///< (elements), owned: the weights, in table order
+    Json *config;           ///< the imported config.json, owned
+    char *tokenizer_json;   ///< owned
+    char *source;           ///< where it was imported from, owned
+    char *source_sha256;    ///< of the weight files, owned
+    char **label_names;     ///< (spec.num_labels), owned; byte order of the labels
+} Model;
+
+/// An architecture: one file under model/ and one row of `archs` (archs.c).
+struct Arch {
+    const char *model_type; ///< config.json's "model_type"
+    /// Local. Reads sizes; USAGE/FAILED naming `where` and the key for what is missing or unsupported.
+    Status (*read_config)(ModelSpec *out, const Json *config, const char *where);
+    /// Local. Appends the rows of the parameter table for these sizes through `model_add_param`.
+    void (*add_params)(Model *model);
+    /// Local. Logits (B, num_labels) of the leaf on the tape; weights[i] belongs to params[i].
+    Var *(*classify)(const Model *model, Weight *weights, Tape *tape);
+};
+const Arch *arch_find(const char *model_type); ///< NULL if unknown
+void arch_names(Text *out);                    ///< "bert, roberta, ...": for messages
+
+/// Local, for `add_params`. Tables must come last. `name` may hold one %d for the layer.
+void model_add_param(Model *model, const char *name, int64_t layer, int64_t rows, int64_t cols,
+                     bool table, bool head);
+
+/// Collective. From a model file or a checkpoint (any HDF5 file with /model and a configuration):
+/// read once a job and broadcast. The caller owns *out (`model_free`).
+COLLECTIVE
+Status model_load(const Comm *comm, Model **out, const char *path);
+void model_free(Model *model); ///< NULL-safe
+
+/// Local. Gives the model these labels. Where their number differs from the head's, or the head was
+/// not imported, the head's rows are initialised: N(0, 0.02) of (seed, element), zero biases.
+void model_set_labels(Model *model, char *const *names, int64_t count, uint64_t seed);
+
+/// Local. weights[param_count] over Model.values without gradients.
+void model_bind(const Model *model, Weight *weights);
+/// Local. An upper bound of the tape's arena for leaves of this many tokens and sequences.
+size_t model_arena_bytes(const Model *model, int64_t tokens, int64_t sequences, int64_t longest);
+/// Local. Flops of one pass forward over the encoder's products for `tokens`: L (8 h^2 + 4 h f) each.
+double model_forward_flops(const Model *model, int64_t tokens);
+
+/// Local. The named values of a model file; borrowed from the model and from `storage`, which the
+/// caller releases after use. Returns their number (at most MODEL_VALUES).
+enum { MODEL_VALUES = 8 };
+int model_values(Value values[MODEL_VALUES], Text *storage, const Model *model);
+
+/// Local. Hugging Face folder -> model file (the command `import`).
+Status model_import(const char *model_path, const char *source_folder);
+/// Local. Hugging Face folder that transformers loads unchanged (the command `export`): config.json
+/// with id2label, model.safetensors, tokenizer.json, tokenizer_config.json.
+Status model_export(const Model *model, const char *folder);

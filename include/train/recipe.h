@@ -1,0 +1,54 @@
+/// The recipe: everything that a run is, as one plain struct filled from one option table.
+#pragma once
+#include "base/options.h"
+#include "comm/comm.h"
+#include "data/dataset.h"
+
+typedef struct {
+    char path[1024];
+    char task[64];
+} ModelOptions;
+
+typedef struct {
+    double epochs;                    ///< passes over the training split; 0: absent
+    int64_t max_steps;                ///< 0: no limit
+    int64_t batch_size, batch_tokens; ///< of the whole job; batch_tokens 0: count sequences
+    double learning_rate;
+    char lr_scheduler_type[32];
+    double warmup_ratio;
+    int64_t warmup_steps;
+    double weight_decay, adam_beta1, adam_beta2, adam_epsilon, max_grad_norm;
+    double dropout, label_smoothing_factor;
+    char class_weights[1024]; ///< "", "balanced" or "[w0, w1, ...]" in label-id order
+    int64_t seed;
+    bool shuffle;
+    int64_t leaves; ///< 0: chosen
+    char resume[1024];
+    int64_t eval_steps; ///< 0: after every epoch
+    char metric_for_best_model[32];
+    int64_t early_stopping_patience; ///< evaluations; 0: off
+    bool profile;
+} TrainOptions;
+
+typedef struct {
+    char folder[1024];
+    int64_t save_steps; ///< 0: only at the end
+    int64_t save_total_limit;
+    int64_t logging_steps;
+} OutputOptions;
+
+typedef struct {
+    ModelOptions model;
+    DataOptions data;
+    TrainOptions train;
+    OutputOptions output;
+} Recipe;
+
+extern const Option recipe_options[]; ///< ended by a row without key
+
+/// Collective. Reads the recipe file on rank 0 and `overrides` over it, checks every key and range,
+/// broadcasts the result. USAGE with every error at once.
+COLLECTIVE
+Status recipe_read(const Comm *comm, Recipe *out, const char *path, const Settings *overrides);
+/// Local. From the canonical text that `options_print` made (kept in checkpoints).
+Status recipe_parse(Recipe *out, const char *text, const char *where);

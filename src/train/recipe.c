@@ -1,0 +1,138 @@
+#include "train/recipe.h"
+#include "base/mem.h"
+#include "comm/agree.h"
+#include "store/yaml.h"
+
+#include <string.h>
+
+static const char *const tasks[] = { "text_classification", NULL };
+static const char *const schedules[] = { "linear", "cosine", "constant", NULL };
+
+const Option recipe_options[] = {
+    { FIELD(Recipe, model.path), .required = true, .help = "model file (temper import makes it)" },
+    { FIELD(Recipe, model.task), .def = "text_classification", .choices = tasks,
+      .help = "what is learnt" },
+
+    { FIELD(Recipe, data.path), .required = true,
+      .help = "CSV, TSV or JSONL file, or a folder of them" },
+    { FIELD(Recipe, data.text), .def = "text",
+      .help = "column of the text: name, or number from 1" },
+    { FIELD(Recipe, data.text_pair), .def = "", .help = "column of a second text" },
+    { FIELD(Recipe, data.label), .def = "label", .help = "column of the label" },
+    { FIELD(Recipe, data.max_length), .def = "128", .min = 3, .max = 1e6, .unit = "tokens",
+      .help = "longer sequences are truncated, longest first" },
+    { FIELD(Recipe, data.split.validation), .def = "",
+      .help = "fraction of the rows (stratified by label), or a file" },
+    { FIELD(Recipe, data.split.test), .def = "", .help = "fraction of the rows, or a file" },
+    { FIELD(Recipe, data.split.seed), .def = "0", .min = 0, .max = 9e15,
+      .help = "seed of the split" },
+    { FIELD(Recipe, data.delimiter), .def = "auto",
+      .help = "between fields: a character, \\t, or auto by the file's extension" },
+    { FIELD(Recipe, data.quote), .def = "auto",
+      .help = "quote character, none, or auto: \" in CSV, none in TSV" },
+    { FIELD(Recipe, data.header), .def = "auto",
+      .help = "true, false, or auto: columns given by number mean no header" },
+
+    { FIELD(Recipe, train.epochs), .def = "0", .min = 0, .max = 1e6,
+      .help = "passes over the training rows; the horizon of the schedule" },
+    { FIELD(Recipe, train.max_steps), .def = "0", .min = 0, .max = 4e9, .unit = "steps",
+      .may_differ_on_resume = true,
+      .help = "stop after so many steps; the horizon only where epochs is absent" },
+    { FIELD(Recipe, train.batch_size), .def = "32", .min = 1, .max = 1e7, .unit = "sequences",
+      .help = "sequences of a step over the whole job" },
+    { FIELD(Recipe, train.batch_tokens), .def = "0", .min = 0, .max = 1e9, .unit = "tokens",
+      .help = "instead of batch_size: tokens of a step at most" },
+    { FIELD(Recipe, train.learning_rate), .def = "5e-5", .min = 0, .max = 10,
+      .help = "peak learning rate" },
+    { FIELD(Recipe, train.lr_scheduler_type), .def = "linear", .choices = schedules,
+      .help = "learning rate after warm-up" },
+    { FIELD(Recipe, train.warmup_ratio), .def = "0", .min = 0, .max = 1,
+      .help = "share of the horizon with a rising learning rate" },
+    { FIELD(Recipe, train.warmup_steps), .def = "0", .min = 0, .max = 4e9, .unit = "steps",
+      .help = "instead of warmup_ratio" },
+    { FIELD(Recipe, train.weight_decay), .def = "0", .min = 0, .max = 10,
+      .help = "decoupled; on weights of two dimensions" },
+    { FIELD(Recipe, train.adam_beta1), .def = "0.9", .min = 0, .max = 0.99999, .help = "AdamW" },
+    { FIELD(Recipe, train.adam_beta2), .def = "0.999", .min = 0, .max = 0.9999999,
+      .help = "AdamW" },
+    { FIELD(Recipe, train.adam_epsilon), .def = "1e-8", .min = 1e-30, .max = 1, .help = "AdamW" },
+    { FIELD(Recipe, train.max_grad_norm), .def = "1", .min = 0, .max = 1e30,
+      .help = "clip the gradient to this global norm; 0: off" },
+    { FIELD(Recipe, train.dropout), .def = "0.1", .min = 0, .max = 0.9,
+      .help = "of hidden values, attention and classifier" },
+    { FIELD(Recipe, train.label_smoothing_factor), .def = "0", .min = 0, .max = 0.999,
+      .help = "share of the target spread over all labels" },
+    { FIELD(Recipe, train.class_weights), .def = "",
+      .help = "weights of the classes in the loss: balanced, or a list by label id" },
+    { FIELD(Recipe, train.seed), .def = "0", .min = 0, .max = 9e15,
+      .help = "of order, dropout and new weights" },
+    { FIELD(Recipe, train.shuffle), .def = "true", .help = "a new order every epoch" },
+    { FIELD(Recipe, train.leaves), .def = "0", .min = 0, .max = 65536,
+      .help = "pieces a step is cut into, the most ranks it can use; 0: by batch and tokens" },
+    { FIELD(Recipe, train.resume), .def = "auto", .may_differ_on_resume = true,
+      .help = "auto: from the newest checkpoint of the run folder; never; or a checkpoint file" },
+    { FIELD(Recipe, train.eval_steps), .def = "0", .min = 0, .max = 4e9, .unit = "steps",
+      .help = "between evaluations on the validation rows; 0: after every epoch" },
+    { FIELD(Recipe, train.metric_for_best_model), .def = "loss",
+      .help = "decides the best checkpoint and early stopping" },
+    { FIELD(Recipe, train.early_stopping_patience), .def = "0", .min = 0, .max = 1e9,
+      .unit = "evaluations", .help = "stop after so many without a better metric; 0: off" },
+    { FIELD(Recipe, train.profile), .def = "false", .may_differ_on_resume = true,
+      .help = "time every operator and print a table at the end" },
+
+    { FIELD(Recipe, output.folder), .required = true, .may_differ_on_resume = true,
+      .help = "the run folder" },
+    { FIELD(Recipe, output.save_steps), .def = "0", .min = 0, .max = 4e9, .unit = "steps",
+      .may_differ_on_resume = true, .help = "between checkpoints; 0: only at the end" },
+    { FIELD(Recipe, output.save_total_limit), .def = "2", .min = 1, .max = 1e6,
+      .may_differ_on_resume = true, .help = "newest checkpoints kept, the best one besides" },
+    { FIELD(Recipe, output.logging_steps), .def = "1", .min = 1, .max = 1e9, .unit = "steps",
+      .may_differ_on_resume = true, .help = "between lines of progress" },
+    { 0 }
+};
+
+static Status read_file(Recipe *out, const char *path, const Settings *overrides)
+{
+    Status status = OK;
+    Settings settings = { 0 };
+    TRY(yaml_read(&settings, path));
+    for (int i = 0; i < overrides->count; i++) {
+        const Setting *item = &overrides->items[i];
+        settings_add(&settings, item->key, item->value, item->where);
+    }
+    memset(out, 0, sizeof *out);
+    TRY(options_read(out, recipe_options, &settings));
+    if (out->train.epochs == 0 && out->train.max_steps == 0)
+        FAIL(USAGE, "%s: one of train.epochs and train.max_steps must be given", path);
+done:
+    settings_release(&settings);
+    return status;
+}
+
+Status recipe_read(const Comm *comm, Recipe *out, const char *path, const Settings *overrides)
+{
+    Status status = OK;
+    TRY_ROOT(comm, read_file(out, path, overrides));
+    comm_broadcast(comm, out, sizeof *out, 0);
+done:
+    return status;
+}
+
+Status recipe_parse(Recipe *out, const char *text, const char *where)
+{
+    Status status = OK;
+    Settings settings = { 0 };
+    char *copy = mem_copy_text(text), *rest = copy;
+    for (char *line; (line = strsep(&rest, "\n"));) {
+        char *colon = strstr(line, ": ");
+        if (!colon) continue;
+        *colon = '\0';
+        settings_add(&settings, line, colon + 2, where);
+    }
+    memset(out, 0, sizeof *out);
+    TRY(options_read(out, recipe_options, &settings));
+done:
+    mem_free(copy);
+    settings_release(&settings);
+    return status;
+}
