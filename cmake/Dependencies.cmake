@@ -2,7 +2,8 @@
 add_library(temper_dependencies INTERFACE)
 
 function(temper_missing what debian spack)
-  message(FATAL_ERROR "${what} is missing. Debian: apt-get install ${debian}. Spack: spack install ${spack}.")
+  message(FATAL_ERROR "${what} is missing. Debian: apt-get install ${debian}. "
+                      "Spack: spack install ${spack}.")
 endfunction()
 
 find_package(MPI QUIET COMPONENTS C)
@@ -18,11 +19,12 @@ find_package(HDF5 QUIET COMPONENTS C)
 if(NOT HDF5_FOUND OR NOT HDF5_IS_PARALLEL)
   temper_missing("Parallel HDF5" "libhdf5-openmpi-dev" "hdf5+mpi")
 endif()
-if(NOT BLA_VENDOR)
+if(NOT BLA_VENDOR AND "$ENV{BLA_VENDOR}" STREQUAL "")
   set(BLA_VENDOR OpenBLAS)
 endif()
 find_package(BLAS QUIET)
-find_path(CBLAS_INCLUDE_DIR cblas.h PATH_SUFFIXES openblas-openmp openblas openblas-pthread)
+find_path(CBLAS_INCLUDE_DIR cblas.h
+          PATH_SUFFIXES openblas-openmp openblas openblas-pthread flexiblas)
 if(NOT BLAS_FOUND OR NOT CBLAS_INCLUDE_DIR)
   temper_missing("A BLAS with CBLAS" "libopenblas-openmp-dev" "openblas threads=openmp")
 endif()
@@ -31,7 +33,10 @@ if(NOT ScaLAPACK_FOUND)
   temper_missing("ScaLAPACK" "libscalapack-openmpi-dev" "netlib-scalapack")
 endif()
 
-find_package(PkgConfig QUIET REQUIRED)
+find_package(PkgConfig QUIET)
+if(NOT PkgConfig_FOUND)
+  temper_missing("pkg-config" "pkg-config" "pkgconf")
+endif()
 foreach(row "yaml-0.1|libyaml-dev|libyaml" "jansson|libjansson-dev|jansson"
             "libutf8proc|libutf8proc-dev|utf8proc" "libxxhash|libxxhash-dev|xxhash")
   string(REPLACE "|" ";" row "${row}")

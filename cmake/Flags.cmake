@@ -4,12 +4,16 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   target_compile_options(temper_core PUBLIC -march=x86-64-v2)
 endif()
 target_compile_options(temper_core PUBLIC -Wall -Wextra -Wshadow -Wconversion -Wvla -Wno-psabi
-  $<$<NOT:$<CONFIG:Debug>>:-O3> -fno-math-errno -fno-trapping-math)
+  $<$<NOT:$<CONFIG:Debug>>:-O3> -fno-math-errno -fno-trapping-math
+  -ffp-contract=fast)
 if(TEMPER_WARNINGS_AS_ERRORS)
   target_compile_options(temper_core PUBLIC -Werror)
 endif()
-if(TEMPER_SANITIZE)
+if(TEMPER_SANITIZE OR TEMPER_FUZZ)
   target_compile_options(temper_core PUBLIC -fsanitize=address,undefined
     -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
   target_link_options(temper_core PUBLIC -fsanitize=address,undefined)
+endif()
+if(TEMPER_FUZZ) # the parsers report what they cover to libFuzzer
+  target_compile_options(temper_core PUBLIC -fsanitize=fuzzer-no-link)
 endif()

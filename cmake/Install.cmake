@@ -1,2 +1,21 @@
 install(TARGETS temper RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY hdf5_schemas jobs slurm DESTINATION ${CMAKE_INSTALL_DATADIR}/temper)
+install(FILES README.md LICENSE CITATION.cff SECURITY.md CHANGELOG.md
+        DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+# Man pages and completion are the option table in other clothes: the program writes them itself.
+set(manual ${CMAKE_BINARY_DIR}/generated/man)
+set(completion ${CMAKE_BINARY_DIR}/generated/temper.bash)
+if(CMAKE_CROSSCOMPILING)
+  message(STATUS "Cross-compiling: man pages and completion are not generated.")
+else()
+  install(CODE "
+    file(MAKE_DIRECTORY ${manual})
+    execute_process(COMMAND $<TARGET_FILE:temper> help --man ${manual} COMMAND_ERROR_IS_FATAL ANY)
+    execute_process(COMMAND $<TARGET_FILE:temper> help --completion OUTPUT_FILE ${completion}
+                    COMMAND_ERROR_IS_FATAL ANY)")
+  install(DIRECTORY ${manual}/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+  install(FILES ${completion} RENAME temper
+          DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+endif()

@@ -1,5 +1,5 @@
 /// Named fault points for tests. `TEMPER_FAULT=name[:rank[:nth]]` makes the nth passage (default
-/// the first) of that point fail on that rank (default every rank).
+/// the first, 0: every one) of that point fail on that rank (default every rank).
 #pragma once
 #include <stdbool.h>
 

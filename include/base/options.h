@@ -1,6 +1,6 @@
 /// Option rows: one table serves defaults, the recipe, `key=value` and `--key value` on the command
-/// line, ranges, --help, the stored effective configuration and docs/OPTIONS.md. The type comes from
-/// the struct's field, so a row cannot disagree with it.
+/// line, ranges, --help, the stored effective configuration and docs/OPTIONS.md. The type comes
+/// from the struct's field, so a row cannot disagree with it.
 #pragma once
 #include "base/status.h"
 #include "base/text.h"
@@ -21,6 +21,7 @@ typedef struct {
     const char *help;
     bool required; ///< must be given: the default does not count
     bool may_differ_on_resume;
+    char letter; ///< flags only: 'o' for -o, or 0
 } Option;
 
 #define OPTION_TYPE(Struct, member)                                                                \
@@ -55,11 +56,23 @@ void settings_release(Settings *settings);
 /// nearest name), wrong type, out of range, missing required key.
 Status options_read(void *config, const Option *rows, const Settings *settings);
 
+/// Local. Sets only what `settings` name in a `config` that is already filled; errors likewise.
+Status options_override(void *config, const Option *rows, const Settings *settings);
+
 /// Local. Appends the value of one row as text (the form that `options_read` parses back exactly).
 void options_value(Text *out, const void *config, const Option *row);
 /// Local. Appends "key: value" lines in table order: the canonical text of a configuration.
 void options_print(Text *out, const void *config, const Option *rows);
-/// Local. Appends aligned lines for --help; `prefix` is "--" for flags, "" for recipe keys.
-void options_help(Text *out, const Option *rows, const char *prefix);
+/// Rows are keys of the recipe ("train.max_steps 0") or flags ("-o, --output OUTPUT").
+typedef enum { OPTIONS_KEYS, OPTIONS_FLAGS } OptionsForm;
+
+/// Local. Appends the row's name, a flag as "--max-length".
+void option_name(Text *out, const Option *row, OptionsForm form);
+/// Local. Appends the word that stands for a flag's value in help: "OUTPUT"; nothing for a switch.
+void option_placeholder(Text *out, const Option *row);
+/// Local. Appends what the row means: help, unit, range, and the default of a flag.
+void option_meaning(Text *out, const Option *row, OptionsForm form);
+/// Local. Appends aligned lines for --help.
+void options_help(Text *out, const Option *rows, OptionsForm form);
 /// Local. Appends a Markdown table.
-void options_markdown(Text *out, const Option *rows, const char *prefix);
+void options_markdown(Text *out, const Option *rows, OptionsForm form);

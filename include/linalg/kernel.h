@@ -42,14 +42,60 @@ KERNEL_INLINE void lanes_store_part(float *y, Lanes v, int64_t n)
 {
     memcpy(y, &v, (size_t)n * sizeof(float));
 }
-/// The sum of the lanes, always as the same tree.
+KERNEL_INLINE Lanes lanes_all(float x)
+{
+    return x - (Lanes){ 0 };
+}
+/// Per lane: `a` where the mask is all ones, `b` where it is 0.
+KERNEL_INLINE Lanes lanes_select(LanesInt mask, Lanes a, Lanes b)
+{
+    return (Lanes)((mask & (LanesInt)a) | (~mask & (LanesInt)b));
+}
+/// A NaN in `a` stays.
+KERNEL_INLINE Lanes lanes_max(Lanes a, Lanes b)
+{
+    return lanes_select(a < b, b, a);
+}
+KERNEL_INLINE Lanes lanes_min(Lanes a, Lanes b)
+{
+    return lanes_select(a > b, b, a);
+}
+/// The first n lanes of `v`, `other` in the rest.
+KERNEL_INLINE Lanes lanes_first(Lanes v, int64_t n, Lanes other)
+{
+    LanesInt lane = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
+    return lanes_select(lane < (int32_t)n, v, other);
+}
+
+typedef float LanesHalf __attribute__((vector_size(2 * LANES)));
+typedef int32_t LanesHalfInt __attribute__((vector_size(2 * LANES)));
+typedef float LanesQuarter __attribute__((vector_size(LANES)));
+
+/// The sum of the lanes, always as the same tree: halves added until one is left.
 KERNEL_INLINE float lanes_sum(Lanes v)
 {
-    float a[LANES];
-    memcpy(a, &v, sizeof a);
-    for (int half = LANES / 2; half; half /= 2)
-        for (int i = 0; i < half; i++) a[i] += a[i + half];
-    return a[0];
+    LanesHalf half[2];
+    LanesQuarter quarter[2];
+    memcpy(half, &v, sizeof half);
+    half[0] += half[1];
+    memcpy(quarter, &half[0], sizeof quarter);
+    quarter[0] += quarter[1];
+    return (quarter[0][0] + quarter[0][2]) + (quarter[0][1] + quarter[0][3]);
+}
+KERNEL_INLINE float lanes_greatest(Lanes v)
+{
+    LanesHalf half[2];
+    LanesQuarter quarter[2];
+    memcpy(half, &v, sizeof half);
+    LanesHalfInt less = half[0] < half[1];
+    half[0] = (LanesHalf)((less & (LanesHalfInt)half[1]) | (~less & (LanesHalfInt)half[0]));
+    memcpy(quarter, &half[0], sizeof quarter);
+    float greatest = quarter[0][0];
+    for (int i = 0; i < LANES / 4; i++) {
+        float a = quarter[0][i] < quarter[1][i] ? quarter[1][i] : quarter[0][i];
+        greatest = greatest < a ? a : greatest;
+    }
+    return greatest;
 }
 
 /// Local. "x86-64-v4", "x86-64-v3", "x86-64-v2" or "portable".

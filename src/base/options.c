@@ -1,9 +1,12 @@
 #include "base/options.h"
 #include "base/mem.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+enum { MOST_ROWS = 256 };
 
 void settings_add(Settings *settings, const char *key, const char *value, const char *where)
 {
@@ -91,9 +94,9 @@ static const Option *find_row(const Option *rows, const char *key)
 
 static void report_unknown(Text *errors, const Option *rows, const Setting *setting)
 {
-    const char *names[256];
+    const char *names[MOST_ROWS];
     int count = 0;
-    for (const Option *row = rows; row->key && count < 256; row++) names[count++] = row->key;
+    for (const Option *row = rows; row->key && count < MOST_ROWS; row++) names[count++] = row->key;
     const char *near = text_nearest(setting->key, names, count);
     text_printf(errors, "%s%s: unknown key '%s'", errors->length_bytes ? "\n" : "", setting->where,
                 setting->key);
@@ -111,11 +114,34 @@ static void report_value(Text *errors, const Option *row, const Setting *setting
     text_release(&range);
 }
 
+/// given[row] becomes true for the rows that were set.
+static void apply(void *config, const Option *rows, const Settings *settings, bool *given,
+                  Text *errors)
+{
+    for (int i = 0; i < settings->count; i++) {
+        const Setting *setting = &settings->items[i];
+        const Option *row = find_row(rows, setting->key);
+        if (!row) {
+            report_unknown(errors, rows, setting);
+            continue;
+        }
+        given[row - rows] = true;
+        const char *expected = store_value(config, row, setting->value);
+        if (expected) report_value(errors, row, setting, expected);
+    }
+}
+
+static Status verdict(Text *errors)
+{
+    Status status = errors->length_bytes ? status_fail(USAGE, "%s", errors->data) : OK;
+    text_release(errors);
+    return status;
+}
+
 Status options_read(void *config, const Option *rows, const Settings *settings)
 {
-    Status status = OK;
     Text errors = { 0 };
-    bool given[256] = { false };
+    bool given[MOST_ROWS] = { false };
     for (const Option *row = rows; row->key; row++) {
         if (row->required && !row->def) continue;
         Option unranged = *row; // a default may stand outside the range: it means "not set"
@@ -124,26 +150,21 @@ Status options_read(void *config, const Option *rows, const Settings *settings)
         const char *expected = store_value(config, &unranged, row->def);
         CHECK(!expected, "default of option %s is not %s", row->key, expected);
     }
-    for (int i = 0; i < settings->count; i++) {
-        const Setting *setting = &settings->items[i];
-        const Option *row = find_row(rows, setting->key);
-        if (!row) {
-            report_unknown(&errors, rows, setting);
-            continue;
-        }
-        given[row - rows] = true;
-        const char *expected = store_value(config, row, setting->value);
-        if (expected) report_value(&errors, row, setting, expected);
-    }
+    apply(config, rows, settings, given, &errors);
     for (const Option *row = rows; row->key; row++) {
         if (!row->required || given[row - rows]) continue;
         text_printf(&errors, "%s%s must be given: %s", errors.length_bytes ? "\n" : "", row->key,
                     row->help);
     }
-    if (errors.length_bytes) FAIL(USAGE, "%s", errors.data);
-done:
-    text_release(&errors);
-    return status;
+    return verdict(&errors);
+}
+
+Status options_override(void *config, const Option *rows, const Settings *settings)
+{
+    Text errors = { 0 };
+    bool given[MOST_ROWS];
+    apply(config, rows, settings, given, &errors);
+    return verdict(&errors);
 }
 
 void options_value(Text *out, const void *config, const Option *row)
@@ -174,42 +195,86 @@ void options_print(Text *out, const void *config, const Option *rows)
     }
 }
 
-static void describe(Text *out, const Option *row)
+void option_name(Text *out, const Option *row, OptionsForm form)
+{
+    if (form == OPTIONS_FLAGS) text_append(out, "--");
+    for (const char *c = row->key; *c; c++)
+        text_append_bytes(out, form == OPTIONS_FLAGS && *c == '_' ? "-" : c, 1);
+}
+
+void option_placeholder(Text *out, const Option *row)
+{
+    if (row->type == OPTION_BOOL) return;
+    for (const char *c = row->key; *c; c++) {
+        char capital = (char)toupper((unsigned char)*c);
+        text_append_bytes(out, &capital, 1);
+    }
+}
+
+/// A default out of range stands for "not given".
+static bool has_default(const Option *row)
+{
+    double value;
+    if (!*row->def) return false;
+    return !text_to_double(&value, row->def) || in_range(row, value);
+}
+
+void option_meaning(Text *out, const Option *row, OptionsForm form)
 {
     Text range = { 0 };
     text_append(out, row->help);
     range_text(&range, row);
     if (row->unit) text_printf(out, " [%s]", row->unit);
     if (range.length_bytes) text_printf(out, " (%s)", range.data);
+    if (form == OPTIONS_FLAGS && row->type != OPTION_BOOL && !row->required && has_default(row))
+        text_printf(out, ", default %s", row->def);
     text_release(&range);
 }
 
-void options_help(Text *out, const Option *rows, const char *prefix)
+static void append_start(Text *out, const Option *row, OptionsForm form)
 {
+    if (form == OPTIONS_FLAGS && row->letter) text_printf(out, "-%c, ", row->letter);
+    option_name(out, row, form);
+    if (form == OPTIONS_FLAGS) {
+        if (row->type != OPTION_BOOL) text_append(out, " ");
+        option_placeholder(out, row);
+    } else {
+        text_printf(out, " %s", row->required ? "(required)" : *row->def ? row->def : "\"\"");
+    }
+}
+
+void options_help(Text *out, const Option *rows, OptionsForm form)
+{
+    const size_t column = form == OPTIONS_FLAGS ? 26 : 36;
     for (const Option *row = rows; row->key; row++) {
         size_t start = out->length_bytes;
-        text_printf(out, "  %s%s", prefix, row->key);
-        if (row->type != OPTION_BOOL || !*prefix)
-            text_printf(out, " %s", row->required ? "(required)" : *row->def ? row->def : "\"\"");
+        text_append(out, "  ");
+        append_start(out, row, form);
         do {
             text_append(out, " ");
-        } while (out->length_bytes - start < 36);
-        describe(out, row);
+        } while (out->length_bytes - start < column);
+        option_meaning(out, row, form);
         text_append(out, "\n");
     }
 }
 
-void options_markdown(Text *out, const Option *rows, const char *prefix)
+void options_markdown(Text *out, const Option *rows, OptionsForm form)
 {
-    text_append(out, "| option | default | meaning |\n|---|---|---|\n");
+    text_append(out, form == OPTIONS_FLAGS ? "| flag | default | meaning |\n|---|---|---|\n"
+                                           : "| key | default | meaning |\n|---|---|---|\n");
     for (const Option *row = rows; row->key; row++) {
-        text_printf(out, "| `%s%s` | ", prefix, row->key);
+        text_append(out, "| `");
+        if (form == OPTIONS_FLAGS)
+            append_start(out, row, form);
+        else
+            option_name(out, row, form);
+        text_append(out, "` | ");
         if (row->required)
             text_append(out, "required");
-        else if (*row->def)
+        else if ((form == OPTIONS_KEYS || row->type != OPTION_BOOL) && has_default(row))
             text_printf(out, "`%s`", row->def);
         text_append(out, " | ");
-        describe(out, row);
+        option_meaning(out, row, OPTIONS_KEYS);
         text_append(out, " |\n");
     }
 }

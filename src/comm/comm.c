@@ -117,13 +117,33 @@ int64_t comm_offset(const Comm *comm, int64_t value)
     return sum - value;
 }
 
+/// One call where MPI's int counts allow it.
+static void gather_small(const Comm *comm, void *all, const void *mine,
+                         const int64_t *counts_bytes)
+{
+    int *counts = MEM_NEW(int, 2 * comm->size), *places = counts + comm->size;
+    for (int rank = 0, at = 0; rank < comm->size; rank++) {
+        counts[rank] = (int)counts_bytes[rank];
+        places[rank] = at;
+        at += counts[rank];
+    }
+    MPI_Allgatherv(mine ? mine : MPI_IN_PLACE, counts[comm->rank], MPI_BYTE, all, counts, places,
+                   MPI_BYTE, mpi(comm));
+    mem_free(counts);
+}
+
 void comm_gather_all(const Comm *comm, void *all, const void *mine, const int64_t *counts_bytes)
 {
-    int64_t at = 0;
+    int64_t total = 0, at = 0;
+    for (int rank = 0; rank < comm->size; rank++) total += counts_bytes[rank];
+    if (comm->size > 1 && total <= INT32_MAX) {
+        gather_small(comm, all, mine, counts_bytes);
+        return;
+    }
     for (int rank = 0; rank < comm->size; rank++) {
         char *place = (char *)all + at;
         size_t bytes = (size_t)counts_bytes[rank];
-        if (rank == comm->rank && bytes) memcpy(place, mine, bytes);
+        if (rank == comm->rank && bytes && mine) memcpy(place, mine, bytes);
         comm_broadcast(comm, place, bytes, rank);
         at += counts_bytes[rank];
     }

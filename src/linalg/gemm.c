@@ -3,6 +3,7 @@
 #include "base/mem.h"
 
 #include <cblas.h>
+#include <omp.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,7 +110,9 @@ void gemm_choose_core(char **argv)
 
 void gemm_start(void)
 {
+    int threads = omp_get_max_threads();
     if (openblas_set_num_threads) openblas_set_num_threads(1);
+    omp_set_num_threads(threads); // an OpenBLAS built for OpenMP changes it for all
 }
 
 const char *gemm_core(void)

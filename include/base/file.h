@@ -1,0 +1,18 @@
+/// Exact reads and writes at offsets, reserved space, synced folders.
+#pragma once
+#include "base/status.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// Local. Opens for reading; *bytes is its size. FAILED unless it is a readable regular file.
+Status file_open(int *out, int64_t *bytes, const char *path);
+/// Local. All of `bytes` or FAILED with `path` and the reason (a file that ends early is one).
+Status file_read_at(void *out, size_t bytes, int file, int64_t offset_bytes, const char *path);
+Status file_write_at(int file, int64_t offset_bytes, const void *data, size_t bytes,
+                     const char *path);
+/// Local. Makes sure that the first `bytes` of the file have space on the disk; where the file
+/// system cannot reserve, that so much is free now.
+Status file_reserve(int file, int64_t bytes, const char *path);
+/// Local. Makes a rename in the folder of `path` last.
+Status file_sync_folder(const char *path);

@@ -1,0 +1,106 @@
+#include "base/file.h"
+#include "base/fault.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+enum { SLAB_BYTES = 256 << 20 }; ///< Linux moves less than 2 GiB a call
+
+Status file_open(int *out, int64_t *bytes, const char *path)
+{
+    struct stat info;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    *out = -1;
+    if (file < 0) return status_fail(FAILED, "%s: %s", path, strerror(errno));
+    if (fstat(file, &info) || !S_ISREG(info.st_mode)) {
+        close(file);
+        return status_fail(FAILED, "%s: not a regular file", path);
+    }
+    *out = file;
+    *bytes = info.st_size;
+    return OK;
+}
+
+Status file_read_at(void *out, size_t bytes, int file, int64_t offset_bytes, const char *path)
+{
+    for (size_t at = 0; at < bytes;) {
+        size_t slab = bytes - at < SLAB_BYTES ? bytes - at : SLAB_BYTES;
+        ssize_t got = pread(file, (char *)out + at, slab, offset_bytes + (int64_t)at);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return status_fail(FAILED, "%s: %s", path, strerror(errno));
+        if (got == 0)
+            return status_fail(FAILED, "%s: ends at byte %" PRId64 " but %zu more are needed", path,
+                               offset_bytes + (int64_t)at, bytes - at);
+        at += (size_t)got;
+    }
+    return OK;
+}
+
+Status file_write_at(int file, int64_t offset_bytes, const void *data, size_t bytes,
+                     const char *path)
+{
+    for (size_t at = 0; at < bytes;) {
+        size_t slab = bytes - at < SLAB_BYTES ? bytes - at : SLAB_BYTES;
+        ssize_t put = pwrite(file, (const char *)data + at, slab, offset_bytes + (int64_t)at);
+        if (put < 0 && errno == EINTR) continue;
+        if (put < 0) return status_fail(FAILED, "%s: %s", path, strerror(errno));
+        at += (size_t)put;
+    }
+    return OK;
+}
+
+/// The folder of `path`, owned by the caller.
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash) return mem_copy_text(".");
+    char *folder = mem_copy_text(path);
+    folder[slash == path ? 1 : slash - path] = '\0';
+    return folder;
+}
+
+static Status has_room(int64_t bytes, const char *path)
+{
+    Status status = OK;
+    struct statvfs disk;
+    char *folder = folder_of(path);
+    if (statvfs(folder, &disk)) FAIL(FAILED, "%s: %s", path, strerror(errno));
+    if ((double)disk.f_bavail * (double)disk.f_frsize < (double)bytes)
+        FAIL(FAILED, "%s: %s: %.1f MB are needed but %.1f are free", path, strerror(ENOSPC),
+             (double)bytes / 1e6, (double)disk.f_bavail * (double)disk.f_frsize / 1e6);
+done:
+    mem_free(folder);
+    return status;
+}
+
+Status file_reserve(int file, int64_t bytes, const char *path)
+{
+    if (fault_at("reserve-nothing")) return OK;
+    // not posix_fallocate: where the file system cannot, that writes to every block
+    int failed = fault_at("reserve-unsupported") ? EOPNOTSUPP : 0;
+    while (!failed && fallocate(file, 0, 0, bytes))
+        if (errno != EINTR) failed = errno;
+    if (failed == EOPNOTSUPP || failed == ENOSYS) return has_room(bytes, path);
+    if (failed) return status_fail(FAILED, "%s: %s", path, strerror(failed));
+    return OK;
+}
+
+Status file_sync_folder(const char *path)
+{
+    Status status = OK;
+    char *folder = folder_of(path);
+    int handle = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    // some file systems do not sync folders; a rename is all they promise
+    if (handle < 0 || (fsync(handle) && errno != EINVAL && errno != EROFS))
+        FAIL(FAILED, "%s: cannot be synced: %s", folder, strerror(errno));
+done:
+    if (handle >= 0) close(handle);
+    mem_free(folder);
+    return status;
+}

@@ -1,0 +1,72 @@
+#include "comm/exchange.h"
+#include "base/mem.h"
+
+#include <mpi.h>
+#include <string.h>
+
+static const size_t piece_bytes = (size_t)1 << 30; // MPI counts are int
+
+struct Exchange {
+    MPI_Comm comm;
+    MPI_Request *requests; ///< (capacity)
+    int count, capacity;
+};
+
+Exchange *exchange_new(const Comm *comm)
+{
+    Exchange *exchange = MEM_NEW(Exchange, 1);
+    exchange->comm = (MPI_Comm)comm->handle;
+    return exchange;
+}
+
+void exchange_free(Exchange *exchange)
+{
+    if (!exchange) return;
+    mem_free(exchange->requests);
+    mem_free(exchange);
+}
+
+static MPI_Request *next_request(Exchange *exchange)
+{
+    if (exchange->count == exchange->capacity) {
+        exchange->capacity = exchange->capacity ? 2 * exchange->capacity : 64;
+        exchange->requests = mem_resize(exchange->requests, (size_t)exchange->capacity,
+                                        sizeof *exchange->requests);
+    }
+    return &exchange->requests[exchange->count++];
+}
+
+static int piece(size_t bytes, size_t at)
+{
+    return (int)(bytes - at < piece_bytes ? bytes - at : piece_bytes);
+}
+
+void exchange_send(Exchange *exchange, const void *data, size_t bytes, int to, int tag)
+{
+    for (size_t at = 0; at < bytes; at += piece_bytes)
+        MPI_Isend((const char *)data + at, piece(bytes, at), MPI_BYTE, to, tag, exchange->comm,
+                  next_request(exchange));
+}
+
+void exchange_receive(Exchange *exchange, void *data, size_t bytes, int from, int tag)
+{
+    for (size_t at = 0; at < bytes; at += piece_bytes)
+        MPI_Irecv((char *)data + at, piece(bytes, at), MPI_BYTE, from, tag, exchange->comm,
+                  next_request(exchange));
+}
+
+void exchange_finish(Exchange *exchange)
+{
+    if (exchange->count)
+        MPI_Waitall(exchange->count, exchange->requests, MPI_STATUSES_IGNORE);
+    exchange->count = 0;
+}
+
+void exchange_counts(const Comm *comm, int64_t *theirs, const int64_t *mine, int count)
+{
+    if (comm->size == 1)
+        memcpy(theirs, mine, (size_t)count * sizeof *mine);
+    else
+        MPI_Alltoall(mine, count, MPI_INT64_T, theirs, count, MPI_INT64_T,
+                     (MPI_Comm)comm->handle);
+}

@@ -1,0 +1,63 @@
+# Sourced by tests of the command line: exact exit codes and texts. $TEMPER is the program, $work a
+# folder that goes away. The script fails at its end if a check failed.
+: "${TEMPER:?names the program}"
+work=$(mktemp -d)
+failures=0
+
+finish() {
+    local status=$?
+    rm -rf "$work"
+    [ "$failures" = 0 ] || status=1
+    exit $status
+}
+trap finish EXIT
+
+fail() {
+    echo "FAILED ${BASH_SOURCE[-1]##*/}:${BASH_LINENO[-2]}: $*" >&2
+    failures=$((failures + 1))
+}
+
+# skip REASON: the rest of the script.
+skip() {
+    echo "SKIPPED ${BASH_SOURCE[1]##*/}: $*" >&2
+    exit 77
+}
+
+# expect_exit CODE COMMAND...: its standard output goes to $work/out, its errors to $work/err.
+expect_exit() {
+    local code=$1 status
+    shift
+    "$@" >"$work/out" 2>"$work/err"
+    status=$?
+    [ "$status" = "$code" ] || fail "exit code $status, expected $code: $*
+$(tail -n 20 "$work/out" "$work/err")"
+}
+
+# expect_text out|err TEXT: the last command printed that somewhere.
+expect_text() {
+    grep -qF -- "$2" "$work/$1" || fail "no '$2' in:
+$(cat "$work/$1")"
+}
+
+# expect_lines out|err LINE...: the last command printed just these lines.
+expect_lines() {
+    local file=$1
+    shift
+    [ "$(cat "$work/$file")" = "$(printf '%s\n' "$@")" ] || fail "expected
+$(printf '%s\n' "$@")
+but got
+$(cat "$work/$file")"
+}
+
+# expect_nothing out|err
+expect_nothing() {
+    [ ! -s "$work/$1" ] || fail "expected nothing, got
+$(cat "$work/$1")"
+}
+
+# ranks N COMMAND...: under the launcher, without its own remarks on exit codes.
+ranks() {
+    local count=$1
+    shift
+    "${MPIEXEC:-mpirun}" --quiet -n "$count" "$@"
+}

@@ -1,0 +1,39 @@
+# Sourced by tests that train: a tiny BERT and the first messages of the SMS Spam Collection, so that
+# a run takes a second. Needs support/cli.sh.
+source "$TEMPER_SOURCE/tests/support/cli.sh"
+cd "$work" || exit 1
+
+head -n 200 "$TEMPER_SOURCE/jobs/data/sms-spam.tsv" >sms.tsv
+"$TEMPER" import "$TEMPER_SOURCE/tests/golden/tiny-bert" -o tiny.h5 2>import.log >&2 ||
+    { cat import.log; exit 1; }
+cat >recipe.yaml <<'EOF'
+model:  {path: tiny.h5, task: text_classification}
+data:   {path: sms.tsv, text: SMS, label: Label, max_length: 32, split: {validation: 0.1, test: 0.1}}
+train:  {epochs: 2, batch_size: 48, learning_rate: 1e-2, warmup_ratio: 0.1, weight_decay: 0.01,
+         dropout: 0.1, seed: 7, leaves: 16}
+output: {folder: runs/one}
+EOF
+
+# train RANKS FOLDER [key=value ...]
+train() {
+    local count=$1 folder=$2
+    shift 2
+    ranks "$count" "$TEMPER" train recipe.yaml "output.folder=runs/$folder" "$@"
+}
+
+# newest FOLDER: its newest checkpoint.
+newest() {
+    ls "runs/$1"/checkpoints/step-*.h5 | tail -n 1
+}
+
+# losses FOLDER: metrics.jsonl without what depends on the machine.
+losses() {
+    sed -E 's/, "seconds": [0-9.e+-]+//' "runs/$1/metrics.jsonl"
+}
+
+# same_run A B: checkpoints and metrics are equal, every bit.
+same_run() {
+    expect_exit 0 "$TEMPER" compare "$(newest "$1")" "$(newest "$2")"
+    [ "$(losses "$1")" = "$(losses "$2")" ] || fail "metrics of $1 and $2 differ:
+$(diff <(losses "$1") <(losses "$2") | head)"
+}
