@@ -24,11 +24,13 @@ int64_t json_size(const Json *value);
 
 /// Local. The value if it has that type, else the fallback.
 const char *json_text(const Json *value, const char *fallback);
+size_t json_text_bytes(const Json *value); ///< of a text, which may hold NULs; else 0
 int64_t json_int(const Json *value, int64_t fallback);
 double json_number(const Json *value, double fallback); ///< integers too
 bool json_bool(const Json *value, bool fallback);
 bool json_is_text(const Json *value);
 bool json_is_int(const Json *value);
+bool json_is_bool(const Json *value);
 bool json_is_object(const Json *value);
 bool json_is_array(const Json *value);
 bool json_is_null(const Json *value); ///< absent or null
@@ -51,5 +53,9 @@ void json_set_bool(Json *object, const char *key, bool value);
 void json_set(Json *object, const char *key, Json *value); ///< takes `value` over
 void json_append(Json *array, Json *value);                ///< takes `value` over
 Json *json_new_text(const char *value);
+Json *json_new_int(int64_t value);
+Json *json_new_number(double value);
 Json *json_clone(const Json *value); ///< deep; the caller owns it
 void json_remove(Json *object, const char *key);
+/// Local. The version of the library in use.
+const char *json_library(void);

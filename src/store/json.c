@@ -59,6 +59,11 @@ const char *json_text(const Json *value, const char *fallback)
     return text ? text : fallback;
 }
 
+size_t json_text_bytes(const Json *value)
+{
+    return json_string_length(value);
+}
+
 int64_t json_int(const Json *value, int64_t fallback)
 {
     return json_is_integer(value) ? json_integer_value(value) : fallback;
@@ -82,6 +87,11 @@ bool json_is_text(const Json *value)
 bool json_is_int(const Json *value)
 {
     return json_is_integer(value);
+}
+
+bool json_is_bool(const Json *value)
+{
+    return json_is_boolean(value);
 }
 
 bool json_is_object(const Json *value)
@@ -205,6 +215,16 @@ Json *json_new_text(const char *value)
     return json_string(value);
 }
 
+Json *json_new_int(int64_t value)
+{
+    return json_integer(value);
+}
+
+Json *json_new_number(double value)
+{
+    return json_real(value);
+}
+
 Json *json_clone(const Json *value)
 {
     return json_deep_copy(value);
@@ -213,4 +233,9 @@ Json *json_clone(const Json *value)
 void json_remove(Json *object, const char *key)
 {
     json_object_del(object, key);
+}
+
+const char *json_library(void)
+{
+    return jansson_version_str();
 }

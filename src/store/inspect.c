@@ -1,0 +1,203 @@
+#include "store/inspect.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "store/safetensors.h"
+#include "store/schema.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SLAB_BYTES = 4 << 20, SHOWN_BYTES = 60 };
+
+static const char *const type_names[] = { [ELEMENT_F32] = "F32",
+                                          [ELEMENT_F64] = "F64",
+                                          [ELEMENT_I32] = "I32",
+                                          [ELEMENT_I64] = "I64",
+                                          [ELEMENT_U8] = "U8" };
+
+static void print_size(Text *out, int64_t bytes)
+{
+    static const char *const units[] = { "B", "kB", "MB", "GB", "TB" };
+    double size = (double)bytes;
+    int unit = 0;
+    for (; size >= 1000 && unit < 4; unit++) size /= 1000;
+    text_printf(out, unit ? "%.1f %s" : "%.0f %s", size, units[unit]);
+}
+
+static void print_tensor(Text *out, int width, const char *name, const char *type, int rank,
+                         const int64_t *dims, int64_t bytes)
+{
+    Text shape = { 0 };
+    for (int d = 0; d < rank; d++) text_printf(&shape, "%s%" PRId64, d ? " x " : "", dims[d]);
+    text_printf(out, "  %-*s  %-4s  %-16s  ", width, name, type, rank ? shape.data : "scalar");
+    print_size(out, bytes);
+    text_append(out, "\n");
+    text_release(&shape);
+}
+
+/// The first line of a text, shortened.
+static void print_text(Text *out, const char *text)
+{
+    size_t shown = strcspn(text, "\r\n"), length = strlen(text);
+    if (shown > SHOWN_BYTES) {
+        shown = SHOWN_BYTES;
+        while (shown && ((unsigned char)text[shown] & 0xC0) == 0x80) shown--; // whole characters
+    }
+    text_append_bytes(out, text, shown);
+    if (shown < length) text_printf(out, " ... (%zu bytes)", length);
+}
+
+static void print_values(Text *out, const TensorFile *file)
+{
+    int width = 0;
+    for (int i = 0; i < tensors_value_count(file); i++) {
+        int length = (int)strlen(tensors_value_at(file, i)->name);
+        if (length > width) width = length;
+    }
+    for (int i = 0; i < tensors_value_count(file); i++) {
+        const Value *value = tensors_value_at(file, i);
+        text_printf(out, "  %-*s  ", width, value->name);
+        if (value->kind == VALUE_TEXT)
+            print_text(out, value->text);
+        else if (value->kind == VALUE_INT)
+            text_printf(out, "%" PRId64, value->integer);
+        else
+            text_printf(out, "%.17g", value->real);
+        text_append(out, "\n");
+    }
+}
+
+static int64_t bytes_of(const TensorInfo *info)
+{
+    return info->elements * (int64_t)element_bytes(info->type);
+}
+
+static void print_file(Text *out, const TensorFile *file)
+{
+    int width = 0;
+    int64_t elements = 0, bytes = 0;
+    for (int i = 0; i < tensors_count(file); i++) {
+        const TensorInfo *info = tensors_at(file, i);
+        if ((int)strlen(info->path) > width) width = (int)strlen(info->path);
+        elements += info->elements;
+        bytes += bytes_of(info);
+    }
+    text_printf(out, "%s: %s, schema version %s\n\nvalues\n", tensors_file_path(file),
+                tensors_schema(file), tensors_text(file, "schema_version", "?"));
+    print_values(out, file);
+    text_printf(out, "\ntensors: %d, %" PRId64 " elements, ", tensors_count(file), elements);
+    print_size(out, bytes);
+    text_append(out, "\n");
+    for (int i = 0; i < tensors_count(file); i++) {
+        const TensorInfo *info = tensors_at(file, i);
+        print_tensor(out, width, info->path, type_names[info->type], info->rank, info->dims,
+                     bytes_of(info));
+    }
+}
+
+/// Reads every tensor: one finding per damaged tensor.
+static int check_sums(Text *out, TensorFile *file)
+{
+    int damaged = 0;
+    char *slab = MEM_NEW(char, SLAB_BYTES);
+    for (int i = 0; i < tensors_count(file); i++) {
+        const TensorInfo *info = tensors_at(file, i);
+        int64_t step = SLAB_BYTES / (int64_t)element_bytes(info->type);
+        for (int64_t first = 0; first < info->elements; first += step) {
+            int64_t count = info->elements - first < step ? info->elements - first : step;
+            if (tensors_read(file, info, first, count, slab) == OK) continue;
+            text_printf(out, "CHECKSUM error %s %s\n", info->path, status_message());
+            damaged++;
+            break;
+        }
+    }
+    mem_free(slab);
+    return damaged;
+}
+
+static Status validate_file(Text *out, TensorFile *file)
+{
+    Status status = OK;
+    Text findings = { 0 };
+    int errors = 0;
+    TRY(schema_check(&findings, &errors, file));
+    errors += check_sums(&findings, file);
+    text_printf(out, "\nvalidation: %s\n%s", errors ? "failed" : "schema and checksums are sound",
+                text_chars(&findings));
+    if (errors) FAIL(FAILED, "%s: %d errors were found", tensors_file_path(file), errors);
+done:
+    text_release(&findings);
+    return status;
+}
+
+static void print_safetensors(Text *out, const char *path, const Safetensors *file)
+{
+    int width = 0;
+    const char *format = safetensors_metadata(file, "format");
+    text_printf(out, "%s: safetensors", path);
+    if (safetensors_file_count(file) > 1)
+        text_printf(out, " in %d files", safetensors_file_count(file));
+    if (format) text_printf(out, ", format %s", format);
+    text_printf(out, "\n\ntensors: %d\n", safetensors_count(file));
+    for (int i = 0; i < safetensors_count(file); i++) {
+        int length = (int)strlen(safetensors_at(file, i)->name);
+        if (length > width) width = length;
+    }
+    for (int i = 0; i < safetensors_count(file); i++) {
+        const SafetensorsInfo *info = safetensors_at(file, i);
+        print_tensor(out, width, info->name, info->dtype, info->rank, info->dims,
+                     safetensors_bytes(info));
+    }
+}
+
+static Status inspect_safetensors(Text *out, const char *path, bool validate)
+{
+    Status status = OK;
+    Safetensors *file = NULL;
+    TRY(safetensors_open(&file, path));
+    print_safetensors(out, path, file);
+    if (validate)
+        text_append(out, "\nvalidation: header and offsets are sound; the format has no "
+                         "checksums\n");
+done:
+    safetensors_close(file);
+    return status;
+}
+
+/// HDF5 by its signature; folders and all else are read as safetensors.
+static Status is_hdf5(bool *out, const char *path)
+{
+    Status status = OK;
+    struct stat info;
+    char head[4] = { 0 };
+    int64_t bytes;
+    int file = -1;
+    *out = false;
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) goto done;
+    TRY(file_open(&file, &bytes, path));
+    if (bytes >= (int64_t)sizeof head) TRY(file_read_at(head, sizeof head, file, 0, path));
+    *out = !memcmp(head, "\211HDF", sizeof head);
+done:
+    if (file >= 0) close(file);
+    return status;
+}
+
+Status inspect_file(Text *out, const char *path, bool validate)
+{
+    Status status = OK;
+    TensorFile *file = NULL;
+    bool hdf5;
+    TRY(is_hdf5(&hdf5, path));
+    if (!hdf5) {
+        TRY(inspect_safetensors(out, path, validate));
+        goto done;
+    }
+    TRY(tensors_open_any(&file, path));
+    print_file(out, file);
+    if (validate) TRY(validate_file(out, file));
+done:
+    tensors_close(file);
+    return status;
+}
