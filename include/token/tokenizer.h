@@ -15,7 +15,8 @@ typedef struct {
     int32_t *starts,
         *ends; ///< (count), owned: byte range in the text the token came from, [start, end)
     int64_t count, capacity;
-    int64_t ill_formed; ///< UTF-8 errors replaced by U+FFFD
+    int64_t ill_formed;              ///< UTF-8 errors replaced by U+FFFD
+    struct EncodingScratch *scratch; ///< owned: the tokenizer's working memory
 } Encoding;
 void encoding_release(Encoding *encoding);
 

@@ -1,0 +1,56 @@
+/// From a text to the text that is cut into pieces: cleaning, spacing, decomposition, lower case,
+/// fused into one entry per code point. Every byte knows where it came from.
+#pragma once
+#include "base/status.h"
+#include "base/text.h"
+#include "store/json.h"
+#include "token/code_table.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// One code point of a run of combining marks.
+typedef struct {
+    uint32_t code;
+    int32_t start;
+    unsigned char class; ///< canonical combining class
+    bool follows;        ///< not the first of its decomposition
+} Mark;
+
+/// A normalized text, reused from call to call. `(Normalized){0}` is empty.
+typedef struct {
+    const unsigned char *source; ///< borrowed: the whole original text
+    size_t source_bytes;
+    unsigned char *bytes; ///< (count), owned: well-formed UTF-8
+    int32_t *starts;      ///< (count), owned: where in `source` the byte's code point begins
+    size_t count, capacity;
+    int64_t ill_formed;   ///< UTF-8 errors met, summed over calls
+    Mark *marks, *sorted; ///< (mark_capacity), owned
+    size_t mark_capacity;
+} Normalized;
+void normalized_release(Normalized *text);
+/// Local. Where in `source` the code point ends that byte `last` came from.
+int32_t normalized_end(const Normalized *text, size_t last);
+
+/// What happens to a code point: the steps a normalizer is made of.
+typedef struct {
+    bool clean;   ///< control characters go, white space becomes U+0020
+    bool chinese; ///< spaces around ideographs
+    bool strip;   ///< canonical decomposition, then marks go
+    bool lower;
+} CodeSteps;
+
+typedef struct {
+    CodeSteps steps;
+    CodeTable table;    ///< entries: normalize.c
+    int16_t ascii[128]; ///< the byte written, -1: none
+    Text pool;          ///< replacements: length, bytes
+} Normalizer;
+
+/// Local. From the `normalizer` of a tokenizer.json (null: the text as it is); FAILED for an
+/// unknown type. `where` names the file.
+Status normalizer_init(Normalizer *normalizer, const Json *spec, const char *where);
+void normalizer_release(Normalizer *normalizer);
+
+/// Local. Normalizes bytes [first, end) of text->source into *text.
+void normalizer_run(const Normalizer *normalizer, Normalized *text, size_t first, size_t end);
