@@ -32,12 +32,15 @@ typedef struct {
 } TouchedRows;
 
 /// A parameter as operators see it. A vector (bias, gain) has rows = 1.
-typedef struct {
+typedef struct Weight {
     int64_t rows, cols;
     const float *value;   ///< (rows, cols)
     float *gradient;      ///< (rows, cols) or NULL; frozen if both this and `touched` are NULL
     TouchedRows *touched; ///< of a lookup table, instead of `gradient`
     bool written;         ///< this leaf's backward pass has stored into the gradient: now add
+    struct Weight *parts; ///< (part_count) weights that lie end to end and that this one is a view
+                          ///< of: written when it is
+    int part_count;
 } Weight;
 
 /// What a forward pass is for.

@@ -1,0 +1,443 @@
+#include "nn/ops.h"
+#include "nn/mask.h"
+#include "base/status.h"
+#include "linalg/elementary.h"
+
+#include <math.h>
+#include <omp.h>
+#include <string.h>
+
+// One task is one head of one sequence. Queries go by blocks of 32, so that scores stay in the
+// first-level cache; a value is the same in every block and tile shape.
+enum { QUERIES = 32, TILE_ROWS = 8, TILE_WIDTH = 2 };
+
+typedef struct {
+    float greatest, inverse_sum; ///< of exp((score - greatest) * scale) over the keys
+} SoftmaxMoments;
+
+typedef struct {
+    Var *y, *qkv;
+    int64_t heads, width; ///< width: of a head
+    bool causal;
+    Mask mask;
+    float scale;
+    SoftmaxMoments *moments; ///< (T, heads)
+} Attention;
+
+/// A matrix with its row stride; columns are padded with zeros to a multiple of 16.
+typedef struct {
+    float *data;
+    int64_t stride;
+} Rows;
+
+static int64_t padded(int64_t n)
+{
+    return (n + LANES - 1) / LANES * LANES;
+}
+
+/// c (rows, 16 width) = or += a b over k; a is (rows, k), or (k, rows) if transposed.
+KERNEL_INLINE void tile(Rows c, const float *a, int64_t a_stride, bool transposed, Rows b,
+                        int64_t k, bool add, const int rows, const int width)
+{
+    Lanes sum[TILE_ROWS][TILE_WIDTH];
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (int v = 0; v < width; v++)
+            sum[r][v] = add ? lanes_load(c.data + r * c.stride + v * LANES) : (Lanes){ 0 };
+    for (int64_t i = 0; i < k; i++) {
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) {
+            float x = transposed ? a[i * a_stride + r] : a[r * a_stride + i];
+#pragma GCC unroll 2
+            for (int v = 0; v < width; v++)
+                sum[r][v] += x * lanes_load(b.data + i * b.stride + v * LANES);
+        }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (int v = 0; v < width; v++) lanes_store(c.data + r * c.stride + v * LANES, sum[r][v]);
+}
+
+KERNEL_INLINE void panel(Rows c, Rows a, bool transposed, Rows b, int64_t m, int64_t k, bool add,
+                         const int width)
+{
+    int64_t step = transposed ? 1 : a.stride, i = 0;
+    for (; i + 8 <= m; i += 8)
+        tile((Rows){ c.data + i * c.stride, c.stride }, a.data + i * step, a.stride, transposed, b,
+             k, add, 8, width);
+    if (i + 4 <= m) {
+        tile((Rows){ c.data + i * c.stride, c.stride }, a.data + i * step, a.stride, transposed, b,
+             k, add, 4, width);
+        i += 4;
+    }
+    if (i + 2 <= m) {
+        tile((Rows){ c.data + i * c.stride, c.stride }, a.data + i * step, a.stride, transposed, b,
+             k, add, 2, width);
+        i += 2;
+    }
+    if (i < m)
+        tile((Rows){ c.data + i * c.stride, c.stride }, a.data + i * step, a.stride, transposed, b,
+             k, add, 1, width);
+}
+
+KERNEL_INLINE void product(Rows c, Rows a, bool transposed, Rows b, int64_t m, int64_t n, int64_t k,
+                           bool add)
+{
+    int64_t j = 0;
+    for (; j + 2 * LANES <= n; j += 2 * LANES)
+        panel((Rows){ c.data + j, c.stride }, a, transposed, (Rows){ b.data + j, b.stride }, m, k,
+              add, 2);
+    if (j < n)
+        panel((Rows){ c.data + j, c.stride }, a, transposed, (Rows){ b.data + j, b.stride }, m, k,
+              add, 1);
+}
+
+/// c (m, n) = a (m, k) b (k, n); n a multiple of 16.
+KERNEL static void product_plain(Rows c, Rows a, Rows b, int64_t m, int64_t n, int64_t k)
+{
+    product(c, a, false, b, m, n, k, false);
+}
+
+/// c (m, n) = or += a' b, a (k, m), b (k, n); n a multiple of 16.
+KERNEL static void product_transposed(Rows c, Rows a, Rows b, int64_t m, int64_t n, int64_t k,
+                                      bool add)
+{
+    product(c, a, true, b, m, n, k, add);
+}
+
+KERNEL_INLINE void transpose_4x4(float *out, int64_t out_stride, const float *in, int64_t in_stride)
+{
+    LanesQuarter a[4], b[4];
+    typedef int32_t Index __attribute__((vector_size(LANES)));
+    for (int i = 0; i < 4; i++) memcpy(&a[i], in + i * in_stride, sizeof a[i]);
+    for (int i = 0; i < 2; i++) {
+        b[2 * i] = __builtin_shuffle(a[i], a[i + 2], (Index){ 0, 4, 1, 5 });
+        b[2 * i + 1] = __builtin_shuffle(a[i], a[i + 2], (Index){ 2, 6, 3, 7 });
+    }
+    for (int i = 0; i < 2; i++) {
+        a[2 * i] = __builtin_shuffle(b[i], b[i + 2], (Index){ 0, 4, 1, 5 });
+        a[2 * i + 1] = __builtin_shuffle(b[i], b[i + 2], (Index){ 2, 6, 3, 7 });
+    }
+    for (int i = 0; i < 4; i++) memcpy(out + i * out_stride, &a[i], sizeof a[i]);
+}
+
+/// out (cols, padded rows) = in' , in (rows, cols); the padding is 0.
+KERNEL static void transpose(Rows out, Rows in, int64_t rows, int64_t cols)
+{
+    int64_t r = 0;
+    for (; r + 4 <= rows; r += 4) {
+        int64_t c = 0;
+        for (; c + 4 <= cols; c += 4)
+            transpose_4x4(out.data + c * out.stride + r, out.stride, in.data + r * in.stride + c,
+                          in.stride);
+        for (; c < cols; c++)
+            for (int64_t i = r; i < r + 4; i++)
+                out.data[c * out.stride + i] = in.data[i * in.stride + c];
+    }
+    for (int64_t c = 0; c < cols; c++) {
+        float *row = out.data + c * out.stride;
+        for (int64_t i = r; i < rows; i++) row[i] = in.data[i * in.stride + c];
+        for (int64_t i = rows; i < out.stride; i++) row[i] = 0;
+    }
+}
+
+typedef struct {
+    int64_t keys;         ///< of the first row
+    int64_t keys_per_row; ///< 1 if causal, else 0
+    int64_t end;          ///< columns that the next product reads
+    float scale;
+    const float *factors; ///< of dropout, or NULL
+    int64_t factors_stride;
+} RowShape;
+
+KERNEL_INLINE void zero_from(float *row, int64_t start, int64_t end)
+{
+    for (int64_t j = start; j < end; j += LANES) lanes_store(row + j, lanes_all(0));
+}
+
+/// Scores to probabilities times their sum, with dropout.
+KERNEL static void softmax_rows(Rows scores, SoftmaxMoments *moments, const RowShape *given,
+                                int64_t rows)
+{
+    const RowShape shape = *given;
+    for (int64_t r = 0; r < rows; r++) {
+        float *row = scores.data + r * scores.stride;
+        const float *factors = shape.factors ? shape.factors + r * shape.factors_stride : NULL;
+        int64_t keys = shape.keys + r * shape.keys_per_row, last = (keys - 1) / LANES * LANES, j;
+        Lanes greatest = lanes_first(lanes_load(row + last), keys - last, lanes_all(-INFINITY));
+        for (j = 0; j < last; j += LANES) greatest = lanes_max(greatest, lanes_load(row + j));
+        float most = lanes_greatest(greatest);
+        Lanes sum = { 0 };
+        for (j = 0; j < last; j += LANES) {
+            Lanes e = lanes_exp((lanes_load(row + j) - most) * shape.scale);
+            sum += e;
+            lanes_store(row + j, factors ? e * lanes_load(factors + j) : e);
+        }
+        Lanes e = lanes_exp((lanes_load(row + last) - most) * shape.scale);
+        sum += lanes_first(e, keys - last, lanes_all(0));
+        if (factors) e *= lanes_load(factors + last);
+        lanes_store(row + last, lanes_first(e, keys - last, lanes_all(0)));
+        zero_from(row, last + LANES, shape.end);
+        moments[r] = (SoftmaxMoments){ most, 1 / lanes_sum(sum) };
+    }
+}
+
+KERNEL_INLINE Lanes score_gradient(Lanes *dropped, Lanes score, Lanes slope, Lanes factors,
+                                   SoftmaxMoments at, float mean_slope, float scale)
+{
+    Lanes p = lanes_exp((score - at.greatest) * scale) * at.inverse_sum;
+    *dropped = p * factors;
+    return p * (slope * factors - mean_slope) * scale;
+}
+
+/// scores: to probabilities after dropout; slopes (of those): to gradients of Q K'. The mean slope
+/// of a row, sum_j p_j dp_j, is the product of the output and its gradient.
+KERNEL static void softmax_rows_backward(Rows scores, Rows slopes, const SoftmaxMoments *moments,
+                                         const float *mean_slopes, const RowShape *given,
+                                         int64_t rows)
+{
+    const RowShape shape = *given;
+    for (int64_t r = 0; r < rows; r++) {
+        float *row = scores.data + r * scores.stride, *slope = slopes.data + r * slopes.stride;
+        const float *factors = shape.factors ? shape.factors + r * shape.factors_stride : NULL;
+        int64_t keys = shape.keys + r * shape.keys_per_row, last = (keys - 1) / LANES * LANES, j;
+        Lanes dropped;
+        for (j = 0; j < last; j += LANES) {
+            Lanes f = factors ? lanes_load(factors + j) : lanes_all(1);
+            Lanes d = score_gradient(&dropped, lanes_load(row + j), lanes_load(slope + j), f,
+                                     moments[r], mean_slopes[r], shape.scale);
+            lanes_store(row + j, dropped);
+            lanes_store(slope + j, d);
+        }
+        Lanes f = factors ? lanes_load(factors + last) : lanes_all(1);
+        Lanes d = score_gradient(&dropped, lanes_load(row + last), lanes_load(slope + last), f,
+                                 moments[r], mean_slopes[r], shape.scale);
+        lanes_store(row + last, lanes_first(dropped, keys - last, lanes_all(0)));
+        lanes_store(slope + last, lanes_first(d, keys - last, lanes_all(0)));
+        zero_from(row, last + LANES, shape.end);
+        zero_from(slope, last + LANES, shape.end);
+    }
+}
+
+/// out (rows, cols) = or += in * moments[r].inverse_sum (NULL: 1).
+KERNEL static void put_rows(float *out, int64_t out_stride, Rows in, const SoftmaxMoments *moments,
+                            bool first, int64_t rows, int64_t cols)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        float factor = moments ? moments[r].inverse_sum : 1, *to = out + r * out_stride;
+        const float *from = in.data + r * in.stride;
+        int64_t c = 0;
+        for (; c + LANES <= cols; c += LANES) {
+            Lanes v = lanes_load(from + c) * factor;
+            lanes_store(to + c, first ? v : v + lanes_load(to + c));
+        }
+        for (; c < cols; c++) to[c] = from[c] * factor + (first ? 0 : to[c]);
+    }
+}
+
+KERNEL static void row_products(float *out, Rows a, const float *b, int64_t b_stride, int64_t rows,
+                                int64_t cols)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        const float *x = a.data + r * a.stride, *y = b + r * b_stride;
+        Lanes sum = { 0 };
+        int64_t c = 0;
+        for (; c + LANES <= cols; c += LANES) sum += lanes_load(x + c) * lanes_load(y + c);
+        float rest = 0;
+        for (; c < cols; c++) rest += x[c] * y[c];
+        out[r] = lanes_sum(sum) + rest;
+    }
+}
+
+/// Memory of one thread.
+typedef struct {
+    float *next;
+} Scratch;
+
+static Rows take_rows(Scratch *scratch, int64_t rows, int64_t cols)
+{
+    Rows taken = { scratch->next, padded(cols) };
+    scratch->next += rows * taken.stride;
+    return taken;
+}
+
+/// More than either pass takes, for a sequence of s tokens.
+static int64_t scratch_floats(const Attention *op, int64_t s)
+{
+    int64_t wide = padded(op->width), tokens = padded(s);
+    return 5 * s * wide + 2 * wide * tokens + 2 * QUERIES * (tokens + wide) + 2 * LANES +
+           QUERIES * (s + 1) + 2 * MASK_BLOCK + QUERIES;
+}
+
+/// Columns of some rows of a matrix, in place if their number is a multiple of 16, else a copy.
+static Rows view(Scratch *scratch, float *data, int64_t stride, int64_t rows, int64_t cols)
+{
+    if (cols % LANES == 0) return (Rows){ data, stride };
+    Rows copy = take_rows(scratch, rows, cols);
+    for (int64_t r = 0; r < rows; r++) {
+        float *row = copy.data + r * copy.stride;
+        memcpy(row, data + r * stride, (size_t)cols * sizeof(float));
+        memset(row + cols, 0, (size_t)(copy.stride - cols) * sizeof(float));
+    }
+    return copy;
+}
+
+static Rows transposed_copy(Scratch *scratch, const float *data, int64_t stride, int64_t rows,
+                            int64_t cols)
+{
+    Rows copy = take_rows(scratch, cols, rows);
+    transpose(copy, (Rows){ (float *)(uintptr_t)data, stride }, rows, cols);
+    return copy;
+}
+
+/// One head of one sequence.
+typedef struct {
+    int64_t head, first, length; ///< the sequence is tokens first ... first + length - 1
+    int64_t sample;
+    float *qkv;            ///< q of the first token; k and v are one and two widths of y further
+    int64_t stride, model; ///< of qkv's rows; width of y
+} Task;
+
+static Task task_of(const Attention *op, const Packing *packing, int64_t index)
+{
+    int64_t sequence = index / op->heads, head = index % op->heads;
+    int64_t first = packing->cu_seqlens[sequence], model = op->y->cols;
+    return (Task){
+        .head = head,
+        .first = first,
+        .length = packing->cu_seqlens[sequence + 1] - first,
+        .sample = op->mask.cut ? packing->samples[sequence] : 0,
+        .qkv = op->qkv->value + first * 3 * model + head * op->width,
+        .stride = 3 * model,
+        .model = model,
+    };
+}
+
+/// The shape of the score rows of queries start ... start + rows - 1; makes their mask.
+static RowShape row_shape(const Attention *op, const Task *task, int64_t start, int64_t rows,
+                          float *factors)
+{
+    int64_t s = task->length;
+    RowShape shape = { .keys = op->causal ? start + 1 : s,
+                       .keys_per_row = op->causal,
+                       .end = op->causal ? start + rows : s,
+                       .scale = op->scale,
+                       .factors_stride = s };
+    if (op->mask.cut)
+        shape.factors =
+            mask_factors(factors, &op->mask, task->sample, (task->head * s + start) * s, rows * s);
+    return shape;
+}
+
+static void forward_task(const Attention *op, Task task, Scratch scratch)
+{
+    int64_t s = task.length, width = op->width, wide = padded(width);
+    Rows q = view(&scratch, task.qkv, task.stride, s, width);
+    Rows v = view(&scratch, task.qkv + 2 * task.model, task.stride, s, width);
+    Rows keys = transposed_copy(&scratch, task.qkv + task.model, task.stride, s, width);
+    Rows scores = take_rows(&scratch, QUERIES, s), out = take_rows(&scratch, QUERIES, width);
+    SoftmaxMoments moments[QUERIES];
+    for (int64_t start = 0; start < s; start += QUERIES) {
+        int64_t rows = s - start < QUERIES ? s - start : QUERIES;
+        RowShape shape = row_shape(op, &task, start, rows, scratch.next);
+        Rows block = { q.data + start * q.stride, q.stride };
+        product_plain(scores, block, keys, rows, padded(shape.end), width);
+        softmax_rows(scores, moments, &shape, rows);
+        product_plain(out, scores, v, rows, wide, shape.end);
+        put_rows(op->y->value + (task.first + start) * task.model + task.head * width, task.model,
+                 out, moments, true, rows, width);
+        for (int64_t r = 0; r < rows; r++)
+            op->moments[(task.first + start + r) * op->heads + task.head] = moments[r];
+    }
+}
+
+static void backward_task(const Attention *op, Task task, Scratch scratch, const float *dy,
+                          float *dqkv, bool first)
+{
+    int64_t s = task.length, width = op->width, wide = padded(width), model = task.model;
+    int64_t place = task.first * model + task.head * width;
+    float *to = dqkv + task.first * task.stride + task.head * width;
+    Rows q = view(&scratch, task.qkv, task.stride, s, width);
+    Rows k = view(&scratch, task.qkv + model, task.stride, s, width);
+    Rows slope = view(&scratch, (float *)(uintptr_t)dy + place, model, s, width);
+    Rows keys = transposed_copy(&scratch, task.qkv + model, task.stride, s, width);
+    Rows values = transposed_copy(&scratch, task.qkv + 2 * model, task.stride, s, width);
+    Rows scores = take_rows(&scratch, QUERIES, s), slopes = take_rows(&scratch, QUERIES, s);
+    Rows dq = take_rows(&scratch, QUERIES, width);
+    Rows dk = take_rows(&scratch, s, width), dv = take_rows(&scratch, s, width);
+    SoftmaxMoments moments[QUERIES];
+    float mean_slopes[QUERIES];
+    int64_t last = (s - 1) / QUERIES * QUERIES;
+    for (int64_t start = last; start >= 0; start -= QUERIES) { // the last queries see all keys
+        int64_t rows = s - start < QUERIES ? s - start : QUERIES;
+        RowShape shape = row_shape(op, &task, start, rows, scratch.next);
+        Rows queries = { q.data + start * q.stride, q.stride };
+        Rows dout = { slope.data + start * slope.stride, slope.stride };
+        for (int64_t r = 0; r < rows; r++)
+            moments[r] = op->moments[(task.first + start + r) * op->heads + task.head];
+        row_products(mean_slopes, dout, op->y->value + place + start * model, model, rows, width);
+        product_plain(scores, queries, keys, rows, padded(shape.end), width);
+        product_plain(slopes, dout, values, rows, padded(shape.end), width);
+        softmax_rows_backward(scores, slopes, moments, mean_slopes, &shape, rows);
+        product_plain(dq, slopes, k, rows, wide, shape.end);
+        put_rows(to + start * task.stride, task.stride, dq, NULL, first, rows, width);
+        product_transposed(dv, scores, dout, shape.end, wide, rows, start < last);
+        product_transposed(dk, slopes, queries, shape.end, wide, rows, start < last);
+    }
+    put_rows(to + model, task.stride, dk, NULL, first, s, width);
+    put_rows(to + 2 * model, task.stride, dv, NULL, first, s, width);
+}
+
+static float *take_scratch(Tape *tape, const Attention *op, int64_t *each)
+{
+    *each = scratch_floats(op, tape_packing(tape)->longest);
+    return tape_take(tape, (size_t)(omp_get_max_threads() * *each) * sizeof(float));
+}
+
+static void attention_backward(Tape *tape, void *context)
+{
+    Attention *op = context;
+    const Packing *packing = tape_packing(tape);
+    const float *dy = tape_gradient(tape, op->y);
+    bool first;
+    float *dqkv = tape_gradient_for(tape, op->qkv, &first);
+    if (!dqkv) return;
+    int64_t each;
+    size_t mark = tape_scratch_begin(tape);
+    float *scratch = take_scratch(tape, op, &each);
+#pragma omp parallel for schedule(dynamic)
+    for (int64_t i = 0; i < packing->sequences * op->heads; i++)
+        backward_task(op, task_of(op, packing, i),
+                      (Scratch){ scratch + omp_get_thread_num() * each }, dy, dqkv, first);
+    tape_scratch_end(tape, mark);
+}
+
+Var *attention(Tape *tape, Var *qkv, int64_t heads, bool causal, double dropout)
+{
+    const Packing *packing = tape_packing(tape);
+    int64_t cols = qkv->cols / 3, width = heads ? cols / heads : 0, each;
+    CHECK(qkv->rows == packing->tokens, "attention: a row must be a token");
+    CHECK(width > 0 && 3 * heads * width == qkv->cols, "attention: %lld columns for %lld heads",
+          (long long)qkv->cols, (long long)heads);
+    Var *y = tape_var(tape, qkv->rows, cols, qkv->needs_gradient);
+    Attention *op = tape_take(tape, sizeof *op);
+    *op = (Attention){ .y = y,
+                       .qkv = qkv,
+                       .heads = heads,
+                       .width = width,
+                       .causal = causal,
+                       .mask = mask_next(tape, dropout),
+                       .scale = (float)(1 / sqrt((double)width)) };
+    op->moments = tape_take(tape, (size_t)(qkv->rows * heads) * sizeof *op->moments);
+    size_t mark = tape_scratch_begin(tape);
+    float *scratch = take_scratch(tape, op, &each);
+#pragma omp parallel for schedule(dynamic)
+    for (int64_t i = 0; i < packing->sequences * heads; i++)
+        forward_task(op, task_of(op, packing, i),
+                     (Scratch){ scratch + omp_get_thread_num() * each });
+    tape_scratch_end(tape, mark);
+    if (tape_records(tape, y)) tape_record(tape, y, attention_backward, op);
+    return y;
+}

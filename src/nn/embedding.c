@@ -1,0 +1,219 @@
+#include "nn/ops.h"
+#include "nn/columns.h"
+#include "base/status.h"
+#include "linalg/kernel.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    Var *y;
+    Weight *word, *position, *type;
+    int64_t offset;
+} Embedding;
+
+KERNEL static void add_rows(float *restrict y, const float *a, const float *b, const float *c,
+                            int64_t cols)
+{
+    if (c)
+        for (int64_t i = 0; i < cols; i++) y[i] = a[i] + c[i] + b[i];
+    else
+        for (int64_t i = 0; i < cols; i++) y[i] = a[i] + b[i];
+}
+
+/// The row of each table that a token reads.
+static int32_t word_row(const Packing *packing, int64_t offset, int64_t sequence, int64_t token)
+{
+    (void)offset, (void)sequence;
+    return packing->ids[token];
+}
+static int32_t position_row(const Packing *packing, int64_t offset, int64_t sequence, int64_t token)
+{
+    return (int32_t)(token - packing->cu_seqlens[sequence] + offset);
+}
+static int32_t type_row(const Packing *packing, int64_t offset, int64_t sequence, int64_t token)
+{
+    (void)offset, (void)sequence;
+    return packing->types ? packing->types[token] : 0;
+}
+typedef int32_t (*RowOf)(const Packing *packing, int64_t offset, int64_t sequence, int64_t token);
+
+/// Tokens ordered by the row they read, so that a row's gradient is one sum.
+typedef struct {
+    int64_t groups;
+    int64_t *starts; ///< (groups + 1) into tokens
+    int32_t *rows;   ///< (groups), ascending
+    int32_t *tokens; ///< (tokens), ascending within a group
+} Groups;
+
+static int compare_keys(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/// Taken from the tape.
+static Groups group_tokens(Tape *tape, const Embedding *op, RowOf row_of)
+{
+    const Packing *packing = tape_packing(tape);
+    size_t count = (size_t)packing->tokens;
+    uint64_t *keys = tape_take(tape, count * sizeof *keys);
+    Groups groups = { .starts = tape_take(tape, (count + 1) * sizeof *groups.starts),
+                      .rows = tape_take(tape, count * sizeof *groups.rows),
+                      .tokens = tape_take(tape, count * sizeof *groups.tokens) };
+    for (int64_t s = 0; s < packing->sequences; s++)
+        for (int64_t t = packing->cu_seqlens[s]; t < packing->cu_seqlens[s + 1]; t++)
+            keys[t] = (uint64_t)row_of(packing, op->offset, s, t) << 32 | (uint32_t)t;
+    qsort(keys, count, sizeof *keys, compare_keys);
+    for (size_t i = 0; i < count; i++) {
+        groups.tokens[i] = (int32_t)(uint32_t)keys[i];
+        if (i && keys[i] >> 32 == keys[i - 1] >> 32) continue;
+        groups.rows[groups.groups] = (int32_t)(keys[i] >> 32);
+        groups.starts[groups.groups++] = (int64_t)i;
+    }
+    groups.starts[groups.groups] = (int64_t)count;
+    return groups;
+}
+
+/// The sum over tokens of dy[token][i ...]: blocks of 64 in order, then pairwise, merged as the
+/// carries of a binary counter.
+KERNEL_INLINE Lanes gather_lanes(const float *dy, const int32_t *tokens, int64_t count,
+                                 int64_t cols, int64_t i, int64_t n)
+{
+    Lanes level[48];
+    int depth = 0;
+    for (int64_t b = 0; b * COLUMN_BLOCK < count; b++) {
+        int64_t end = (b + 1) * COLUMN_BLOCK < count ? (b + 1) * COLUMN_BLOCK : count;
+        Lanes sum = { 0 };
+        for (int64_t k = b * COLUMN_BLOCK; k < end; k++)
+            sum += lanes_load_part(dy + tokens[k] * cols + i, n);
+        for (int64_t index = b; index & 1; index >>= 1) sum = level[--depth] + sum;
+        level[depth++] = sum;
+    }
+    Lanes total = level[--depth];
+    while (depth) total = level[--depth] + total;
+    return total;
+}
+
+KERNEL static void gather_sum(float *out, const float *dy, const int32_t *tokens, int64_t count,
+                              int64_t cols, bool first)
+{
+    int64_t i = 0;
+    for (; i + LANES <= cols; i += LANES) {
+        Lanes sum = gather_lanes(dy, tokens, count, cols, i, LANES);
+        lanes_store(out + i, first ? sum : sum + lanes_load(out + i));
+    }
+    if (i == cols) return;
+    Lanes sum = gather_lanes(dy, tokens, count, cols, i, cols - i);
+    if (!first) sum += lanes_load_part(out + i, cols - i);
+    lanes_store_part(out + i, sum, cols - i);
+}
+
+/// Makes room in `touched` for rows that it lacks, filled with 0. From the end, so in place.
+static void merge_rows(TouchedRows *touched, const Groups *groups)
+{
+    int64_t count = touched->count, cols = touched->cols, old = count - 1;
+    size_t bytes = (size_t)cols * sizeof(float);
+    for (int64_t g = 0, have = 0; g < groups->groups; g++) {
+        while (have < touched->count && touched->ids[have] < groups->rows[g]) have++;
+        count += have == touched->count || touched->ids[have] != groups->rows[g];
+    }
+    CHECK(count <= touched->capacity, "a leaf touches more than %lld rows of a table",
+          (long long)touched->capacity);
+    touched->count = count;
+    for (int64_t to = count - 1, g = groups->groups - 1; g >= 0; to--) {
+        int32_t id = groups->rows[g];
+        float *row = touched->rows + to * cols;
+        if (old >= 0 && touched->ids[old] >= id) {
+            g -= touched->ids[old] == id;
+            touched->ids[to] = touched->ids[old];
+            memmove(row, touched->rows + old-- * cols, bytes);
+        } else {
+            g--;
+            touched->ids[to] = id;
+            memset(row, 0, bytes);
+        }
+    }
+}
+
+/// Where the sums of the groups go: places[g] is a row of the table's gradient.
+static float *table_rows(Weight *table, const Groups *groups, int64_t *places, bool *first)
+{
+    TouchedRows *touched = table->touched;
+    if (!touched) {
+        float *rows = weight_gradient_for(table, first);
+        for (int64_t g = 0; g < groups->groups; g++) places[g] = groups->rows[g];
+        if (*first) memset(rows, 0, (size_t)(table->rows * table->cols) * sizeof(float));
+        return rows;
+    }
+    *first = !table->written;
+    table->written = true;
+    if (*first) touched->count = 0;
+    merge_rows(touched, groups);
+    for (int64_t g = 0, place = 0; g < groups->groups; g++) {
+        while (touched->ids[place] != groups->rows[g]) place++;
+        places[g] = place;
+    }
+    return touched->rows;
+}
+
+static void table_backward(Tape *tape, const Embedding *op, Weight *table, RowOf row_of)
+{
+    if (!table || (!table->gradient && !table->touched)) return;
+    const float *dy = tape_gradient(tape, op->y);
+    int64_t cols = op->y->cols;
+    bool first;
+    size_t mark = tape_scratch_begin(tape);
+    Groups groups = group_tokens(tape, op, row_of);
+    int64_t *places = tape_take(tape, (size_t)groups.groups * sizeof *places);
+    float *rows = table_rows(table, &groups, places, &first);
+#pragma omp parallel for schedule(dynamic, 8)
+    for (int64_t g = 0; g < groups.groups; g++)
+        gather_sum(rows + places[g] * cols, dy, groups.tokens + groups.starts[g],
+                   groups.starts[g + 1] - groups.starts[g], cols, first);
+    tape_scratch_end(tape, mark);
+}
+
+static void embedding_backward(Tape *tape, void *context)
+{
+    Embedding *op = context;
+    table_backward(tape, op, op->word, word_row);
+    table_backward(tape, op, op->position, position_row);
+    table_backward(tape, op, op->type, type_row);
+}
+
+static bool is_trained(const Weight *weight)
+{
+    return weight && (weight->gradient || weight->touched);
+}
+
+static const float *table_row(const Weight *table, int32_t row)
+{
+    CHECK(row >= 0 && row < table->rows, "row %d of a table of %lld", row, (long long)table->rows);
+    return table->value + row * table->cols;
+}
+
+Var *embedding(Tape *tape, Weight *word, Weight *position, Weight *type, int64_t position_offset)
+{
+    const Packing *packing = tape_packing(tape);
+    int64_t cols = word->cols;
+    CHECK(position->cols == cols && (!type || type->cols == cols),
+          "embedding: the tables differ in width");
+    bool needs = is_trained(word) || is_trained(position) || is_trained(type);
+    Var *y = tape_var(tape, packing->tokens, cols, needs);
+#pragma omp parallel for schedule(static)
+    for (int64_t s = 0; s < packing->sequences; s++) {
+        for (int64_t t = packing->cu_seqlens[s]; t < packing->cu_seqlens[s + 1]; t++) {
+            int32_t place = position_row(packing, position_offset, s, t);
+            add_rows(y->value + t * cols, table_row(word, packing->ids[t]),
+                     table_row(position, place),
+                     type ? table_row(type, type_row(packing, 0, s, t)) : NULL, cols);
+        }
+    }
+    if (tape_records(tape, y)) {
+        Embedding *op = tape_take(tape, sizeof *op);
+        *op = (Embedding){ y, word, position, type, position_offset };
+        tape_record(tape, y, embedding_backward, op);
+    }
+    return y;
+}

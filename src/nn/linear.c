@@ -1,0 +1,39 @@
+#include "nn/ops.h"
+#include "nn/columns.h"
+#include "base/status.h"
+#include "linalg/gemm.h"
+
+typedef struct {
+    Var *y, *x;
+    Weight *w, *b;
+} Linear;
+
+static void linear_backward(Tape *tape, void *context)
+{
+    Linear *op = context;
+    int64_t m = op->y->rows, n = op->w->rows, k = op->w->cols;
+    const float *dy = tape_gradient(tape, op->y);
+    bool first;
+    float *dx = tape_gradient_for(tape, op->x, &first);
+    if (dx) gemm_backward_input(dx, dy, op->w->value, m, n, k, first ? 0 : 1);
+    float *dw = weight_gradient_for(op->w, &first);
+    if (dw) gemm_backward_weight(dw, dy, op->x->value, m, n, k, first ? 0 : 1);
+    float *db = op->b ? weight_gradient_for(op->b, &first) : NULL;
+    if (db) columns_sum(tape, db, dy, m, n, first);
+}
+
+Var *linear(Tape *tape, Var *x, Weight *w, Weight *b)
+{
+    CHECK(x->cols == w->cols, "linear: %lld columns meet a weight of %lld", (long long)x->cols,
+          (long long)w->cols);
+    CHECK(!b || (b->rows == 1 && b->cols == w->rows), "linear: the bias does not fit the weight");
+    bool trained = w->gradient || (b && b->gradient);
+    Var *y = tape_var(tape, x->rows, w->rows, x->needs_gradient || trained);
+    gemm_forward(y->value, x->value, w->value, b ? b->value : NULL, x->rows, w->rows, w->cols, 0);
+    if (tape_records(tape, y)) {
+        Linear *op = tape_take(tape, sizeof *op);
+        *op = (Linear){ y, x, w, b };
+        tape_record(tape, y, linear_backward, op);
+    }
+    return y;
+}

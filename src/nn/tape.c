@@ -1,0 +1,186 @@
+#include "nn/tape.h"
+#include "base/status.h"
+
+#include <string.h>
+
+typedef struct Record {
+    struct Record *previous;
+    Var *output;
+    Backward backward;
+    void *context;
+} Record;
+
+typedef struct Unused {
+    struct Unused *next;
+} Unused;
+
+/// Gradient buffers of one size that no value uses any more.
+typedef struct SizeClass {
+    struct SizeClass *next;
+    size_t bytes;
+    Unused *unused;
+} SizeClass;
+
+struct Tape {
+    Arena arena;
+    Pass pass;
+    const Packing *packing;
+    Record *last;
+    SizeClass *classes;
+    uint32_t sites;
+    int scratch_depth;
+};
+
+Tape *tape_new(size_t arena_bytes)
+{
+    Tape *tape = MEM_NEW(Tape, 1);
+    arena_init(&tape->arena, arena_bytes);
+    return tape;
+}
+
+void tape_free(Tape *tape)
+{
+    if (!tape) return;
+    arena_release(&tape->arena);
+    mem_free(tape);
+}
+
+void tape_start(Tape *tape, const Pass *pass, const Packing *packing)
+{
+    arena_reset(&tape->arena, 0);
+    tape->pass = *pass;
+    tape->packing = packing;
+    tape->last = NULL;
+    tape->classes = NULL;
+    tape->sites = 0;
+    tape->scratch_depth = 0;
+}
+
+const Pass *tape_pass(const Tape *tape)
+{
+    return &tape->pass;
+}
+
+const Packing *tape_packing(const Tape *tape)
+{
+    return tape->packing;
+}
+
+size_t tape_peak_bytes(const Tape *tape)
+{
+    return tape->arena.peak_bytes;
+}
+
+void *tape_take(Tape *tape, size_t bytes)
+{
+    return arena_take(&tape->arena, bytes);
+}
+
+static void check_no_scratch(const Tape *tape)
+{
+    CHECK(tape->scratch_depth == 0, "a value that outlives the operator is taken from its scratch");
+}
+
+Var *tape_var(Tape *tape, int64_t rows, int64_t cols, bool needs_gradient)
+{
+    check_no_scratch(tape);
+    Var *var = tape_take(tape, sizeof *var);
+    *var = (Var){ .rows = rows, .cols = cols, .needs_gradient = needs_gradient };
+    var->value = tape_take(tape, (size_t)(rows * cols) * sizeof(float));
+    return var;
+}
+
+size_t tape_scratch_begin(Tape *tape)
+{
+    tape->scratch_depth++;
+    return tape->arena.used_bytes;
+}
+
+void tape_scratch_end(Tape *tape, size_t mark)
+{
+    tape->scratch_depth--;
+    arena_reset(&tape->arena, mark);
+}
+
+bool tape_records(const Tape *tape, const Var *result)
+{
+    return tape->pass.training && result->needs_gradient;
+}
+
+void tape_record(Tape *tape, Var *output, Backward backward, void *context)
+{
+    check_no_scratch(tape);
+    Record *record = tape_take(tape, sizeof *record);
+    *record = (Record){ tape->last, output, backward, context };
+    tape->last = record;
+}
+
+uint32_t tape_site(Tape *tape)
+{
+    return tape->sites++;
+}
+
+const float *tape_gradient(Tape *tape, Var *output)
+{
+    (void)tape;
+    CHECK(output->gradient, "the gradient of a value is read before a consumer made it");
+    return output->gradient;
+}
+
+static SizeClass *size_class(Tape *tape, const Var *var)
+{
+    size_t bytes = (size_t)(var->rows * var->cols) * sizeof(float);
+    if (bytes < sizeof(Unused)) bytes = sizeof(Unused);
+    for (SizeClass *class = tape->classes; class; class = class->next)
+        if (class->bytes == bytes) return class;
+    SizeClass *class = tape_take(tape, sizeof *class);
+    *class = (SizeClass){ .next = tape->classes, .bytes = bytes };
+    tape->classes = class;
+    return class;
+}
+
+float *tape_gradient_for(Tape *tape, Var *x, bool *first)
+{
+    *first = false;
+    if (!x->needs_gradient) return NULL;
+    if (x->gradient) return x->gradient;
+    *first = true;
+    check_no_scratch(tape);
+    SizeClass *class = size_class(tape, x);
+    Unused *block = class->unused; // the one freed last is the warmest in the cache
+    if (block)
+        class->unused = block->next;
+    else
+        block = tape_take(tape, class->bytes);
+    x->gradient = (float *)block;
+    return x->gradient;
+}
+
+float *weight_gradient_for(Weight *weight, bool *first)
+{
+    *first = false;
+    if (!weight->gradient) return NULL;
+    *first = !weight->written;
+    weight->written = true;
+    for (int i = 0; i < weight->part_count; i++) weight->parts[i].written = true;
+    return weight->gradient;
+}
+
+static void release_gradient(Tape *tape, Var *var)
+{
+    SizeClass *class = size_class(tape, var);
+    Unused *block = (Unused *)var->gradient;
+    block->next = class->unused;
+    class->unused = block;
+    var->gradient = NULL;
+}
+
+void tape_backward(Tape *tape)
+{
+    for (Record *record = tape->last; record; record = record->previous) {
+        if (!record->output->gradient) continue; // nothing that counts was made of this value
+        record->backward(tape, record->context);
+        release_gradient(tape, record->output);
+    }
+    tape->last = NULL;
+}

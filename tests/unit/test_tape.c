@@ -1,0 +1,173 @@
+/* TEST labels=nn timeout=60 */
+#include "support/check.h"
+#include "nn/tape.h"
+
+#include <stdlib.h>
+
+enum { CHAIN = 10, ROWS = 7, COLS = 33 };
+static const int32_t ends[] = { 0, ROWS };
+static const Packing packing = { .sequences = 1, .tokens = ROWS, .cu_seqlens = ends };
+static const Pass training = { .seed = 1, .training = true };
+
+/// y = x + number; remembers which gradient buffers were used.
+typedef struct {
+    Var *y, *x;
+    int number;
+} Step;
+
+static const void *buffers[CHAIN + 1];
+static int ran[CHAIN + 1], ran_count;
+
+static void step_backward(Tape *tape, void *context)
+{
+    Step *step = context;
+    const float *dy = tape_gradient(tape, step->y);
+    bool first;
+    float *dx = tape_gradient_for(tape, step->x, &first);
+    ran[ran_count++] = step->number;
+    buffers[step->number] = dy;
+    if (!dx) return;
+    CHECK_TRUE(dx != dy); // the output's buffer is free only after its record
+    for (int64_t i = 0; i < ROWS * COLS; i++) dx[i] = dy[i] + (first ? 0 : dx[i]);
+}
+
+static Var *step(Tape *tape, Var *x, int number)
+{
+    Var *y = tape_var(tape, x->rows, x->cols, x->needs_gradient);
+    for (int64_t i = 0; i < x->rows * x->cols; i++) y->value[i] = x->value[i] + (float)number;
+    if (tape_records(tape, y)) {
+        Step *made = tape_take(tape, sizeof *made);
+        *made = (Step){ y, x, number };
+        tape_record(tape, y, step_backward, made);
+    }
+    return y;
+}
+
+static Var *start(Tape *tape, const Pass *pass, bool needs_gradient)
+{
+    tape_start(tape, pass, &packing);
+    Var *x = tape_var(tape, ROWS, COLS, needs_gradient);
+    for (int64_t i = 0; i < ROWS * COLS; i++) x->value[i] = 0;
+    ran_count = 0;
+    return x;
+}
+
+static void seed_gradient(Tape *tape, Var *y)
+{
+    bool first;
+    float *dy = tape_gradient_for(tape, y, &first);
+    CHECK_TRUE(first);
+    for (int64_t i = 0; i < ROWS * COLS; i++) dy[i] = 1;
+}
+
+static void gradients_are_reused(void)
+{
+    Tape *tape = tape_new(1 << 20);
+    size_t peak_bytes = 0;
+    for (int pass = 0; pass < 3; pass++) {
+        Var *x = start(tape, &training, true), *y = x;
+        for (int i = 1; i <= CHAIN; i++) y = step(tape, y, i);
+        seed_gradient(tape, y);
+        tape_backward(tape);
+        CHECK_EQ(ran_count, CHAIN);
+        CHECK_EQ(ran[0], CHAIN);
+        CHECK_EQ(ran[CHAIN - 1], 1);
+        for (int i = 1; i + 2 <= CHAIN; i++) CHECK_TRUE(buffers[i] == buffers[i + 2]);
+        for (int64_t i = 0; i < ROWS * COLS; i++) CHECK_TRUE(x->gradient[i] == 1);
+        CHECK_TRUE(!y->gradient);
+        if (pass) CHECK_EQ(tape_peak_bytes(tape), peak_bytes);
+        peak_bytes = tape_peak_bytes(tape);
+    }
+    tape_free(tape);
+}
+
+static void consumers_add_up(void)
+{
+    Tape *tape = tape_new(1 << 20);
+    Var *x = start(tape, &training, true);
+    Var *a = step(tape, x, 1), *b = step(tape, x, 2), *unused = step(tape, x, 3);
+    bool first;
+    seed_gradient(tape, a);
+    seed_gradient(tape, b);
+    tape_backward(tape);
+    CHECK_EQ(ran_count, 2); // nothing flows through what nobody read
+    CHECK_TRUE(!unused->gradient);
+    CHECK_TRUE(x->gradient[5] == 2);
+    CHECK_TRUE(tape_gradient_for(tape, x, &first) == x->gradient && !first);
+    tape_free(tape);
+}
+
+static void nothing_to_train_is_not_recorded(void)
+{
+    const Pass inference = { .training = false };
+    Tape *tape = tape_new(1 << 20);
+    Var *x = start(tape, &training, false), *y = step(tape, x, 1);
+    CHECK_TRUE(!tape_records(tape, y));
+    bool first = true;
+    CHECK_TRUE(!tape_gradient_for(tape, y, &first) && !first);
+    y = step(tape, start(tape, &inference, true), 1);
+    CHECK_TRUE(!tape_records(tape, y));
+    tape_backward(tape);
+    CHECK_EQ(ran_count, 0);
+    tape_free(tape);
+}
+
+static void scratch_is_given_back(void)
+{
+    Tape *tape = tape_new(1 << 20);
+    start(tape, &training, true);
+    size_t outer = tape_scratch_begin(tape);
+    char *a = tape_take(tape, 1000);
+    size_t inner = tape_scratch_begin(tape);
+    char *b = tape_take(tape, 1000);
+    tape_scratch_end(tape, inner);
+    CHECK_TRUE(tape_take(tape, 10) == b);
+    tape_scratch_end(tape, outer);
+    CHECK_TRUE(tape_take(tape, 10) == a);
+    CHECK_EQ((uintptr_t)a % 64, 0);
+    CHECK_EQ(tape_site(tape), 0);
+    CHECK_EQ(tape_site(tape), 1);
+    start(tape, &training, true);
+    CHECK_EQ(tape_site(tape), 0);
+    tape_free(tape);
+}
+
+static void weights_store_once_then_add(void)
+{
+    float gradient[4];
+    bool first;
+    Weight parts[2] = { { .rows = 1, .cols = 2 }, { .rows = 1, .cols = 2 } };
+    Weight weight = { .rows = 1, .cols = 4, .gradient = gradient, .parts = parts, .part_count = 2 };
+    Weight frozen = { .rows = 1, .cols = 4 };
+    CHECK_TRUE(weight_gradient_for(&weight, &first) == gradient && first);
+    CHECK_TRUE(weight_gradient_for(&weight, &first) == gradient && !first);
+    CHECK_TRUE(parts[0].written && parts[1].written);
+    CHECK_TRUE(!weight_gradient_for(&frozen, &first) && !frozen.written);
+}
+
+static void empty_values(void)
+{
+    Tape *tape = tape_new(1 << 20);
+    bool first;
+    start(tape, &training, true);
+    Var *x = tape_var(tape, 0, COLS, true), *y = tape_var(tape, 0, COLS, true);
+    CHECK_TRUE(tape_gradient_for(tape, x, &first) && first);
+    CHECK_TRUE(tape_gradient_for(tape, y, &first) != x->gradient);
+    tape_free(tape);
+    tape_free(NULL);
+    CHECK_EQ(mem_live_blocks(), 0);
+}
+
+static const Case cases[] = {
+    { "gradients_are_reused", gradients_are_reused },
+    { "consumers_add_up", consumers_add_up },
+    { "nothing_to_train_is_not_recorded", nothing_to_train_is_not_recorded },
+    { "scratch_is_given_back", scratch_is_given_back },
+    { "weights_store_once_then_add", weights_store_once_then_add },
+    { "empty_values", empty_values },
+};
+
+int main(int argc, char **argv)
+{
+    return check_main(argc, argv, cases, (int)(sizeof cases / sizeof *cases));
+}
