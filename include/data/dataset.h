@@ -29,7 +29,7 @@ typedef struct {
     int32_t *type_starts; ///< (rows): token of the row where type 1 begins; its length if none does
     int32_t *labels;      ///< (rows): ids by byte order of the labels; -1: no label in the file
     uint8_t *splits;      ///< (rows): a Split
-    int64_t *row_numbers; ///< (rows): record number in the source file, from 1
+    int64_t *row_numbers; ///< (rows): record in the source file, from 1, header and blanks counted
     char **label_names;   ///< (label_count)
     int64_t label_count;
     char *path;        ///< the prepared file
@@ -38,15 +38,15 @@ typedef struct {
 } Dataset;
 
 /// Collective. The prepared set of these options: opened if FOLDER/prepared-<key>.h5 is there and
-/// whole, else made on all ranks. The caller owns *out (`dataset_free`). `tokenizer_key` is a hash of
-/// the tokenizer. USAGE for a missing file or column, one class only, a label only outside training,
-/// a row with too few columns (file and row number), an empty file.
+/// whole, else made on all ranks. The caller owns *out (`dataset_free`). `tokenizer_key` is a hash
+/// of the tokenizer. USAGE for a missing file or column, one class only, a label only outside
+/// training, a row with too few columns (file and row number), an empty file.
 COLLECTIVE
 Status dataset_prepare(const Comm *comm, Dataset **out, const DataOptions *options,
                        const Tokenizer *tokenizer, const char *tokenizer_key, const char *folder);
 /// Collective. Rows of a file to evaluate or predict on: tokenised in memory, every row SPLIT_TEST.
-/// Labels are matched against `label_names` (USAGE with row number for an unknown one); with
-/// `need_labels` false an absent label column gives -1. Files by extension; any other or no
+/// Labels are matched against `label_names`: USAGE with row number for an unknown one; with
+/// `need_labels` false an unknown, empty or absent label is -1. Files by extension; any other or no
 /// extension: one text a line, empty lines kept. path "-": standard input of rank 0.
 COLLECTIVE
 Status dataset_read(const Comm *comm, Dataset **out, const DataOptions *options,

@@ -1,0 +1,85 @@
+#include "base/hash.h"
+#include "base/mem.h"
+#include "comm/agree.h"
+#include "data/prepared.h"
+
+#include <string.h>
+
+/// Changes when the same input would give another file.
+static const int64_t format_version = 1;
+
+static int64_t block_count(const SourceFile *file)
+{
+    return (file->bytes + HASH_BLOCK_BYTES - 1) / HASH_BLOCK_BYTES;
+}
+
+/// Blocks [first, end) of all files, counted through; hashes[end - first].
+static Status hash_blocks(Hash *hashes, const Source *source, int64_t first, int64_t end)
+{
+    Status status = OK;
+    Input input = { .file = -1 };
+    char *block = mem_new(HASH_BLOCK_BYTES, 1);
+    int64_t base = 0;
+    for (int64_t file = 0; file < source->count; file++) {
+        int64_t blocks = block_count(&source->files[file]);
+        if (first < base + blocks && base < end) TRY(source_input(&input, source, file));
+        for (int64_t i = first > base ? first - base : 0; i < blocks && base + i < end; i++) {
+            size_t got;
+            TRY(input_read(&input, i * HASH_BLOCK_BYTES, block, HASH_BLOCK_BYTES, &got));
+            hashes[base + i - first] = hash_bytes(block, got);
+        }
+        input_close(&input);
+        input.file = -1;
+        base += blocks;
+    }
+done:
+    input_close(&input);
+    mem_free(block);
+    return status;
+}
+
+void prepared_options(Text *out, const Source *source, const char *tokenizer_key)
+{
+    const DataOptions *options = source->options;
+    text_printf(out, "format %lld\ntokenizer %s\n", (long long)format_version, tokenizer_key);
+    for (Column column = 0; column < COLUMN_COUNT; column++)
+        text_printf(out, "%s %s\n", column_key(column), column_name(options, column));
+    text_printf(out, "max_length %lld\nseed %lld\n", (long long)options->max_length,
+                (long long)options->split.seed);
+    for (Split split = SPLIT_VALIDATION; split < SPLIT_COUNT; split++)
+        text_printf(out, "%s fraction %.17g\n", split_names[split], source->fractions[split]);
+    for (int64_t i = 0; i < source->count; i++) {
+        const SourceFile *file = &source->files[i];
+        text_printf(out, "%s: %lld bytes, kind %d, delimiter %d, quote %d, header %d\n",
+                    split_names[file->split], (long long)file->bytes, (int)file->format.kind,
+                    file->format.delimiter, file->format.quote, file->format.header);
+    }
+}
+
+Status prepared_key(const Comm *comm, char **key, const Source *source, const char *tokenizer_key)
+{
+    Status status = OK;
+    Text text = { 0 };
+    int64_t blocks = 0;
+    for (int64_t i = 0; i < source->count; i++) blocks += block_count(&source->files[i]);
+    Hash *hashes = MEM_NEW(Hash, blocks);
+    int64_t *counts = MEM_NEW(int64_t, comm->size);
+    for (int64_t rank = 0; rank < comm->size; rank++)
+        counts[rank] =
+            (share_cut(blocks, comm->size, rank + 1) - share_cut(blocks, comm->size, rank)) *
+            (int64_t)sizeof *hashes;
+    int64_t first = share_cut(blocks, comm->size, comm->rank);
+    int64_t end = share_cut(blocks, comm->size, comm->rank + 1);
+    TRY_ALL(comm, hash_blocks(hashes + first, source, first, end));
+    comm_gather_all(comm, hashes, NULL, counts);
+    prepared_options(&text, source, tokenizer_key);
+    text_append_bytes(&text, hashes, (size_t)blocks * sizeof *hashes);
+    Hash hash = hash_bytes(text.data, text.length_bytes);
+    *key = mem_new(HASH_TEXT_BYTES, 1);
+    hash_text(*key, &hash);
+done:
+    mem_free(counts);
+    mem_free(hashes);
+    text_release(&text);
+    return status;
+}

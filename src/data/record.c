@@ -1,0 +1,177 @@
+#include "base/mem.h"
+#include "data/source.h"
+#include "token/utf8.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static const struct {
+    const char *key;
+    size_t offset_bytes;
+} columns[COLUMN_COUNT] = {
+    [COLUMN_TEXT] = { "data.text", offsetof(DataOptions, text) },
+    [COLUMN_PAIR] = { "data.text_pair", offsetof(DataOptions, text_pair) },
+    [COLUMN_LABEL] = { "data.label", offsetof(DataOptions, label) },
+};
+
+const char *column_key(Column column)
+{
+    return columns[column].key;
+}
+
+const char *column_name(const DataOptions *options, Column column)
+{
+    return (const char *)options + columns[column].offset_bytes;
+}
+
+void column_suggest(Text *out, const char *name, const char *const *names, int64_t count)
+{
+    const int64_t shown = count < 20 ? count : 20;
+    for (int64_t i = 0; i < shown; i++)
+        text_printf(out, "%s%s", i ? ", " : "; its columns are: ", names[i]);
+    if (shown < count) text_printf(out, " and %lld more", (long long)(count - shown));
+    const char *near = text_nearest(name, names, (int)(count < INT32_MAX ? count : INT32_MAX));
+    if (near) text_printf(out, "; did you mean '%s'?", near);
+}
+
+void record_release(Record *record)
+{
+    json_free(record->document);
+    text_release(&record->line);
+    for (Column column = 0; column < COLUMN_COUNT; column++) text_release(&record->values[column]);
+    *record = (Record){ 0 };
+}
+
+/// Copies a field with U+FFFD for each ill-formed part; returns how many there were.
+static int64_t repair(Text *out, Field field)
+{
+    const unsigned char *s = (const unsigned char *)field.data;
+    int64_t ill_formed = 0;
+    size_t good = 0, at = 0;
+    text_clear(out);
+    while (at < field.bytes) {
+        int length;
+        bool sound = utf8_decode(&length, s + at, field.bytes - at) != UTF8_ILL_FORMED;
+        at += (size_t)length;
+        if (sound) continue;
+        text_append_bytes(out, s + good, at - (size_t)length - good);
+        text_append(out, "\xEF\xBF\xBD");
+        good = at;
+        ill_formed++;
+    }
+    text_append_bytes(out, s + good, at - good);
+    return ill_formed;
+}
+
+static Status pick_fields(Record *record, const Reader *reader, const SourceFile *file)
+{
+    int64_t count = reader_field_count(reader);
+    if (count != file->field_count)
+        return status_fail(USAGE, "%s: row %lld has %lld column%s where the %s has %lld",
+                           file->path, (long long)record->row, (long long)count,
+                           count == 1 ? "" : "s", file->format.header ? "header" : "first row",
+                           (long long)file->field_count);
+    for (Column column = 0; column < COLUMN_COUNT; column++)
+        if (file->columns[column] >= 0)
+            record->fields[column] = reader_field(reader, file->columns[column]);
+    return OK;
+}
+
+static Status refuse_member(const Record *record, Column column, const char *name,
+                            const SourceFile *file)
+{
+    Text hint = { 0 };
+    const char *names[20];
+    int64_t count = 0;
+    Json *value;
+    void *iterator = NULL;
+    while (count < 20 && json_next(record->document, &iterator, &names[count], &value)) count++;
+    column_suggest(&hint, name, names, count);
+    Status status =
+        status_fail(USAGE, "%s:%lld: the object has no member '%s' (%s)%s", file->path,
+                    (long long)record->row, name, column_key(column), text_chars(&hint));
+    text_release(&hint);
+    return status;
+}
+
+/// A member as text: texts as they are, numbers and booleans as JSON writes them, null is empty.
+static Status pick_member(Record *record, Column column, const Source *source,
+                          const SourceFile *file)
+{
+    const char *name = column_name(source->options, column);
+    const Json *value = json_get(record->document, name);
+    Text *text = &record->values[column];
+    if (!*name) return OK;
+    if (!value && column == COLUMN_LABEL && source->use == SOURCE_TEXTS) return OK;
+    if (!value) return refuse_member(record, column, name, file);
+    if (json_is_object(value) || json_is_array(value))
+        return status_fail(USAGE, "%s:%lld: member '%s' (%s) is no text", file->path,
+                           (long long)record->row, name, column_key(column));
+    text_clear(text);
+    text_append(text, "");
+    if (json_is_text(value))
+        text_append_bytes(text, json_text(value, ""), json_text_bytes(value));
+    else if (!json_is_null(value))
+        json_print(text, value, 0);
+    record->fields[column] = (Field){ text->data, text->length_bytes };
+    return OK;
+}
+
+static Status pick_members(Record *record, const Reader *reader, const Source *source,
+                           const SourceFile *file)
+{
+    Status status = OK;
+    Text where = { 0 };
+    record->ill_formed += repair(&record->line, reader_field(reader, 0));
+    text_printf(&where, "%s:%lld", file->path, (long long)record->row);
+    if (json_parse(&record->document, record->line.data, record->line.length_bytes, where.data))
+        FAIL(USAGE, "%s", status_message());
+    if (!json_is_object(record->document))
+        FAIL(USAGE, "%s: not an object: each line must be one, as {\"text\": ...}", where.data);
+    for (Column column = 0; column < COLUMN_COUNT; column++)
+        TRY(pick_member(record, column, source, file));
+done:
+    text_release(&where);
+    return status;
+}
+
+/// Labels name classes in files and messages: well-formed, and without a NUL.
+static Status check_label(Record *record, const SourceFile *file)
+{
+    Field *label = &record->fields[COLUMN_LABEL];
+    if (!label->data) return OK;
+    if (memchr(label->data, '\0', label->bytes))
+        return status_fail(USAGE, "%s: the label of row %lld holds a NUL byte", file->path,
+                           (long long)record->row);
+    Text repaired = { 0 };
+    int64_t ill_formed = repair(&repaired, *label);
+    if (ill_formed) {
+        text_release(&record->values[COLUMN_LABEL]);
+        record->values[COLUMN_LABEL] = repaired;
+        *label = (Field){ repaired.data, repaired.length_bytes };
+        record->ill_formed += ill_formed;
+    } else {
+        text_release(&repaired);
+    }
+    return OK;
+}
+
+Status record_read(Record *record, bool *more, Reader *reader, const Source *source,
+                   const SourceFile *file)
+{
+    Status status = OK;
+    json_free(record->document);
+    record->document = NULL;
+    record->ill_formed = 0;
+    for (Column column = 0; column < COLUMN_COUNT; column++) record->fields[column] = (Field){ 0 };
+    TRY(reader_next(reader, more));
+    if (!*more) goto done;
+    record->row = reader_row(reader);
+    if (file->format.kind == FORMAT_JSONL)
+        TRY(pick_members(record, reader, source, file));
+    else
+        TRY(pick_fields(record, reader, file));
+    TRY(check_label(record, file));
+done:
+    return status;
+}

@@ -1,0 +1,210 @@
+#include "model/model.h"
+#include "comm/agree.h"
+
+#include <omp.h>
+#include <stdio.h>
+#include <string.h>
+
+/// Texts of a model file, in the order of `text_names`.
+enum { CONFIG, TOKENIZER, SOURCE, SOURCE_SHA256, LABEL_NAMES, TEXTS };
+static const char *const text_names[TEXTS] = { "config", "tokenizer", "source", "source_sha256",
+                                               "label_names" };
+
+/// Local. Opens the file on the rank that reads, with copies of its texts ("" if absent).
+static Status open_file(TensorFile **file, char *texts[TEXTS], const char *path)
+{
+    Status status = OK;
+    TRY(tensors_open_any(file, path));
+    const char *schema = tensors_schema(*file);
+    if (strcmp(schema, "model") && strcmp(schema, "checkpoint"))
+        FAIL(FAILED, "%s: a %s file holds no model; temper import makes a model file", path,
+             schema);
+    for (int i = 0; i < TEXTS; i++)
+        texts[i] = mem_copy_text(tensors_text(*file, text_names[i], ""));
+    for (int i = CONFIG; i <= TOKENIZER; i++)
+        if (!*texts[i]) FAIL(FAILED, "%s: the value '%s' is missing", path, text_names[i]);
+done:
+    return status;
+}
+
+/// Local. The same on every rank: the table, and what the texts say.
+static Status build_model(Model **out, char *texts[TEXTS], const char *path)
+{
+    Status status = OK;
+    Json *config = NULL, *labels = NULL;
+    Model *model = NULL;
+    TRY(json_parse(&config, texts[CONFIG], strlen(texts[CONFIG]), path));
+    if (*texts[LABEL_NAMES])
+        TRY(json_parse(&labels, texts[LABEL_NAMES], strlen(texts[LABEL_NAMES]), path));
+    TRY(model_new(&model, config, json_size(labels), path));
+    if (json_size(labels)) model->label_names = MEM_NEW(char *, model->spec.num_labels);
+    for (int64_t i = 0; i < json_size(labels); i++)
+        model->label_names[i] = mem_copy_text(json_text(json_at(labels, i), ""));
+    model->tokenizer_json = mem_copy_text(texts[TOKENIZER]);
+    model->source = mem_copy_text(texts[SOURCE]);
+    model->source_sha256 = mem_copy_text(texts[SOURCE_SHA256]);
+    *out = model;
+    model = NULL;
+done:
+    model_free(model);
+    json_free(labels);
+    json_free(config);
+    return status;
+}
+
+static const TensorInfo *find_tensor(const TensorFile *file, const Param *param)
+{
+    char path[sizeof param->name + 8];
+    snprintf(path, sizeof path, "model/%s", param->name);
+    return tensors_find(file, path);
+}
+
+/// Local. Compares the file with the table; rows of the head may be absent.
+static Status match_tensors(Model *model, const TensorFile *file, const char *path)
+{
+    Status status = OK;
+    for (int i = 0; i < model->param_count; i++) {
+        Param *param = &model->params[i];
+        const TensorInfo *info = find_tensor(file, param);
+        param->absent = !info;
+        if (!info && !param->head) FAIL(FAILED, "%s: the tensor %s is missing", path, param->name);
+        if (!info) continue;
+        int64_t rows = info->rank == 2 ? info->dims[0] : 1;
+        int64_t cols = info->rank ? info->dims[info->rank - 1] : 1;
+        if (info->type != ELEMENT_F32 || info->rank != param->rank || rows != param->rows ||
+            cols != param->cols)
+            FAIL(FAILED,
+                 "%s: the tensor %s must have the shape (%lld, %lld) in F32 by the configuration, "
+                 "the file has rank %d and (%lld, %lld)",
+                 path, param->name, (long long)param->rows, (long long)param->cols, info->rank,
+                 (long long)rows, (long long)cols);
+    }
+done:
+    return status;
+}
+
+static Status read_values(Model *model, TensorFile *file)
+{
+    Status status = OK;
+    for (int i = 0; i < model->param_count; i++) {
+        const Param *param = &model->params[i];
+        if (param->absent) continue;
+        const TensorInfo *info = find_tensor(file, param);
+        TRY(tensors_read(file, info, 0, info->elements, model->values + param->offset));
+    }
+done:
+    return status;
+}
+
+Status model_load(const Comm *comm, Model **out, const char *path)
+{
+    Status status = OK;
+    TensorFile *file = NULL;
+    Model *model = NULL;
+    char *texts[TEXTS] = { NULL };
+    TRY_ROOT(comm, open_file(&file, texts, path));
+    for (int i = 0; i < TEXTS; i++) comm_broadcast_text(comm, &texts[i], 0);
+    TRY_ALL(comm, build_model(&model, texts, path));
+    TRY_ROOT(comm, match_tensors(model, file, path));
+    comm_broadcast(comm, model->params, (size_t)model->param_count * sizeof *model->params, 0);
+    model_allocate(model);
+    TRY_ROOT(comm, read_values(model, file));
+    comm_broadcast(comm, model->values, (size_t)model->elements * sizeof(float), 0);
+    *out = model;
+    model = NULL;
+done:
+    model_free(model);
+    for (int i = 0; i < TEXTS; i++) mem_free(texts[i]);
+    tensors_close(file);
+    return status;
+}
+
+size_t model_arena_bytes(const Model *model, int64_t tokens, int64_t sequences, int64_t longest)
+{
+    const ModelSpec *spec = &model->spec;
+    double h = (double)spec->hidden_size, f = (double)spec->intermediate_size;
+    double heads = (double)spec->num_attention_heads, labels = (double)spec->num_labels;
+    double t = (double)tokens, s = (double)longest;
+    // a layer keeps qkv (3 h), mixed, projected, normed (h each), up and activated (f each), down
+    // and normed (h each), moments of softmax and norms; the input another 3 h
+    double kept = t * ((double)spec->num_hidden_layers * (8 * h + 2 * f + 2 * heads + 8) + 3 * h);
+    kept += (double)sequences * (4 * h + 2 * labels);
+    // per thread: copies of one head of a sequence, scores of a block of queries, rows of a norm
+    double width = h / heads + 16;
+    double thread = 8 * (s + 16) * width + 256 * (s + width) + 8 * h + 16384;
+    // sums over blocks of 64 tokens, and the order of tokens by table row
+    double sums = 2 * (t / 64 + 1) * (3 * h + f + labels) + 16 * t;
+    double floats = 3 * kept + (double)omp_get_max_threads() * thread + sums;
+    return (size_t)floats * sizeof(float) + ((size_t)16 << 20);
+}
+
+double model_forward_flops(const Model *model, int64_t tokens)
+{
+    double h = (double)model->spec.hidden_size, f = (double)model->spec.intermediate_size;
+    return (double)tokens * (double)model->spec.num_hidden_layers * (8 * h * h + 4 * h * f);
+}
+
+int model_values(Value values[MODEL_VALUES], Text *storage, const Model *model)
+{
+    text_clear(storage);
+    json_print(storage, model->config, 0);
+    size_t labels_at = storage->length_bytes + 1;
+    text_append_bytes(storage, "", 1);
+    for (int64_t i = 0; model->label_names && i < model->spec.num_labels; i++) {
+        text_append(storage, i ? ", " : "[");
+        json_quote(storage, model->label_names[i], strlen(model->label_names[i]));
+    }
+    const char *texts[TEXTS] = {
+        [CONFIG] = storage->data,
+        [TOKENIZER] = model->tokenizer_json,
+        [SOURCE] = model->source,
+        [SOURCE_SHA256] = model->source_sha256,
+    };
+    if (model->label_names) {
+        text_append(storage, "]");
+        texts[CONFIG] = storage->data;
+        texts[LABEL_NAMES] = storage->data + labels_at;
+    }
+    int count = 0;
+    values[count++] =
+        (Value){ .name = "arch", .kind = VALUE_TEXT, .text = model->arch->model_type };
+    values[count++] = (Value){ .name = "task", .kind = VALUE_TEXT, .text = "text_classification" };
+    for (int i = 0; i < TEXTS; i++)
+        if (texts[i])
+            values[count++] =
+                (Value){ .name = text_names[i], .kind = VALUE_TEXT, .text = texts[i] };
+    return count;
+}
+
+Status model_save(const Model *model, const char *path)
+{
+    Comm self = comm_self();
+    Text storage = { 0 }, names = { 0 };
+    Value values[MODEL_VALUES];
+    TensorPart *parts = MEM_NEW(TensorPart, model->param_count);
+    size_t *places = MEM_NEW(size_t, model->param_count);
+    int count = 0;
+    for (int i = 0; i < model->param_count; i++) {
+        const Param *param = &model->params[i];
+        if (param->absent) continue;
+        places[count] = names.length_bytes;
+        text_printf(&names, "model/%s", param->name);
+        text_append_bytes(&names, "", 1);
+        int64_t elements = param->rows * param->cols;
+        parts[count++] = (TensorPart){
+            .type = ELEMENT_F32,
+            .rank = param->rank,
+            .dims = { param->rank == 2 ? param->rows : param->cols, param->cols },
+            .count = elements,
+            .data = model->values + param->offset,
+        };
+    }
+    for (int i = 0; i < count; i++) parts[i].path = names.data + places[i];
+    int value_count = model_values(values, &storage, model);
+    Status status = tensors_write(&self, path, "model", values, value_count, parts, count);
+    mem_free(places);
+    mem_free(parts);
+    text_release(&names);
+    text_release(&storage);
+    return status;
+}

@@ -1,0 +1,166 @@
+#include "model/model.h"
+#include "base/mem.h"
+#include "base/rng.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const int64_t alignment = 16; // floats: a cache line
+
+void model_add_param(Model *model, const char *name, int64_t layer, int64_t rows, int64_t cols,
+                     unsigned flags)
+{
+    model->params =
+        mem_resize(model->params, (size_t)model->param_count + 1, sizeof *model->params);
+    Param *param = &model->params[model->param_count++];
+    int64_t end = model->elements, start = (end + alignment - 1) / alignment * alignment;
+    *param = (Param){ .rank = rows ? 2 : 1,
+                      .rows = rows ? rows : 1,
+                      .cols = cols,
+                      .offset = flags & PARAM_JOINED ? end : start,
+                      .table = flags & PARAM_TABLE,
+                      .decays = rows > 0,
+                      .head = flags & PARAM_HEAD,
+                      .absent = true };
+    const char *mark = strstr(name, "%d");
+    int length = mark ? snprintf(param->name, sizeof param->name, "%.*s%lld%s", (int)(mark - name),
+                                 name, (long long)layer, mark + 2)
+                      : snprintf(param->name, sizeof param->name, "%s", name);
+    CHECK(length < (int)sizeof param->name, "the name %s is too long", param->name);
+    CHECK(param->table || model->elements == model->dense_elements, "%s follows a table",
+          param->name);
+    model->elements = param->offset + param->rows * param->cols;
+    if (!param->table) model->dense_elements = model->elements;
+}
+
+/// Fills the table for the sizes at hand.
+static void build(Model *model)
+{
+    model->arch->add_params(model);
+    // the last gap belongs to the whole too, so that copies need no remainder
+    for (int i = 0; i < model->param_count; i++)
+        if (model->params[i].table) {
+            model->dense_elements = model->params[i].offset;
+            break;
+        }
+    model->elements = (model->elements + alignment - 1) / alignment * alignment;
+}
+
+Status model_new(Model **out, const Json *config, int64_t num_labels, const char *where)
+{
+    Status status = OK;
+    Model *model = MEM_NEW(Model, 1);
+    Text names = { 0 };
+    const char *type = json_text(json_get(config, "model_type"), NULL);
+    const Json *labels = json_get(config, "id2label");
+    arch_names(&names);
+    if (!type) FAIL(USAGE, "%s: model_type is missing (supported: %s)", where, names.data);
+    model->arch = arch_find(type);
+    if (!model->arch)
+        FAIL(USAGE, "%s: model_type '%.40s' is not supported (supported: %s)", where, type,
+             names.data);
+    TRY(model->arch->read_config(&model->spec, config, where));
+    if (!num_labels) num_labels = json_size(labels);
+    if (!num_labels) num_labels = json_int(json_get(config, "num_labels"), 2);
+    if (num_labels < 1 || num_labels > 1 << 24)
+        FAIL(USAGE, "%s: num_labels must be a whole number from 1 to %d", where, 1 << 24);
+    model->spec.num_labels = num_labels;
+    model->config = json_clone(config);
+    build(model);
+    *out = model;
+    model = NULL;
+done:
+    text_release(&names);
+    model_free(model);
+    return status;
+}
+
+int model_find_param(const Model *model, const char *name)
+{
+    for (int i = 0; i < model->param_count; i++)
+        if (!strcmp(model->params[i].name, name)) return i;
+    return -1;
+}
+
+void model_free(Model *model)
+{
+    if (!model) return;
+    for (int64_t i = 0; model->label_names && i < model->spec.num_labels; i++)
+        mem_free(model->label_names[i]);
+    mem_free(model->label_names);
+    mem_free(model->source_sha256);
+    mem_free(model->source);
+    mem_free(model->tokenizer_json);
+    json_free(model->config);
+    arena_release(&model->memory);
+    mem_free(model->params);
+    mem_free(model);
+}
+
+void model_allocate(Model *model)
+{
+    size_t bytes = (size_t)model->elements * sizeof(float);
+    arena_init(&model->memory, bytes);
+    model->values = arena_take(&model->memory, bytes);
+}
+
+/// Values of rows without any: N(0, 0.02) for matrices, 0 for vectors.
+static void init_absent(Model *model, uint64_t seed)
+{
+    for (int i = 0; i < model->param_count; i++) {
+        Param *param = &model->params[i];
+        if (!param->absent) continue;
+        CHECK(param->head, "%s has no values", param->name);
+        float *value = model->values + param->offset;
+        for (int64_t k = 0; k < param->rows * param->cols; k++)
+            value[k] = param->rank < 2
+                           ? 0
+                           : (float)(0.02 * rng_normal(seed, RNG_INIT, (uint32_t)i, (uint64_t)k));
+        param->absent = false;
+    }
+}
+
+/// A head of `count` labels; rows whose shape changes become absent.
+static void resize_head(Model *model, int64_t count)
+{
+    Model old = *model;
+    model->params = NULL;
+    model->param_count = 0;
+    model->elements = model->dense_elements = 0;
+    model->memory = (Arena){ 0 };
+    model->spec.num_labels = count;
+    build(model);
+    model_allocate(model);
+    for (int i = 0; i < model->param_count; i++) {
+        const Param *from = &old.params[i];
+        Param *to = &model->params[i];
+        if (from->rows != to->rows || from->cols != to->cols) continue;
+        to->absent = from->absent;
+        memcpy(model->values + to->offset, old.values + from->offset,
+               (size_t)(to->rows * to->cols) * sizeof(float));
+    }
+    arena_release(&old.memory);
+    mem_free(old.params);
+}
+
+void model_set_labels(Model *model, char *const *names, int64_t count, uint64_t seed)
+{
+    char **copies = MEM_NEW(char *, count);
+    for (int64_t i = 0; i < count; i++) copies[i] = mem_copy_text(names[i]);
+    for (int64_t i = 0; model->label_names && i < model->spec.num_labels; i++)
+        mem_free(model->label_names[i]);
+    mem_free(model->label_names);
+    model->label_names = copies;
+    if (count != model->spec.num_labels) resize_head(model, count);
+    init_absent(model, seed);
+}
+
+void model_bind(const Model *model, Weight *weights)
+{
+    for (int i = 0; i < model->param_count; i++) {
+        const Param *param = &model->params[i];
+        weights[i] = (Weight){ .rows = param->rows,
+                               .cols = param->cols,
+                               .value = model->values + param->offset };
+    }
+}
