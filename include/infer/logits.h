@@ -1,0 +1,11 @@
+/// Forward passes over rows of a data set, without gradients.
+#pragma once
+#include "data/dataset.h"
+#include "model/model.h"
+
+/// Collective. logits (count, num_labels) of `rows` in their order, on all ranks. Rows are cut into
+/// leaves by their order alone, so the bits do not depend on the number of ranks; surplus ranks
+/// idle.
+COLLECTIVE
+void infer_logits(const Comm *comm, float *logits, const Model *model, const Dataset *data,
+                  const int64_t *rows, int64_t count);

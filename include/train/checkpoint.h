@@ -1,0 +1,22 @@
+/// What a run continues from: model, optimizer state, data position, effective recipe, in one file
+/// RUN/checkpoints/step-0000000120.h5 that any number of ranks reads.
+#pragma once
+#include "train/trainer.h"
+
+/// Collective. Writes the checkpoint of trainer->step, then removes all but the newest
+/// `save_total_limit` and the best. On failure older ones are as before.
+COLLECTIVE
+Status checkpoint_save(Trainer *trainer);
+
+/// Collective. Continues from `path`: FAILED for a damaged file, USAGE naming the first key of the
+/// recipe that differs and may not.
+COLLECTIVE
+Status checkpoint_load(Trainer *trainer, const char *path);
+
+/// Local. The newest checkpoint of a run folder, owned by the caller; NULL if there is none.
+char *checkpoint_newest(const char *run);
+/// Local. What RUN stands for: its best checkpoint where one is kept, else the newest; a file
+/// stands for itself. USAGE if there is none. The caller owns *path.
+Status checkpoint_of_run(char **path, const char *run);
+/// Local. The effective recipe stored in a checkpoint.
+Status checkpoint_recipe(Recipe *out, const char *path);

@@ -1,0 +1,56 @@
+/// All that a training run holds, built once from a recipe.
+#pragma once
+#include "data/leaves.h"
+#include "train/batches.h"
+#include "train/optimizer.h"
+#include "train/vote.h"
+
+typedef struct Objective Objective;
+
+typedef struct {
+    const Comm *comm;
+    const Recipe *recipe;
+    const Objective *objective;
+    Model *model;
+    Tokenizer *tokenizer;
+    Dataset *data;
+    Batches batches;
+    int64_t leaves, warmup;
+    int64_t *cuts;         ///< (ranks + 1): rank r owns leaves [cuts[r], cuts[r + 1])
+    double *class_weights; ///< (labels), or NULL: ones
+    Blocks blocks;
+    Gradients *gradients;
+    Optimizer optimizer;
+    Vote vote;
+    Weight *weights; ///< (param_count)
+    Tape *tape;
+    LeafPlan plan;       ///< sequences of the step's leaves
+    double *costs;       ///< (sequences of a step)
+    int64_t *leaf_rows;  ///< (sequences of a step): rows of the leaf in hand
+    LeafBuffers buffers; ///< the packed leaf
+    int64_t step;        ///< updates done
+
+    int64_t best_step; ///< of the best evaluation so far; 0: none
+    double best_metric;
+    int64_t evaluations_without_gain;
+} Trainer;
+
+/// One step as `metrics.jsonl` keeps it.
+typedef struct {
+    int64_t step; ///< from 1
+    double epoch, loss, learning_rate, grad_norm;
+    int64_t tokens;
+    double seconds;
+    bool stop;     ///< a rank was asked to stop
+    bool diverged; ///< loss or gradient is not finite: nothing was updated
+} StepRecord;
+
+/// Collective. Model, data and buffers of the recipe; no checkpoint yet. On failure everything is
+/// released.
+COLLECTIVE
+Status trainer_init(Trainer *trainer, const Comm *comm, const Recipe *recipe);
+void trainer_release(Trainer *trainer);
+
+/// Collective. One optimizer step on the global batch (train/step.c). Cannot fail.
+COLLECTIVE
+void train_step(Trainer *trainer, StepRecord *out);

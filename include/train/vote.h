@@ -1,0 +1,27 @@
+/// The one small message of a step: losses, norm, and whether to stop.
+#pragma once
+#include "train/blocks.h"
+
+typedef struct {
+    const Comm *comm;
+    const Blocks *blocks;
+    const int64_t *cuts;   ///< (ranks + 1): leaves of each rank
+    double *mine, *all;    ///< packed ballots, owned
+    int64_t *counts_bytes; ///< (ranks), owned
+    double *losses;        ///< (leaves), owned
+    double *squares;       ///< (blocks), owned: filled by gradients_finish for own blocks
+} Vote;
+
+typedef struct {
+    double loss;      ///< summed over leaves, pairwise
+    double grad_norm; ///< global norm before clipping
+    bool stop;        ///< a rank was asked to stop
+} Verdict;
+
+/// Local. `cuts` as for `gradients_new`.
+void vote_init(Vote *vote, const Comm *comm, const Blocks *blocks, const int64_t *cuts);
+void vote_release(Vote *vote);
+/// Collective. Combines every rank's leaf losses (vote->losses), block squares (vote->squares) and
+/// `stop` into one verdict, the same on all ranks and for all rank counts.
+COLLECTIVE
+void vote_cast(Vote *vote, Verdict *out, bool stop);

@@ -1,0 +1,115 @@
+#include "train/batches.h"
+#include "base/mem.h"
+#include "data/leaves.h"
+
+#include <math.h>
+#include <string.h>
+
+static int64_t length(const Dataset *data, int64_t row)
+{
+    return data->offsets[row + 1] - data->offsets[row];
+}
+
+/// Rows that the step starting at `at` of the order takes.
+static int64_t step_rows(const Batches *b, int64_t at)
+{
+    int64_t tokens = 0, rows = 0;
+    if (b->options->batch_tokens == 0) {
+        rows = b->count - at;
+        return rows < b->options->batch_size ? rows : b->options->batch_size;
+    }
+    for (; at + rows < b->count; rows++) {
+        tokens += length(b->data, b->order[at + rows]);
+        if (rows && tokens > b->options->batch_tokens) break;
+    }
+    return rows;
+}
+
+static void load_epoch(Batches *b, int64_t epoch)
+{
+    memcpy(b->order, b->rows, (size_t)b->count * sizeof *b->order);
+    order_epoch(b->order, b->count, b->options->shuffle, (uint64_t)b->options->seed, epoch);
+    b->epoch = epoch;
+    b->epoch_steps = 0;
+    b->starts[0] = 0;
+    for (int64_t at = 0; at < b->count;) {
+        at += step_rows(b, at);
+        b->starts[++b->epoch_steps] = at;
+    }
+}
+
+/// Makes the epoch that holds `step` the loaded one.
+static void seek(Batches *b, int64_t step)
+{
+    if (b->epoch < 0 || step < b->epoch_first) {
+        load_epoch(b, 0);
+        b->epoch_first = 0;
+    }
+    while (step >= b->epoch_first + b->epoch_steps) {
+        b->epoch_first += b->epoch_steps;
+        load_epoch(b, b->epoch + 1);
+    }
+}
+
+/// Steps of `epochs` epochs; with batch_tokens their number differs from epoch to epoch.
+static int64_t count_steps(Batches *b, double epochs)
+{
+    double whole = floor(epochs);
+    int64_t steps = 0;
+    if (b->options->batch_tokens == 0) {
+        load_epoch(b, 0);
+        return (int64_t)ceil(epochs * (double)b->epoch_steps);
+    }
+    for (int64_t epoch = 0; (double)epoch < whole; epoch++) {
+        load_epoch(b, epoch);
+        steps += b->epoch_steps;
+    }
+    if (epochs > whole) {
+        load_epoch(b, (int64_t)whole);
+        steps += (int64_t)ceil((epochs - whole) * (double)b->epoch_steps);
+    }
+    return steps;
+}
+
+Status batches_init(Batches *b, const Dataset *data, const TrainOptions *options)
+{
+    Status status = OK;
+    int64_t tokens = 0;
+    *b = (Batches){ .data = data, .options = options, .epoch = -1 };
+    b->count = dataset_split_rows(data, SPLIT_TRAIN, &b->rows);
+    if (!b->count) FAIL(USAGE, "%s: no rows to train on", data->path);
+    b->order = MEM_NEW(int64_t, b->count);
+    b->starts = MEM_NEW(int64_t, b->count + 1);
+    for (int64_t i = 0; i < b->count; i++) tokens += length(data, b->rows[i]);
+    b->horizon = options->epochs > 0 ? count_steps(b, options->epochs) : options->max_steps;
+    b->last = b->horizon;
+    if (options->max_steps > 0 && options->max_steps < b->last) b->last = options->max_steps;
+    int64_t most = options->batch_tokens ? options->batch_tokens : options->batch_size;
+    b->most_sequences = most < b->count ? most : b->count;
+    load_epoch(b, 0);
+    b->mean_tokens = (double)tokens / (double)b->epoch_steps;
+    b->epoch = -1;
+done:
+    return status;
+}
+
+void batches_release(Batches *b)
+{
+    mem_free(b->rows);
+    mem_free(b->order);
+    mem_free(b->starts);
+    *b = (Batches){ 0 };
+}
+
+void batches_take(Batches *b, Batch *out, int64_t step)
+{
+    seek(b, step);
+    int64_t i = step - b->epoch_first;
+    *out = (Batch){ .step = step,
+                    .epoch = b->epoch,
+                    .rows = b->order + b->starts[i],
+                    .count = b->starts[i + 1] - b->starts[i],
+                    .rows_consumed = b->starts[i + 1],
+                    .epoch_ends = i + 1 == b->epoch_steps,
+                    .progress = (double)b->epoch + (double)b->starts[i + 1] / (double)b->count };
+}

@@ -1,0 +1,323 @@
+#include "train/checkpoint.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "build_info.h"
+#include "comm/agree.h"
+#include "linalg/gemm.h"
+#include "linalg/kernel.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char pattern[] = "step-%010" PRId64 ".h5";
+
+static void checkpoint_path(Text *out, const char *run, int64_t step)
+{
+    text_printf(out, "%s/checkpoints/", run);
+    text_printf(out, pattern, step);
+}
+
+/// The step of a checkpoint's file name, -1 for any other name.
+static int64_t step_of_name(const char *name)
+{
+    int64_t step;
+    char again[64];
+    if (sscanf(name, "step-%" SCNd64 ".h5", &step) != 1) return -1;
+    snprintf(again, sizeof again, pattern, step);
+    return strcmp(again, name) ? -1 : step;
+}
+
+/// Steps of all checkpoints of a run, descending; the caller owns *steps.
+static int list_steps(int64_t **steps, const char *run)
+{
+    Text folder = { 0 };
+    int count = 0;
+    *steps = NULL;
+    text_printf(&folder, "%s/checkpoints", run);
+    DIR *dir = opendir(folder.data);
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        int64_t step = step_of_name(entry->d_name);
+        if (step < 0) continue;
+        *steps = mem_resize(*steps, (size_t)count + 1, sizeof **steps);
+        int at = count++;
+        for (; at > 0 && (*steps)[at - 1] < step; at--) (*steps)[at] = (*steps)[at - 1];
+        (*steps)[at] = step;
+    }
+    if (dir) closedir(dir);
+    text_release(&folder);
+    return count;
+}
+
+/// The part of one parameter-shaped tensor that this rank's slice holds.
+static TensorPart slice_part(const Trainer *t, const Param *p, const char *path, const float *slice)
+{
+    int64_t size = p->rows * p->cols;
+    int64_t start = p->offset > t->optimizer.first ? p->offset : t->optimizer.first;
+    int64_t end = p->offset + size, own_end = t->optimizer.first + t->optimizer.count;
+    if (end > own_end) end = own_end;
+    TensorPart part = { .path = path, .type = ELEMENT_F32, .rank = p->rank };
+    part.dims[0] = p->rank == 1 ? p->cols : p->rows;
+    part.dims[1] = p->cols;
+    if (start < end) {
+        part.first = start - p->offset;
+        part.count = end - start;
+        part.data = slice + (start - t->optimizer.first);
+    }
+    return part;
+}
+
+enum { GROUPS = 3 };
+static const char *const groups[GROUPS] = { "model", "optim/exp_avg", "optim/exp_avg_sq" };
+
+/// One part per parameter and group, with its path in `paths`; both owned by the caller.
+static TensorPart *make_parts(const Trainer *t, Text **paths)
+{
+    int params = t->model->param_count;
+    const float *slices[GROUPS] = { t->model->values + t->optimizer.first, t->optimizer.exp_avg,
+                                    t->optimizer.exp_avg_sq };
+    TensorPart *parts = MEM_NEW(TensorPart, GROUPS * params);
+    *paths = MEM_NEW(Text, GROUPS * params);
+    for (int g = 0; g < GROUPS; g++) {
+        for (int i = 0; i < params; i++) {
+            Text *path = &(*paths)[g * params + i];
+            text_printf(path, "%s/%s", groups[g], t->model->params[i].name);
+            parts[g * params + i] = slice_part(t, &t->model->params[i], path->data, slices[g]);
+        }
+    }
+    return parts;
+}
+
+static Value text_value(const char *name, const char *text)
+{
+    return (Value){ .name = name, .kind = VALUE_TEXT, .text = text };
+}
+
+static Value int_value(const char *name, int64_t integer)
+{
+    return (Value){ .name = name, .kind = VALUE_INT, .integer = integer };
+}
+
+enum { STATE_VALUES = 32 };
+
+static int make_values(Value *values, Text storage[2], Trainer *t)
+{
+    int count = model_values(values, &storage[0], t->model);
+    Batch batch = { 0 };
+    if (t->step > 0) batches_take(&t->batches, &batch, t->step - 1);
+    options_print(&storage[1], t->recipe, recipe_options);
+    values[count++] = text_value("recipe", text_chars(&storage[1]));
+    values[count++] = int_value("step", t->step);
+    values[count++] = int_value("epoch", batch.epoch);
+    values[count++] = int_value("rows_consumed", batch.rows_consumed);
+    values[count++] = int_value("seed", t->recipe->train.seed);
+    values[count++] = int_value("leaves", t->leaves);
+    values[count++] = text_value("dataset_key", t->data->content_key);
+    values[count++] = int_value("best_step", t->best_step);
+    values[count++] = (Value){ .name = "best_metric", .kind = VALUE_REAL, .real = t->best_metric };
+    values[count++] = int_value("evaluations_without_gain", t->evaluations_without_gain);
+    values[count++] = int_value("ranks", t->comm->size);
+    values[count++] = text_value("creator_version", TEMPER_VERSION);
+    values[count++] = text_value("commit", TEMPER_COMMIT);
+    values[count++] = text_value("compiler", TEMPER_COMPILER " " TEMPER_FLAGS);
+    values[count++] = text_value("blas_core", gemm_core());
+    values[count++] = text_value("blas_library", gemm_library());
+    values[count++] = text_value("kernels", kernel_variant());
+    CHECK(count <= STATE_VALUES, "%d values", count);
+    return count;
+}
+
+static Status make_folder(const char *run)
+{
+    Status status = OK;
+    Text folder = { 0 };
+    text_printf(&folder, "%s/checkpoints", run);
+    if (mkdir(folder.data, 0777) && errno != EEXIST)
+        FAIL(FAILED, "%s: %s", folder.data, strerror(errno));
+done:
+    text_release(&folder);
+    return status;
+}
+
+static void rotate(const Trainer *t)
+{
+    const char *run = t->recipe->output.folder;
+    int64_t *steps;
+    int count = list_steps(&steps, run), kept = 0;
+    for (int i = 0; i < count; i++) {
+        if (steps[i] == t->best_step || kept++ < t->recipe->output.save_total_limit) continue;
+        Text path = { 0 };
+        checkpoint_path(&path, run, steps[i]);
+        if (unlink(path.data)) log_warn("%s: %s", path.data, strerror(errno));
+        text_release(&path);
+    }
+    mem_free(steps);
+}
+
+Status checkpoint_save(Trainer *t)
+{
+    Status status = OK;
+    Text path = { 0 }, storage[2] = { { 0 } }, *paths = NULL;
+    Value values[STATE_VALUES];
+    TensorPart *parts = make_parts(t, &paths);
+    int part_count = GROUPS * t->model->param_count;
+    int value_count = make_values(values, storage, t);
+    checkpoint_path(&path, t->recipe->output.folder, t->step);
+    TRY_ROOT(t->comm, make_folder(t->recipe->output.folder));
+    TRY(tensors_write(t->comm, path.data, "checkpoint", values, value_count, parts, part_count));
+    if (t->comm->rank == 0) rotate(t);
+done:
+    for (int i = 0; i < part_count; i++) text_release(&paths[i]);
+    mem_free(paths);
+    mem_free(parts);
+    text_release(&storage[0]);
+    text_release(&storage[1]);
+    text_release(&path);
+    return status;
+}
+
+/// Reads this rank's slice of every tensor of one group into `slice`.
+static Status read_group(TensorFile *file, const Trainer *t, const char *group, float *slice)
+{
+    Status status = OK;
+    Text path = { 0 };
+    for (int i = 0; i < t->model->param_count; i++) {
+        const Param *p = &t->model->params[i];
+        text_clear(&path);
+        text_printf(&path, "%s/%s", group, p->name);
+        TensorPart part = slice_part(t, p, path.data, slice);
+        const TensorInfo *info = tensors_find(file, path.data);
+        if (!info || info->elements != p->rows * p->cols)
+            FAIL(FAILED, "%s: %s is missing or has another shape than the model",
+                 tensors_file_path(file), path.data);
+        if (part.count) TRY(tensors_read(file, info, part.first, part.count, (float *)part.data));
+    }
+done:
+    text_release(&path);
+    return status;
+}
+
+/// USAGE naming the first key that differs and may not.
+static Status check_recipe(const Recipe *ours, const Recipe *theirs, const char *path)
+{
+    Status status = OK;
+    Text a = { 0 }, b = { 0 };
+    for (const Option *row = recipe_options; row->key; row++) {
+        text_clear(&a);
+        text_clear(&b);
+        options_value(&a, ours, row);
+        options_value(&b, theirs, row);
+        if (row->may_differ_on_resume || !strcmp(text_chars(&a), text_chars(&b))) continue;
+        FAIL(USAGE,
+             "%s was made with %s = '%s', the recipe says '%s': change it back, choose another "
+             "output.folder, or set train.resume=never",
+             path, row->key, text_chars(&b), text_chars(&a));
+    }
+done:
+    text_release(&a);
+    text_release(&b);
+    return status;
+}
+
+static Status read_state(Trainer *t, TensorFile *file, const char *path)
+{
+    Status status = OK;
+    static const Recipe empty;
+    Recipe stored = empty;
+    TRY(recipe_parse(&stored, tensors_text(file, "recipe", ""), path));
+    TRY(check_recipe(t->recipe, &stored, path));
+    if (strcmp(tensors_text(file, "dataset_key", ""), t->data->content_key))
+        FAIL(USAGE,
+             "%s was made with other data than %s holds now: restore the file, choose another "
+             "output.folder, or set train.resume=never",
+             path, t->recipe->data.path);
+    if (tensors_int(file, "leaves", 0) != t->leaves)
+        FAIL(USAGE, "%s was made with %lld leaves, this run has %lld", path,
+             (long long)tensors_int(file, "leaves", 0), (long long)t->leaves);
+    TRY(read_group(file, t, groups[1], t->optimizer.exp_avg));
+    TRY(read_group(file, t, groups[2], t->optimizer.exp_avg_sq));
+    t->step = t->optimizer.steps = tensors_int(file, "step", 0);
+    t->best_step = tensors_int(file, "best_step", 0);
+    t->best_metric = tensors_real(file, "best_metric", 0);
+    t->evaluations_without_gain = tensors_int(file, "evaluations_without_gain", 0);
+done:
+    return status;
+}
+
+Status checkpoint_load(Trainer *t, const char *path)
+{
+    Status status = OK;
+    TensorFile *file = NULL;
+    Model *stored = NULL;
+    TRY_ALL(t->comm, tensors_open(&file, path, "checkpoint"));
+    TRY_ALL(t->comm, read_state(t, file, path));
+    TRY(model_load(t->comm, &stored, path)); // weights: read once a job, then broadcast
+    if (stored->elements != t->model->elements)
+        TRY_ALL(t->comm,
+                status_fail(FAILED, "%s holds another model than %s", path, t->recipe->model.path));
+    memcpy(t->model->values, stored->values, (size_t)stored->elements * sizeof(float));
+    optimizer_restored(&t->optimizer);
+done:
+    model_free(stored);
+    tensors_close(file);
+    return status;
+}
+
+char *checkpoint_newest(const char *run)
+{
+    int64_t *steps;
+    char *newest = NULL;
+    if (list_steps(&steps, run) > 0) {
+        Text path = { 0 };
+        checkpoint_path(&path, run, steps[0]);
+        newest = path.data;
+    }
+    mem_free(steps);
+    return newest;
+}
+
+Status checkpoint_of_run(char **path, const char *run)
+{
+    Status status = OK;
+    TensorFile *file = NULL;
+    Text best = { 0 };
+    struct stat info;
+    *path = NULL;
+    if (stat(run, &info)) FAIL(USAGE, "%s: %s", run, strerror(errno));
+    if (!S_ISDIR(info.st_mode)) {
+        *path = mem_copy_text(run);
+        goto done;
+    }
+    *path = checkpoint_newest(run);
+    if (!*path) FAIL(USAGE, "%s: holds no checkpoint; is it the output.folder of a run?", run);
+    TRY(tensors_open(&file, *path, "checkpoint"));
+    int64_t best_step = tensors_int(file, "best_step", 0);
+    if (best_step > 0) checkpoint_path(&best, run, best_step);
+    if (best.data && !access(best.data, R_OK)) {
+        mem_free(*path);
+        *path = mem_copy_text(best.data);
+    }
+done:
+    if (status != OK) {
+        mem_free(*path);
+        *path = NULL;
+    }
+    text_release(&best);
+    tensors_close(file);
+    return status;
+}
+
+Status checkpoint_recipe(Recipe *out, const char *path)
+{
+    Status status = OK;
+    TensorFile *file = NULL;
+    TRY(tensors_open(&file, path, "checkpoint"));
+    TRY(recipe_parse(out, tensors_text(file, "recipe", ""), path));
+done:
+    tensors_close(file);
+    return status;
+}

@@ -1,0 +1,84 @@
+#include "train/objective.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static double classification_divisor(const Trainer *trainer, const Batch *batch)
+{
+    double sum = 0;
+    if (!trainer->class_weights) return (double)batch->count;
+    for (int64_t i = 0; i < batch->count; i++)
+        sum += trainer->class_weights[trainer->data->labels[batch->rows[i]]];
+    return sum;
+}
+
+static double classification_loss(Trainer *trainer, const int32_t *labels, double divisor)
+{
+    Var *logits = trainer->model->arch->classify(trainer->model, trainer->weights, trainer->tape);
+    return cross_entropy(trainer->tape, logits, labels, trainer->class_weights,
+                         trainer->recipe->train.label_smoothing_factor, divisor);
+}
+
+static const Objective objectives[] = {
+    { "text_classification", classification_divisor, classification_loss },
+};
+
+const Objective *objective_find(const char *task)
+{
+    for (size_t i = 0; i < sizeof objectives / sizeof *objectives; i++)
+        if (!strcmp(objectives[i].task, task)) return &objectives[i];
+    return NULL;
+}
+
+/// n / (K n_c) over the training rows, as scikit-learn's "balanced".
+static double *balanced(const Dataset *data)
+{
+    double *weights = MEM_NEW(double, data->label_count), rows = 0;
+    for (int64_t i = 0; i < data->rows; i++) {
+        if (data->splits[i] != SPLIT_TRAIN) continue;
+        weights[data->labels[i]]++;
+        rows++;
+    }
+    for (int64_t k = 0; k < data->label_count; k++)
+        if (weights[k] > 0) weights[k] = rows / ((double)data->label_count * weights[k]);
+    return weights;
+}
+
+static Status parse_list(double **out, const char *text, int64_t count)
+{
+    Status status = OK;
+    double *weights = MEM_NEW(double, count);
+    const char *at = text + (*text == '[');
+    int64_t found = 0;
+    for (char *end;; at = end + 1) {
+        double value = strtod(at, &end);
+        if (end == at || value < 0) break;
+        if (found < count) weights[found] = value;
+        found++;
+        while (*end == ' ') end++;
+        if (*end != ',') {
+            at = end;
+            break;
+        }
+    }
+    if (*at != ']' || found != count)
+        FAIL(USAGE,
+             "train.class_weights: '%s' is not 'balanced' or a list of %lld weights by label id",
+             text, (long long)count);
+    *out = weights;
+    weights = NULL;
+done:
+    mem_free(weights);
+    return status;
+}
+
+Status objective_class_weights(double **out, const Recipe *recipe, const Dataset *data)
+{
+    const char *text = recipe->train.class_weights;
+    *out = NULL;
+    if (!*text) return OK;
+    if (strcmp(text, "balanced")) return parse_list(out, text, data->label_count);
+    *out = balanced(data);
+    return OK;
+}

@@ -1,0 +1,130 @@
+#include "train/record.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/json.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+static void folder_file(Text *out, const Trainer *t, const char *name)
+{
+    text_printf(out, "%s/%s", t->recipe->output.folder, name);
+}
+
+/// Drops the lines of steps after `step`, and a torn last line.
+static Status cut_metrics(const char *path, int64_t step)
+{
+    Status status = OK;
+    char *text = NULL, *rest;
+    Text kept = { 0 };
+    Json *line_json = NULL;
+    if (access(path, F_OK)) return OK;
+    TRY(text_read_file(&text, NULL, path));
+    rest = text;
+    for (char *line; (line = strsep(&rest, "\n")) && rest;) {
+        json_free(line_json);
+        line_json = NULL;
+        if (json_parse(&line_json, line, strlen(line), path) != OK) continue;
+        if (json_int(json_get(line_json, "step"), 0) > step) continue;
+        text_append(&kept, line);
+        text_append(&kept, "\n");
+    }
+    TRY(text_write_file(path, text_chars(&kept), kept.length_bytes));
+done:
+    json_free(line_json);
+    text_release(&kept);
+    mem_free(text);
+    return status;
+}
+
+static Status open_append(FILE **out, const char *path)
+{
+    *out = fopen(path, "a");
+    return *out ? OK : status_fail(FAILED, "%s: cannot be written: %s", path, strerror(errno));
+}
+
+Status record_start(Record *r, const Trainer *trainer, double limit_gflops)
+{
+    Status status = OK;
+    Text path = { 0 };
+    *r = (Record){ .trainer = trainer, .limit_gflops = limit_gflops };
+    if (trainer->comm->rank) return OK;
+    folder_file(&path, trainer, "metrics.jsonl");
+    TRY(cut_metrics(path.data, trainer->step));
+    TRY(open_append(&r->metrics, path.data));
+    text_clear(&path);
+    folder_file(&path, trainer, "run.log");
+    TRY(open_append(&r->log, path.data));
+    log_copy_to(r->log);
+done:
+    text_release(&path);
+    return status;
+}
+
+static void append_duration(Text *out, double seconds)
+{
+    int64_t s = (int64_t)(seconds + 0.5);
+    text_printf(out, "%" PRId64 ":%02" PRId64 ":%02" PRId64, s / 3600, s / 60 % 60, s % 60);
+}
+
+static void show_progress(Record *r, const StepRecord *step)
+{
+    const Trainer *t = r->trainer;
+    const Batches *b = &t->batches;
+    Text line = { 0 };
+    double rate = (double)r->tokens / r->seconds;
+    double gflops = 3 * model_forward_flops(t->model, r->tokens) / r->seconds / 1e9;
+    text_printf(&line, "step %" PRId64 "/%" PRId64 "  epoch %.2f  loss %.4f  lr %.2e  %.0f tok/s",
+                step->step, b->last, step->epoch, step->loss, step->learning_rate, rate);
+    text_printf(&line, "  %.0f GFLOP/s (%.0f %% of sgemm)  ETA ", gflops,
+                100 * gflops / r->limit_gflops);
+    append_duration(&line, (double)(b->last - step->step) * r->seconds / (double)r->steps);
+    log_progress(step->step == b->last, "%s", line.data);
+    text_release(&line);
+}
+
+void record_step(Record *r, const StepRecord *step)
+{
+    if (!r->metrics) return;
+    fprintf(r->metrics,
+            "{\"step\": %" PRId64 ", \"epoch\": %.9g, \"loss\": %.17g, \"learning_rate\": %.17g, "
+            "\"grad_norm\": %.17g, \"tokens\": %" PRId64 ", \"seconds\": %.6f}\n",
+            step->step, step->epoch, step->loss, step->learning_rate, step->grad_norm, step->tokens,
+            step->seconds);
+    fflush(r->metrics);
+    r->steps++;
+    r->tokens += step->tokens;
+    r->seconds += step->seconds;
+    if (step->step % r->trainer->recipe->output.logging_steps == 0) show_progress(r, step);
+}
+
+void record_evaluation(Record *r, Split split, const Metrics *metrics)
+{
+    if (!r->metrics) return;
+    Text line = { 0 };
+    Json *object = json_new_object();
+    json_set_int(object, "step", r->trainer->step);
+    json_set_text(object, "split", split_names[split]);
+    metrics_set(object, metrics);
+    json_print(&line, object, 0);
+    fprintf(r->metrics, "%s\n", line.data);
+    fflush(r->metrics);
+    log_info("step %" PRId64 "  %s: loss %.4f  accuracy %.4f  macro-F1 %.4f", r->trainer->step,
+             split_names[split], metrics->loss, metrics->accuracy, metrics->macro_f1);
+    json_free(object);
+    text_release(&line);
+}
+
+Status record_stop(Record *r)
+{
+    Status status = OK;
+    log_copy_to(NULL);
+    if (r->metrics && (ferror(r->metrics) | fclose(r->metrics)))
+        status = status_fail(FAILED, "%s/metrics.jsonl: %s", r->trainer->recipe->output.folder,
+                             strerror(errno));
+    if (r->log) fclose(r->log);
+    r->metrics = r->log = NULL;
+    return status;
+}

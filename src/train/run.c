@@ -1,0 +1,194 @@
+#include "train/run.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "comm/agree.h"
+#include "linalg/gemm.h"
+#include "report/report.h"
+#include "train/checkpoint.h"
+#include "train/evaluate.h"
+#include "train/lock.h"
+#include "train/loop.h"
+#include "train/signals.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <omp.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/// mkdir -p.
+static Status make_folders(const char *path)
+{
+    Status status = OK;
+    char *copy = mem_copy_text(path);
+    for (char *at = copy + 1; *at; at++) {
+        if (*at != '/') continue;
+        *at = '\0';
+        mkdir(copy, 0777); // the last one tells
+        *at = '/';
+    }
+    if (mkdir(copy, 0777) && errno != EEXIST)
+        FAIL(FAILED, "output.folder %s: cannot be made: %s", path, strerror(errno));
+done:
+    mem_free(copy);
+    return status;
+}
+
+static Status open_folder(Lock *lock, const Recipe *recipe)
+{
+    Status status = OK;
+    TRY(make_folders(recipe->output.folder));
+    TRY(lock_take(lock, recipe->output.folder));
+done:
+    return status;
+}
+
+static Status write_recipe(const Recipe *recipe)
+{
+    Text path = { 0 }, text = { 0 };
+    text_printf(&path, "%s/recipe.yaml", recipe->output.folder);
+    options_print(&text, recipe, recipe_options);
+    Status status = text_write_file(path.data, text.data, text.length_bytes);
+    text_release(&path);
+    text_release(&text);
+    return status;
+}
+
+/// Collective. Goes on from what train.resume says.
+static Status resume(Trainer *t)
+{
+    Status status = OK;
+    const char *how = t->recipe->train.resume;
+    char *path = NULL;
+    if (!strcmp(how, "never")) goto done;
+    if (!strcmp(how, "auto"))
+        path = t->comm->rank ? NULL : checkpoint_newest(t->recipe->output.folder);
+    else
+        path = t->comm->rank ? NULL : mem_copy_text(how);
+    int64_t found = path != NULL;
+    comm_max_int64(t->comm, &found, 1);
+    if (!found) goto done;
+    comm_broadcast_text(t->comm, &path, 0);
+    TRY(checkpoint_load(t, path));
+    log_info("resumed from %s (step %" PRId64 ")", path, t->step);
+done:
+    mem_free(path);
+    return status;
+}
+
+/// Collective. Product rate of all ranks together, in GFLOP/s.
+static double measure_limit(const Comm *comm)
+{
+    int64_t mflops = (int64_t)(1e3 * gemm_measure_gflops() * omp_get_max_threads());
+    comm_sum_int64(comm, &mflops, 1);
+    return (double)mflops / 1e3;
+}
+
+static void announce(const Trainer *t)
+{
+    const Batches *b = &t->batches;
+    log_info("model %s: %s, %.1f M parameters; data %s: %" PRId64 " training rows, %.0f tokens a "
+             "step",
+             t->recipe->model.path, t->model->arch->model_type, (double)t->model->elements / 1e6,
+             t->data->path, b->count, b->mean_tokens);
+    log_info("steps %" PRId64 " (horizon %" PRId64 ", warm-up %" PRId64 "); leaves %" PRId64
+             ", ranks %d, threads a rank %d",
+             b->last, b->horizon, t->warmup, t->leaves, t->comm->size, omp_get_max_threads());
+}
+
+static Json *summary(const Trainer *t, const char *checkpoint)
+{
+    Json *object = json_new_object();
+    json_set_text(object, "model", t->recipe->model.path);
+    json_set_text(object, "data", t->recipe->data.path);
+    json_set_text(object, "checkpoint", checkpoint);
+    json_set_int(object, "step", t->step);
+    json_set_int(object, "ranks", t->comm->size);
+    json_set_int(object, "threads a rank", omp_get_max_threads());
+    json_set_int(object, "leaves", t->leaves);
+    json_set_int(object, "parameters", t->model->elements);
+    return object;
+}
+
+static Json *recipe_json(const Recipe *recipe)
+{
+    Json *object = json_new_object();
+    Text value = { 0 };
+    for (const Option *row = recipe_options; row->key; row++) {
+        text_clear(&value);
+        options_value(&value, recipe, row);
+        json_set_text(object, row->key, text_chars(&value));
+    }
+    text_release(&value);
+    return object;
+}
+
+/// Collective. Evaluates what RUN stands for on validation and test rows, and reports.
+static Status finish(Trainer *t)
+{
+    Status status = OK;
+    char *path = NULL;
+    Model *best = NULL;
+    Json *results = json_new_object(), *splits = json_new_object();
+    Text table = { 0 };
+    json_set_text(results, "title", t->recipe->output.folder);
+    TRY_ROOT(t->comm, checkpoint_of_run(&path, t->recipe->output.folder));
+    comm_broadcast_text(t->comm, &path, 0);
+    TRY(model_load(t->comm, &best, path));
+    for (Split split = SPLIT_VALIDATION; split <= SPLIT_TEST; split++) {
+        Metrics metrics;
+        const char *const *names = (const char *const *)best->label_names;
+        if (!evaluate_split(t->comm, &metrics, best, t->data, split)) continue;
+        text_printf(&table, "%s (%s)\n", split_names[split], path);
+        metrics_print(&table, &metrics, names);
+        json_set(splits, split_names[split], metrics_json(&metrics, names));
+        metrics_release(&metrics);
+    }
+    json_set(results, "summary", summary(t, path));
+    json_set(results, "splits", json_clone(splits));
+    json_set(results, "recipe", recipe_json(t->recipe));
+    TRY_ROOT(t->comm, report_write(t->recipe->output.folder, results));
+    if (t->comm->rank == 0)
+        printf("%srun folder %s\nreport     %s/report.html\nloss curve %s/loss.svg\n",
+               text_chars(&table), t->recipe->output.folder, t->recipe->output.folder,
+               t->recipe->output.folder);
+done:
+    text_release(&table);
+    json_free(splits);
+    json_free(results);
+    model_free(best);
+    mem_free(path);
+    return status;
+}
+
+/// Collective. Training proper, with the folder's files open.
+static Status train(Trainer *t, Lock *lock)
+{
+    Status status = OK;
+    Record record = { 0 };
+    TRY(resume(t));
+    TRY_ROOT(t->comm, write_recipe(t->recipe));
+    TRY_ALL(t->comm, record_start(&record, t, measure_limit(t->comm)));
+    announce(t);
+    TRY(loop_run(t, &record, lock));
+done:
+    if (record.metrics && status == OK) status = record_stop(&record);
+    record_stop(&record);
+    return agree(t->comm, status);
+}
+
+Status run_train(const Comm *comm, const Recipe *recipe)
+{
+    Status status = OK;
+    Trainer trainer = { 0 };
+    Lock lock = { 0 };
+    signals_start();
+    TRY_ROOT(comm, open_folder(&lock, recipe));
+    TRY(trainer_init(&trainer, comm, recipe));
+    TRY(train(&trainer, &lock));
+    TRY(finish(&trainer));
+done:
+    trainer_release(&trainer);
+    lock_release(&lock);
+    return status;
+}

@@ -1,0 +1,89 @@
+#include "base/clock.h"
+#include "train/objective.h"
+#include "train/schedule.h"
+#include "train/signals.h"
+
+#include <math.h>
+
+/// Deals the sequences of the step to its leaves by an encoder's work for each; returns its tokens.
+static int64_t deal_leaves(Trainer *t, const Batch *batch)
+{
+    int64_t tokens = 0;
+    for (int64_t i = 0; i < batch->count; i++) {
+        int64_t row = batch->rows[i];
+        int64_t length = t->data->offsets[row + 1] - t->data->offsets[row];
+        double s = (double)length;
+        t->costs[i] = s + s * s / (6 * (double)t->model->spec.hidden_size);
+        tokens += length;
+    }
+    leaves_assign(&t->plan, t->costs, batch->count, t->leaves);
+    return tokens;
+}
+
+/// Forward, objective and backward of one leaf into the gradients.
+static double leaf_step(Trainer *t, const Batch *batch, int64_t leaf, double divisor)
+{
+    Packing packing;
+    Pass pass = { .seed = (uint64_t)t->recipe->train.seed,
+                  .step = (uint32_t)t->step,
+                  .training = true };
+    int64_t first = t->plan.starts[leaf], count = t->plan.starts[leaf + 1] - first;
+    for (int64_t i = 0; i < count; i++) t->leaf_rows[i] = batch->rows[t->plan.members[first + i]];
+    leaf_pack(&t->buffers, &packing, t->data, t->leaf_rows, count);
+    gradients_leaf_start(t->gradients, t->weights);
+    tape_start(t->tape, &pass, &packing);
+    double loss = t->objective->loss(t, t->buffers.labels, divisor);
+    tape_backward(t->tape);
+    gradients_leaf_done(t->gradients, t->weights);
+    return loss;
+}
+
+/// PyTorch's clip_grad_norm_.
+static double clip_factor(double norm, double max_norm)
+{
+    double factor = max_norm / (norm + 1e-6);
+    return max_norm > 0 && factor < 1 ? factor : 1;
+}
+
+/// One optimizer step, the same bits for every number of ranks and threads:
+///
+///   data        batches_take        rows of the step, and deal_leaves its leaves
+///   forward     objective->loss     per leaf of this rank: model forward, loss and its gradient
+///   backward    tape_backward       gradients of the leaf, then into this rank's pieces
+///   reduction   gradients_finish    the tree over leaves; this rank's slice of the sum
+///   vote        vote_cast           loss, norm and stop requests of all ranks
+///   update      optimizer_update    AdamW on the slice; every rank gets the new weights
+void train_step(Trainer *t, StepRecord *out)
+{
+    double start_s = clock_now_s();
+    Batch batch;
+    Verdict verdict;
+
+    batches_take(&t->batches, &batch, t->step);
+    int64_t tokens = deal_leaves(t, &batch);
+
+    double divisor = t->objective->divisor(t, &batch);
+    for (int64_t leaf = t->cuts[t->comm->rank]; leaf < t->cuts[t->comm->rank + 1]; leaf++)
+        t->vote.losses[leaf] = leaf_step(t, &batch, leaf, divisor);
+
+    gradients_finish(t->gradients, t->vote.squares);
+    vote_cast(&t->vote, &verdict, signals_stop_requested());
+
+    double learning_rate =
+        schedule_learning_rate(&t->recipe->train, t->step, t->warmup, t->batches.horizon);
+    bool diverged = !isfinite(verdict.loss) || !isfinite(verdict.grad_norm);
+    if (!diverged)
+        optimizer_update(&t->optimizer, t->gradients, &t->recipe->train, learning_rate,
+                         clip_factor(verdict.grad_norm, t->recipe->train.max_grad_norm));
+    t->step += !diverged;
+
+    *out = (StepRecord){ .step = batch.step + 1,
+                         .epoch = batch.progress,
+                         .loss = verdict.loss,
+                         .learning_rate = learning_rate,
+                         .grad_norm = verdict.grad_norm,
+                         .tokens = tokens,
+                         .seconds = clock_now_s() - start_s,
+                         .stop = verdict.stop,
+                         .diverged = diverged };
+}

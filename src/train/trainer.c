@@ -1,0 +1,121 @@
+#include "train/trainer.h"
+#include "base/mem.h"
+#include "comm/agree.h"
+#include "train/objective.h"
+#include "train/prepare.h"
+#include "train/schedule.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static Status load_inputs(Trainer *t, const Comm *comm, const Recipe *recipe)
+{
+    Status status = OK;
+    t->comm = comm;
+    t->recipe = recipe;
+    t->objective = objective_find(recipe->model.task);
+    TRY(model_load(comm, &t->model, recipe->model.path));
+    if (recipe->data.max_length > t->model->spec.max_position_embeddings)
+        TRY_ALL(comm,
+                status_fail(USAGE, "data.max_length %lld exceeds the %lld positions of %s",
+                            (long long)recipe->data.max_length,
+                            (long long)t->model->spec.max_position_embeddings, recipe->model.path));
+    TRY(prepare_data(comm, &t->data, &t->tokenizer, recipe, t->model->tokenizer_json));
+    model_set_labels(t->model, t->data->label_names, t->data->label_count,
+                     (uint64_t)recipe->train.seed);
+done:
+    return status;
+}
+
+static Status choose_leaves(Trainer *t)
+{
+    const TrainOptions *options = &t->recipe->train;
+    t->leaves = options->leaves ? options->leaves
+                                : leaves_choose(t->batches.most_sequences, t->batches.mean_tokens);
+    if (t->comm->size > t->leaves)
+        return status_fail(USAGE,
+                           "%d ranks are more than the %lld leaves of a step: start at most %lld "
+                           "ranks, give the cores to threads (OMP_NUM_THREADS), or raise "
+                           "train.batch_size or train.leaves",
+                           t->comm->size, (long long)t->leaves, (long long)t->leaves);
+    return OK;
+}
+
+/// Upper bounds of one leaf: by longest processing time a leaf exceeds the mean by one sequence.
+static void bound_leaf(const Trainer *t, int64_t *tokens, int64_t *longest)
+{
+    int64_t step_tokens = t->recipe->train.batch_tokens;
+    *longest = 1;
+    for (int64_t row = 0; row < t->data->rows; row++) {
+        int64_t length = t->data->offsets[row + 1] - t->data->offsets[row];
+        if (length > *longest) *longest = length;
+    }
+    if (step_tokens < t->batches.most_sequences * *longest)
+        step_tokens = t->batches.most_sequences * *longest;
+    *tokens = 2 * (step_tokens / t->leaves + *longest); // costs are not quite proportional
+    if (*tokens > step_tokens) *tokens = step_tokens;
+}
+
+static void cut_leaves(Trainer *t)
+{
+    t->cuts = MEM_NEW(int64_t, t->comm->size + 1);
+    for (int rank = 0; rank < t->comm->size; rank++) {
+        int64_t count;
+        leaves_of_rank(&t->cuts[rank], &count, t->leaves, t->comm->size, rank);
+        t->cuts[rank + 1] = t->cuts[rank] + count;
+    }
+}
+
+static void build_engine(Trainer *t)
+{
+    int64_t leaf_tokens, longest;
+    cut_leaves(t);
+    bound_leaf(t, &leaf_tokens, &longest);
+    t->warmup = schedule_warmup(&t->recipe->train, t->batches.horizon);
+    t->model->spec.dropout = t->recipe->train.dropout;
+    blocks_init(&t->blocks, t->model, t->comm);
+    t->gradients = gradients_new(t->comm, t->model, &t->blocks, t->cuts, leaf_tokens);
+    optimizer_init(&t->optimizer, t->comm, t->model, &t->blocks);
+    vote_init(&t->vote, t->comm, &t->blocks, t->cuts);
+    t->weights = MEM_NEW(Weight, t->model->param_count);
+    model_bind(t->model, t->weights);
+    t->costs = MEM_NEW(double, t->batches.most_sequences);
+    t->leaf_rows = MEM_NEW(int64_t, t->batches.most_sequences);
+    t->tape =
+        tape_new(model_arena_bytes(t->model, leaf_tokens, t->batches.most_sequences, longest));
+}
+
+Status trainer_init(Trainer *t, const Comm *comm, const Recipe *recipe)
+{
+    Status status = OK;
+    *t = (Trainer){ 0 };
+    TRY(load_inputs(t, comm, recipe));
+    TRY_ALL(comm, objective_class_weights(&t->class_weights, recipe, t->data));
+    TRY_ALL(comm, batches_init(&t->batches, t->data, &recipe->train));
+    TRY_ALL(comm, choose_leaves(t));
+    build_engine(t);
+done:
+    if (status != OK) trainer_release(t);
+    return status;
+}
+
+void trainer_release(Trainer *t)
+{
+    tape_free(t->tape);
+    leaf_plan_release(&t->plan);
+    leaf_buffers_release(&t->buffers);
+    mem_free(t->costs);
+    mem_free(t->leaf_rows);
+    mem_free(t->weights);
+    vote_release(&t->vote);
+    if (t->optimizer.comm) optimizer_release(&t->optimizer);
+    gradients_free(t->gradients);
+    blocks_release(&t->blocks);
+    mem_free(t->cuts);
+    mem_free(t->class_weights);
+    batches_release(&t->batches);
+    dataset_free(t->data);
+    tokenizer_free(t->tokenizer);
+    model_free(t->model);
+    *t = (Trainer){ 0 };
+}
