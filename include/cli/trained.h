@@ -1,0 +1,18 @@
+/// What `evaluate` and `predict` start from: the recipe, model and tokenizer of a run.
+#pragma once
+#include "model/model.h"
+#include "train/recipe.h"
+
+typedef struct {
+    char *path; ///< the checkpoint
+    Recipe *recipe;
+    Model *model;
+    Tokenizer *tokenizer;
+} Trained;
+
+/// Collective. Of `run`, or of `checkpoint` if it is not "". `overrides` go over the run's recipe.
+/// `trained_release` also after failure.
+COLLECTIVE
+Status trained_load(Trained *out, const Comm *comm, const char *run, const char *checkpoint,
+                    const Settings *overrides);
+void trained_release(Trained *trained);

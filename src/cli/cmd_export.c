@@ -1,0 +1,49 @@
+#include "base/mem.h"
+#include "cli/commands.h"
+#include "comm/agree.h"
+#include "model/model.h"
+#include "train/checkpoint.h"
+
+#include <stdio.h>
+
+typedef struct {
+    char output[4096];
+} ExportFlags;
+
+static const Option flags[] = { { FIELD(ExportFlags, output), .required = true, .letter = 'o',
+                                  .help = "the folder to write; made if it is not there" },
+                                { 0 } };
+
+COLLECTIVE
+static Status export_run(const Invocation *invocation)
+{
+    Status status = OK;
+    const Comm *world = invocation->world;
+    const ExportFlags *given = invocation->flags;
+    char *path = NULL;
+    Model *model = NULL;
+    TRY_ALL(world, checkpoint_of_run(&path, invocation->arguments[0]));
+    TRY(model_load(world, &model, path));
+    TRY_ROOT(world, model_export(model, given->output));
+    printf("%s: %s with %lld labels, from %s\n", given->output, model->arch->model_type,
+           (long long)model->spec.num_labels, path);
+done:
+    model_free(model);
+    mem_free(path);
+    return status;
+}
+
+const Command command_export = {
+    .name = "export",
+    .run = export_run,
+    .arguments = { "RUN" },
+    .flags = flags,
+    .flags_bytes = sizeof(ExportFlags),
+    .summary = "writes a Hugging Face folder",
+    .description =
+        "RUN is a run folder, which stands for its best checkpoint where one is kept and "
+        "else for the\nlast, or a checkpoint, or a model file. transformers loads the "
+        "folder unchanged: config.json\nwith the labels' names, model.safetensors, "
+        "tokenizer.json.",
+    .example = "temper export runs/sms-spam -o exported/sms-spam",
+};

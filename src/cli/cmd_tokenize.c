@@ -1,0 +1,122 @@
+#include "base/log.h"
+#include "base/mem.h"
+#include "cli/commands.h"
+#include "cli/tokenizer_text.h"
+#include "token/tokenizer.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    bool json;
+    int64_t max_length;
+} TokenizeFlags;
+
+static const Option flags[] = {
+    { FIELD(TokenizeFlags, json), .def = "false",
+      .help = "one object a line: ids, tokens, offsets in bytes, types" },
+    { FIELD(TokenizeFlags, max_length), .def = "0", .min = 1, .max = 1e9, .unit = "tokens",
+      .help = "longer sequences are truncated" },
+    { 0 }
+};
+
+static void append_numbers(Text *out, const char *name, const int32_t *values, int64_t count)
+{
+    text_printf(out, "\"%s\":[", name);
+    for (int64_t i = 0; i < count; i++) text_printf(out, "%s%" PRId32, i ? "," : "", values[i]);
+    text_append(out, "]");
+}
+
+static void append_json(Text *out, const Tokenizer *tokenizer, const Encoding *encoding)
+{
+    text_append(out, "{");
+    append_numbers(out, "ids", encoding->ids, encoding->count);
+    text_append(out, ",\"tokens\":[");
+    for (int64_t i = 0; i < encoding->count; i++) {
+        const char *token = tokenizer_token(tokenizer, encoding->ids[i]);
+        text_append(out, i ? "," : "");
+        json_quote(out, token, strlen(token));
+    }
+    text_append(out, "],\"offsets\":[");
+    for (int64_t i = 0; i < encoding->count; i++)
+        text_printf(out, "%s[%" PRId32 ",%" PRId32 "]", i ? "," : "", encoding->starts[i],
+                    encoding->ends[i]);
+    text_append(out, "],");
+    append_numbers(out, "types", encoding->types, encoding->count);
+    text_append(out, "}\n");
+}
+
+static void append_ids(Text *out, const Encoding *encoding)
+{
+    for (int64_t i = 0; i < encoding->count; i++)
+        text_printf(out, "%s%" PRId32, i ? " " : "", encoding->ids[i]);
+    text_append(out, "\n");
+}
+
+static Status tokenize_lines(const Tokenizer *tokenizer, FILE *file, const char *path,
+                             const TokenizeFlags *given)
+{
+    Status status = OK;
+    Encoding encoding = { 0 };
+    Text out = { 0 };
+    int64_t ill_formed = 0;
+    char *line = NULL; // getline's own
+    size_t capacity = 0;
+    for (ssize_t got; (got = getline(&line, &capacity, file)) > 0;) {
+        size_t bytes = (size_t)got - (line[got - 1] == '\n');
+        tokenizer_encode(tokenizer, &encoding, line, bytes, NULL, 0, given->max_length);
+        ill_formed += encoding.ill_formed;
+        text_clear(&out);
+        if (given->json)
+            append_json(&out, tokenizer, &encoding);
+        else
+            append_ids(&out, &encoding);
+        fwrite(out.data, 1, out.length_bytes, stdout);
+    }
+    if (ferror(file)) FAIL(FAILED, "%s: %s", path, strerror(errno));
+    if (ill_formed)
+        log_warn("%s: %" PRId64 " ill-formed UTF-8 sequences were read as U+FFFD", path,
+                 ill_formed);
+done:
+    free(line);
+    text_release(&out);
+    encoding_release(&encoding);
+    return status;
+}
+
+static Status tokenize_run(const Invocation *invocation)
+{
+    Status status = OK;
+    const char *source = invocation->arguments[0], *path = invocation->arguments[1];
+    bool from_stdin = !path || !strcmp(path, "-");
+    char *json = NULL;
+    Tokenizer *tokenizer = NULL;
+    FILE *file = stdin;
+    TRY(tokenizer_text_read(&json, source));
+    TRY(tokenizer_new(&tokenizer, json, strlen(json), source));
+    if (!from_stdin) file = fopen(path, "re");
+    if (!file) FAIL(FAILED, "%s: %s", path, strerror(errno));
+    TRY(tokenize_lines(tokenizer, file, from_stdin ? "standard input" : path, invocation->flags));
+done:
+    if (file && file != stdin) fclose(file);
+    tokenizer_free(tokenizer);
+    mem_free(json);
+    return status;
+}
+
+const Command command_tokenize = {
+    .name = "tokenize",
+    .run = tokenize_run,
+    .arguments = { "MODEL", "[FILE]" },
+    .flags = flags,
+    .flags_bytes = sizeof(TokenizeFlags),
+    .summary = "token ids of lines of text",
+    .description =
+        "MODEL is a model file, a checkpoint, a tokenizer.json or a Hugging Face folder. "
+        "Without FILE,\nor with -, reads standard input. One line of ids for each line "
+        "of text.",
+    .example = "echo 'Hello world' | temper tokenize models/minilm-l6.h5 --json",
+};

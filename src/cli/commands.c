@@ -1,0 +1,32 @@
+#include "cli/commands.h"
+
+#include <string.h>
+
+const Command *const commands[] = { &command_import,   &command_prepare,
+                                    &command_validate, &command_train,
+                                    &command_evaluate, &command_predict,
+                                    &command_export,   &command_tokenize,
+                                    &command_inspect,  &command_compare,
+                                    &command_doctor,   &command_version,
+                                    &command_help,     NULL };
+
+static const char *const spellings[][2] = { { "--help", "help" },
+                                            { "-h", "help" },
+                                            { "--version", "version" } };
+
+Status command_find(const Command **out, const char *name)
+{
+    const char *names[sizeof commands / sizeof *commands];
+    int count = 0;
+    for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++)
+        if (!strcmp(name, spellings[i][0])) name = spellings[i][1];
+    for (; commands[count]; count++) {
+        names[count] = commands[count]->name;
+        if (strcmp(name, names[count])) continue;
+        *out = commands[count];
+        return OK;
+    }
+    const char *near = text_nearest(name, names, count);
+    if (near) return status_fail(USAGE, "unknown command '%s'; did you mean '%s'?", name, near);
+    return status_fail(USAGE, "unknown command '%s'; 'temper --help' lists them", name);
+}

@@ -1,0 +1,173 @@
+#include "base/mem.h"
+#include "base/text.h"
+#include "cli/doctor.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/statvfs.h>
+
+void doctor_launcher(Doctor *doctor)
+{
+    const char *tasks = getenv("SLURM_NTASKS");
+    int ranks = doctor->world->size;
+    Text value = { 0 };
+    text_printf(&value, "%d rank%s", ranks, ranks == 1 ? "" : "s");
+    // a launcher that MPI did not reach was refused at start
+    if (ranks == 1 && tasks && atoi(tasks) > 1) {
+        text_printf(&value, ", but the Slurm job has %s tasks", tasks);
+        doctor_say(doctor, DOCTOR_WARN, "launcher", value.data, "start it with srun or mpirun");
+    } else {
+        text_append(&value, ranks == 1 ? " (a launcher starts more)" : ", all seen by MPI");
+        doctor_say(doctor, DOCTOR_OK, "launcher", value.data, "");
+    }
+    text_release(&value);
+}
+
+/// Ranks on the node of `rank`; *first is the lowest of them.
+static int node_ranks(const Doctor *doctor, int rank, int *first)
+{
+    int count = 0;
+    *first = -1;
+    for (int i = 0; i < doctor->world->size; i++) {
+        if (doctor->places[i].node != doctor->places[rank].node) continue;
+        if (*first < 0) *first = i;
+        count++;
+    }
+    return count;
+}
+
+void doctor_nodes(Doctor *doctor)
+{
+    int nodes = 0, least = doctor->world->size, most = 0;
+    for (int rank = 0; rank < doctor->world->size; rank++) {
+        int first, count = node_ranks(doctor, rank, &first);
+        if (first != rank) continue;
+        nodes++;
+        if (count < least) least = count;
+        if (count > most) most = count;
+    }
+    Text value = { 0 };
+    text_printf(&value, "%d, ranks on each: ", nodes);
+    text_printf(&value, least == most ? "%d" : "%d to %d", least, most);
+    doctor_say(doctor, least == most ? DOCTOR_OK : DOCTOR_WARN, "nodes", value.data,
+               "give every node the same number of ranks (--ntasks-per-node, --map-by ppr:n:node)");
+    text_release(&value);
+}
+
+/// "0-3,8"
+static void append_cpus(Text *out, const cpu_set_t *cpus)
+{
+    const char *comma = "";
+    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, cpus)) continue;
+        size_t last = cpu;
+        while (last + 1 < CPU_SETSIZE && CPU_ISSET(last + 1, cpus)) last++;
+        text_printf(out, "%s%zu", comma, cpu);
+        if (last > cpu) text_printf(out, "-%zu", last);
+        comma = ",";
+        cpu = last;
+    }
+}
+
+/// The CPUs of all ranks on the node of `rank`.
+static int node_cpus(const Doctor *doctor, int rank)
+{
+    cpu_set_t all;
+    CPU_ZERO(&all);
+    for (int i = 0; i < doctor->world->size; i++)
+        if (doctor->places[i].node == doctor->places[rank].node)
+            CPU_OR(&all, &all, &doctor->places[i].cpus);
+    return CPU_COUNT(&all);
+}
+
+/// The CPUs that this process could have: the kernel cuts a mask of all to the job's.
+static int allowed_cpus(void)
+{
+    cpu_set_t before, all, allowed;
+    CPU_ZERO(&all);
+    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) CPU_SET(cpu, &all);
+    if (sched_getaffinity(0, sizeof before, &before)) return 0;
+    allowed = before;
+    if (!sched_setaffinity(0, sizeof all, &all)) sched_getaffinity(0, sizeof allowed, &allowed);
+    sched_setaffinity(0, sizeof before, &before);
+    return CPU_COUNT(&allowed);
+}
+
+void doctor_cpus(Doctor *doctor)
+{
+    enum { LISTED = 8 };
+    int ranks = doctor->world->size;
+    bool shared = false;
+    Text value = { 0 };
+    for (int a = 0; a < ranks; a++) {
+        const Placement *place = &doctor->places[a];
+        if (a < LISTED) {
+            text_printf(&value, "%srank %d: ", a ? "; " : "", a);
+            append_cpus(&value, &place->cpus);
+            if (place->node != doctor->places[0].node) text_printf(&value, " of %s", place->host);
+        }
+        for (int b = 0; b < a && !shared; b++) {
+            cpu_set_t both;
+            CPU_AND(&both, &place->cpus, &doctor->places[b].cpus);
+            shared = doctor->places[b].node == place->node && CPU_COUNT(&both) > 0;
+        }
+    }
+    if (ranks > LISTED) text_append(&value, "; ...");
+    int64_t idle = allowed_cpus() - node_cpus(doctor, doctor->world->rank);
+    comm_max_int64(doctor->world, &idle, 1);
+    if (idle > 0) text_printf(&value, "; CPUs unused on a node: %" PRId64, idle);
+    const char *remedy = shared
+                             ? "give each rank its own CPUs: mpirun --map-by slot:PE=n --bind-to "
+                               "core, or srun --cpus-per-task=n"
+                             : "more ranks, or more CPUs a rank: mpirun --bind-to none or "
+                               "--map-by slot:PE=n, or srun --cpus-per-task=n";
+    doctor_say(doctor, shared || idle > 0 ? DOCTOR_WARN : DOCTOR_OK, "cpus", value.data, remedy);
+    text_release(&value);
+}
+
+void doctor_threads(Doctor *doctor)
+{
+    int ranks = doctor->world->size;
+    int64_t *threads = MEM_NEW(int64_t, ranks), least = INT64_MAX, most = 0, excess = 0;
+    comm_gather_int64(doctor->world, threads, threads_count());
+    for (int rank = 0; rank < ranks; rank++) {
+        int64_t on_node = 0;
+        for (int i = 0; i < ranks; i++)
+            if (doctor->places[i].node == doctor->places[rank].node) on_node += threads[i];
+        if (on_node - node_cpus(doctor, rank) > excess) excess = on_node - node_cpus(doctor, rank);
+        if (threads[rank] < least) least = threads[rank];
+        if (threads[rank] > most) most = threads[rank];
+    }
+    Text value = { 0 };
+    text_printf(&value, least == most ? "%" PRId64 " a rank" : "%" PRId64 " to %" PRId64 " a rank",
+                least, most);
+    if (excess > 0)
+        text_printf(&value, ", %" PRId64 " more than CPUs on a node", excess);
+    else if (least != most)
+        text_append(&value, ", so that some ranks wait");
+    doctor_say(doctor, excess > 0 || least != most ? DOCTOR_WARN : DOCTOR_OK, "threads", value.data,
+               excess > 0 ? "unset OMP_NUM_THREADS or lower it"
+                          : "give every rank as many CPUs, or set OMP_NUM_THREADS");
+    text_release(&value);
+    mem_free(threads);
+}
+
+void doctor_shared_memory(Doctor *doctor)
+{
+    enum { RANK_MEGABYTES = 64 }; // Open MPI's segments, with room
+    struct statvfs info;
+    int first, count = node_ranks(doctor, doctor->world->rank, &first);
+    int64_t free_megabytes = 0, short_megabytes;
+    if (!statvfs("/dev/shm", &info))
+        free_megabytes = (int64_t)(info.f_bavail * info.f_frsize / 1000000);
+    short_megabytes = (int64_t)RANK_MEGABYTES * count - free_megabytes;
+    int64_t worst[2] = { short_megabytes, -free_megabytes };
+    comm_max_int64(doctor->world, worst, 2);
+    Text value = { 0 };
+    text_printf(&value, "%" PRId64 " MB free in /dev/shm", -worst[1]);
+    doctor_say(doctor, worst[0] > 0 ? DOCTOR_WARN : DOCTOR_OK, "shared memory", value.data,
+               "make /dev/shm larger (docker run --shm-size=1g) or clear it: ranks of a node talk "
+               "through it");
+    text_release(&value);
+}

@@ -1,0 +1,42 @@
+#include "cli/trained.h"
+#include "base/mem.h"
+#include "comm/agree.h"
+#include "train/checkpoint.h"
+
+#include <string.h>
+
+/// Local (rank 0). The checkpoint's recipe with the overrides over it.
+static Status read_recipe(Recipe *recipe, char **path, const char *run, const char *checkpoint,
+                          const Settings *overrides)
+{
+    Status status = OK;
+    TRY(checkpoint_of_run(path, *checkpoint ? checkpoint : run));
+    TRY(checkpoint_recipe(recipe, *path));
+    TRY(options_override(recipe, recipe_options, overrides));
+done:
+    return status;
+}
+
+Status trained_load(Trained *out, const Comm *comm, const char *run, const char *checkpoint,
+                    const Settings *overrides)
+{
+    Status status = OK;
+    *out = (Trained){ .recipe = MEM_NEW(Recipe, 1) };
+    TRY_ROOT(comm, read_recipe(out->recipe, &out->path, run, checkpoint, overrides));
+    comm_broadcast(comm, out->recipe, sizeof *out->recipe, 0);
+    comm_broadcast_text(comm, &out->path, 0);
+    TRY(model_load(comm, &out->model, out->path));
+    TRY_ALL(comm, tokenizer_new(&out->tokenizer, out->model->tokenizer_json,
+                                strlen(out->model->tokenizer_json), out->path));
+done:
+    return status;
+}
+
+void trained_release(Trained *trained)
+{
+    tokenizer_free(trained->tokenizer);
+    model_free(trained->model);
+    mem_free(trained->recipe);
+    mem_free(trained->path);
+    *trained = (Trained){ 0 };
+}

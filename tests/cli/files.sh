@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# TEST labels=cli timeout=60
+# import, inspect, compare and export: what they print and how they exit.
+source tests/support/cli.sh
+folder=tests/golden/tiny-bert
+
+# change FILE OFFSET_FROM_END: one bit of one byte
+change() {
+    python3 - "$@" <<'END'
+import sys
+path, offset = sys.argv[1], int(sys.argv[2])
+data = bytearray(open(path, "rb").read())
+data[len(data) - offset] ^= 1
+open(path, "wb").write(data)
+END
+}
+
+expect_exit 0 "$TEMPER" import "$folder" -o "$work/a.h5"
+expect_text out "$work/a.h5: "
+expect_text out " parameters in "
+cp "$work/a.h5" "$work/b.h5"
+
+expect_exit 0 "$TEMPER" inspect "$work/a.h5"
+expect_text out "bert.pooler.dense.weight"
+expect_exit 0 "$TEMPER" inspect "$work/a.h5" --validate
+expect_exit 0 "$TEMPER" inspect "$folder/model.safetensors"
+expect_text out "bert.pooler.dense.weight"
+
+expect_exit 0 "$TEMPER" compare "$work/a.h5" "$work/b.h5"
+expect_nothing err
+# another model of the same shape: one weight differs in its last bit
+mkdir "$work/other"
+cp "$folder"/*.json "$folder/vocab.txt" "$folder/model.safetensors" "$work/other"
+change "$work/other/model.safetensors" 4
+expect_exit 0 "$TEMPER" import "$work/other" -o "$work/other.h5"
+expect_exit 1 "$TEMPER" compare "$work/a.h5" "$work/other.h5"
+expect_nothing err
+[ -s "$work/out" ] || fail "compare does not say what differs"
+expect_exit 0 "$TEMPER" compare --tolerance 1e-5 "$work/a.h5" "$work/other.h5"
+expect_exit 1 "$TEMPER" compare --tolerance 0 "$work/a.h5" "$work/other.h5"
+
+# unreadable is not different
+echo "no HDF5" >"$work/text.h5"
+head -c 3000 "$work/a.h5" >"$work/cut.h5"
+for bad in text.h5 cut.h5 none.h5; do
+    expect_exit 2 "$TEMPER" compare "$work/a.h5" "$work/$bad"
+    expect_text err "$bad"
+    expect_exit 1 "$TEMPER" inspect "$work/$bad"
+    expect_text err "$bad"
+done
+mkdir "$work/run"
+expect_exit 2 "$TEMPER" compare "$work/a.h5" "$work/run"
+expect_text err "$work/run"
+
+# a changed byte of a tensor is found by whoever reads it
+cp "$work/a.h5" "$work/damaged.h5"
+python3 - "$folder/model.safetensors" "$work/damaged.h5" <<'END'
+import sys
+needle = open(sys.argv[1], "rb").read()[-64:]
+data = bytearray(open(sys.argv[2], "rb").read())
+at = data.find(needle)
+assert at > 0, "the last tensor is not in the model file"
+data[at] ^= 1
+open(sys.argv[2], "wb").write(data)
+END
+expect_exit 1 "$TEMPER" inspect "$work/damaged.h5" --validate
+expect_text out "damaged.h5"
+expect_exit 2 "$TEMPER" compare "$work/a.h5" "$work/damaged.h5"
+
+expect_exit 0 "$TEMPER" export "$work/a.h5" -o "$work/exported"
+expect_text out "$work/exported: bert with 3 labels, from $work/a.h5"
+expect_exit 0 "$TEMPER" import "$work/exported" -o "$work/again.h5"
+# every weight is back; config.json gained keys
+expect_exit 0 "$TEMPER" compare --tolerance 0 "$work/a.h5" "$work/again.h5"

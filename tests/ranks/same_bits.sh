@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# TEST labels=train timeout=300
+# Weights, optimizer state, metrics and predictions are the same bits for every number of ranks and
+# threads, with dropout on.
+source "$TEMPER_SOURCE/tests/support/train.sh"
+
+expect_exit 0 train 1 one
+cp "$work/out" one.out
+[ "$(wc -l <runs/one/metrics.jsonl)" -ge 7 ] || fail "too few steps to tell anything"
+
+for count in 2 3 4 5 8 16; do
+    expect_exit 0 train "$count" "ranks$count"
+    same_run one "ranks$count"
+done
+for threads in 2 3; do
+    OMP_NUM_THREADS=$threads expect_exit 0 train 2 "threads$threads"
+    same_run one "threads$threads"
+done
+
+tail -n 40 sms.tsv | cut -f 2 >texts.txt
+expect_exit 0 ranks 1 "$TEMPER" predict runs/one --input texts.txt --logits
+cp "$work/out" predictions
+[ "$(wc -l <predictions)" = 40 ] || fail "not one line a text"
+for count in 2 3 5; do
+    expect_exit 0 ranks "$count" "$TEMPER" predict runs/ranks3 --input texts.txt --logits
+    cmp -s "$work/out" predictions || fail "predictions of $count ranks differ"
+done
+for count in 2 3; do
+    expect_exit 0 ranks "$count" "$TEMPER" evaluate runs/one --json
+    [ "$count" = 2 ] && cp "$work/out" metrics
+    cmp -s "$work/out" metrics || fail "metrics of $count ranks differ"
+done
+
+# the comparison can fail
+expect_exit 0 train 1 seed train.seed=8
+expect_exit 1 "$TEMPER" compare "$(newest one)" "$(newest seed)"
+[ "$(losses one)" != "$(losses seed)" ] || fail "another seed gives the same losses"
+
+expect_exit 2 train 17 many
+expect_text err "17 ranks are more than the 16 leaves"

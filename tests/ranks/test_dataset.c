@@ -1,0 +1,503 @@
+/* TEST labels=data ranks=1,2,3,4 timeout=120 */
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "comm/agree.h"
+#include "data/dataset.h"
+#include "store/tensors.h"
+#include "support/check.h"
+#include "support/folder.h"
+
+#include <ftw.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static Comm world;
+static Tokenizer *tokenizer;
+
+static void load_tokenizer(void)
+{
+    char *json;
+    size_t bytes;
+    const char *path = TEST_FOLDER "/../golden/tiny-bert/tokenizer.json";
+    CHECK(text_read_file(&json, &bytes, path) == OK, "%s", status_message());
+    CHECK(tokenizer_new(&tokenizer, json, bytes, path) == OK, "%s", status_message());
+    mem_free(json);
+}
+
+/// Options as the recipe's defaults are.
+static DataOptions options_for(const char *path)
+{
+    DataOptions options = { .text = "text",
+                            .label = "label",
+                            .max_length = 16,
+                            .delimiter = "auto",
+                            .quote = "auto",
+                            .header = "auto" };
+    snprintf(options.path, sizeof options.path, "%s", path);
+    return options;
+}
+
+/// Rank 0 writes FOLDER/NAME; all wait. Returns the path.
+static const char *write_bytes(const char *name, const char *data, size_t bytes)
+{
+    const char *path = folder_path(name);
+    if (world.rank == 0) CHECK(text_write_file(path, data, bytes) == OK, "%s", status_message());
+    comm_barrier(&world);
+    return path;
+}
+
+static const char *write_text(const char *name, const char *text)
+{
+    return write_bytes(name, text, strlen(text));
+}
+
+static const char *make_subfolder(const char *name)
+{
+    const char *path = folder_path(name);
+    if (world.rank == 0) mkdir(path, 0777);
+    comm_barrier(&world);
+    return path;
+}
+
+static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *place)
+{
+    (void)info, (void)kind, (void)place;
+    return remove(path);
+}
+
+static void remove_tree(const char *path)
+{
+    comm_barrier(&world);
+    if (world.rank == 0) nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    comm_barrier(&world);
+}
+
+static Dataset *prepare(const Comm *comm, const DataOptions *options, const char *folder)
+{
+    Dataset *dataset = NULL;
+    Status status = dataset_prepare(comm, &dataset, options, tokenizer, "tiny", folder);
+    CHECK(status == OK, "%s", status_message());
+    return dataset;
+}
+
+static void check_same_sets(const Dataset *a, const Dataset *b)
+{
+    CHECK_EQ(a->rows, b->rows);
+    CHECK_EQ(a->tokens, b->tokens);
+    CHECK_EQ(a->label_count, b->label_count);
+    CHECK_EQ(a->empty_texts, b->empty_texts);
+    CHECK_EQ(a->ill_formed, b->ill_formed);
+    CHECK_EQ(a->truncated, b->truncated);
+    CHECK_TEXT(a->content_key, b->content_key);
+    if (a->rows != b->rows || a->tokens != b->tokens) return;
+    size_t rows = (size_t)a->rows;
+    CHECK_TRUE(!memcmp(a->offsets, b->offsets, (rows + 1) * sizeof *a->offsets));
+    CHECK_TRUE(!memcmp(a->ids, b->ids, (size_t)a->tokens * sizeof *a->ids));
+    CHECK_TRUE(!memcmp(a->type_starts, b->type_starts, rows * sizeof *a->type_starts));
+    CHECK_TRUE(!memcmp(a->labels, b->labels, rows * sizeof *a->labels));
+    CHECK_TRUE(!memcmp(a->splits, b->splits, rows));
+    CHECK_TRUE(!memcmp(a->row_numbers, b->row_numbers, rows * sizeof *a->row_numbers));
+    for (int64_t i = 0; i < a->label_count; i++) CHECK_TEXT(a->label_names[i], b->label_names[i]);
+}
+
+static void check_same_files(const char *a_path, const char *b_path)
+{
+    TensorFile *a, *b;
+    CHECK(tensors_open(&a, a_path, "dataset") == OK, "%s", status_message());
+    CHECK(tensors_open(&b, b_path, "dataset") == OK, "%s", status_message());
+    CHECK_EQ(tensors_count(a), 6);
+    CHECK_EQ(tensors_count(b), 6);
+    for (int i = 0; i < tensors_count(a); i++) {
+        const TensorInfo *x = tensors_at(a, i), *y = tensors_find(b, x->path);
+        CHECK_TRUE(y && y->elements == x->elements && y->type == x->type);
+        if (!y || y->elements != x->elements) continue;
+        size_t bytes = (size_t)x->elements * element_bytes(x->type);
+        char *left = mem_new(bytes, 1), *right = mem_new(bytes, 1);
+        CHECK_EQ(tensors_read(a, x, 0, x->elements, left), OK);
+        CHECK_EQ(tensors_read(b, y, 0, y->elements, right), OK);
+        if (memcmp(left, right, bytes)) CHECK_TEXT(x->path, "the same in both files");
+        mem_free(left);
+        mem_free(right);
+    }
+    for (int i = 0; i < tensors_value_count(a); i++) {
+        const Value *value = tensors_value_at(a, i);
+        if (value->kind != VALUE_TEXT || !strcmp(value->name, "created_utc")) continue;
+        CHECK_TEXT(tensors_text(b, value->name, ""), value->text);
+    }
+    tensors_close(a);
+    tensors_close(b);
+}
+
+/// Prepares on all ranks and on each alone: memory and files are the same.
+static Dataset *prepare_both(const DataOptions *options)
+{
+    char name[32];
+    snprintf(name, sizeof name, "alone-%d/deep", world.rank);
+    const char *together = folder_path("together"), *alone = folder_path(name);
+    Comm self = comm_self();
+    Dataset *all = prepare(&world, options, together), *mine = prepare(&self, options, alone);
+    check_same_sets(all, mine);
+    check_same_files(all->path, mine->path);
+    dataset_free(mine);
+    Dataset *again = prepare(&world, options, together);
+    check_same_sets(all, again);
+    dataset_free(again);
+    remove_tree(together);
+    snprintf(name, sizeof name, "alone-%d", world.rank);
+    nftw(folder_path(name), remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    return all;
+}
+
+static void text_messages(void)
+{
+    DataOptions options = options_for(TEST_FOLDER "/../../jobs/data/sms-spam.tsv");
+    int64_t spam = 0, counts[2][SPLIT_COUNT] = { 0 };
+    strcpy(options.text, "SMS");
+    strcpy(options.label, "Label");
+    strcpy(options.split.validation, "0.1");
+    strcpy(options.split.test, "0.1");
+    options.max_length = 128;
+    Dataset *set = prepare_both(&options);
+    CHECK_EQ(set->rows, 5574);
+    CHECK_EQ(set->label_count, 2);
+    CHECK_TEXT(set->label_names[0], "ham");
+    CHECK_TEXT(set->label_names[1], "spam");
+    for (int64_t i = 0; i < set->rows; i++) {
+        spam += set->labels[i];
+        counts[set->labels[i]][set->splits[i]]++;
+        CHECK_EQ(set->row_numbers[i], i + 2);
+    }
+    CHECK_EQ(spam, 747);
+    CHECK_EQ(counts[0][SPLIT_TEST], 483);
+    CHECK_EQ(counts[1][SPLIT_VALIDATION], 74);
+    dataset_free(set);
+}
+
+/// Fields that hold everything that could cut a record; few rows, so that most ranks start within
+/// one.
+static void quoted_fields_span_ranks(void)
+{
+    Text text = { 0 };
+    text_append(&text, "\xEF\xBB\xBFlabel,\"text\"\r\n");
+    for (int i = 0; i < 40; i++) {
+        text_printf(&text, "%s,\"row %d: \"\"a,\"\"\r\n", i % 3 ? "x" : "\"y\nz\"", i);
+        for (int repeat = i * 7 % 13; repeat; repeat--) text_append(&text, "\n,\"\"");
+        text_append(&text, "\n\"\r\n");
+    }
+    DataOptions options = options_for(write_bytes("quoted.csv", text.data, text.length_bytes));
+    Dataset *set = prepare_both(&options);
+    CHECK_EQ(set->rows, 40);
+    CHECK_TEXT(set->label_names[1], "y\nz");
+    for (int64_t i = 0; i < set->rows; i++) {
+        CHECK_EQ(set->row_numbers[i], i + 2);
+        CHECK_EQ(set->labels[i], i % 3 == 0);
+    }
+    dataset_free(set);
+    text_release(&text);
+}
+
+static void folders_are_read_in_order(void)
+{
+    make_subfolder("many");
+    write_text("many/b.csv", "label,text\nx,b one\ny,b two\n");
+    write_text("many/B.csv", "text,label\nB one,x\n\nB two,y\nB three,x");
+    write_text("many/c.csv", "label,text\n");
+    write_text("many/README", "nothing");
+    write_text("many/.d.csv", "");
+    DataOptions options = options_for(folder_path("many"));
+    Dataset *set = prepare_both(&options);
+    const int64_t numbers[] = { 2, 4, 5, 2, 3 }, labels[] = { 0, 1, 0, 0, 1 };
+    CHECK_EQ(set->rows, 5);
+    for (int i = 0; i < 5 && set->rows == 5; i++) {
+        CHECK_EQ(set->row_numbers[i], numbers[i]);
+        CHECK_EQ(set->labels[i], labels[i]);
+    }
+    dataset_free(set);
+    remove_tree(folder_path("many"));
+}
+
+static void files_make_splits(void)
+{
+    write_text("train.jsonl",
+               "{\"text\": \"a \\u00e9\", \"label\": 2}\n\n"
+               "{\"label\": true, \"text\": null}\n{\"label\": \"\\n\", \"text\": \"\xFF\"}\n");
+    write_text("test.jsonl", "{\"text\": \"b\", \"label\": \"2\"}\n");
+    DataOptions options = options_for(folder_path("train.jsonl"));
+    strcpy(options.split.test, folder_path("test.jsonl"));
+    Dataset *set = prepare_both(&options);
+    const int64_t labels[] = { 1, 2, 0, 1 }, splits[] = { 0, 0, 0, 2 }, numbers[] = { 1, 3, 4, 1 };
+    CHECK_EQ(set->rows, 4);
+    CHECK_EQ(set->empty_texts, 1);
+    CHECK_EQ(set->ill_formed, 1);
+    for (int i = 0; i < 4 && set->rows == 4; i++) {
+        CHECK_EQ(set->labels[i], labels[i]);
+        CHECK_EQ(set->splits[i], splits[i]);
+        CHECK_EQ(set->row_numbers[i], numbers[i]);
+    }
+    CHECK_EQ(set->offsets[2] - set->offsets[1], 2); // [CLS] [SEP]: an empty text is a row
+    dataset_free(set);
+}
+
+static void pairs_have_types(void)
+{
+    write_text("pairs.csv", "1;a b;c d e;x\n2;a;;y\n3;a a a a a a a a a;b b b b b b b b b b;x\n");
+    DataOptions options = options_for(folder_path("pairs.csv"));
+    strcpy(options.delimiter, ";");
+    strcpy(options.text, "2");
+    strcpy(options.text_pair, "3");
+    strcpy(options.label, "4");
+    Dataset *set = prepare_both(&options);
+    CHECK_EQ(set->rows, 3);
+    CHECK_EQ(set->row_numbers[0], 1);
+    CHECK_EQ(set->type_starts[0], 4); // [CLS] a b [SEP] c d e [SEP]
+    CHECK_EQ(set->offsets[1], 8);
+    CHECK_EQ(set->truncated, 1);
+    CHECK_EQ(set->offsets[3] - set->offsets[2], 16);
+    dataset_free(set);
+}
+
+static void key_follows_what_matters(void)
+{
+    write_text("key.csv", "label,text,other\nx,a,c\ny,b,d\n");
+    DataOptions options = options_for(folder_path("key.csv"));
+    Dataset *first = prepare(&world, &options, folder_path("key")), *set;
+    char key[40], path[1024];
+    strcpy(key, first->content_key);
+    strcpy(path, first->path);
+    CHECK_EQ(strlen(key), 32);
+    CHECK_TRUE(strstr(path, "/prepared-") && !strncmp(strstr(path, "prepared-") + 9, key, 16));
+    dataset_free(first);
+    options.max_length = 17;
+    set = prepare(&world, &options, folder_path("key"));
+    CHECK_TRUE(strcmp(set->content_key, key));
+    dataset_free(set);
+    options.max_length = 16;
+    strcpy(options.text, "other");
+    set = prepare(&world, &options, folder_path("key"));
+    CHECK_TRUE(strcmp(set->content_key, key));
+    dataset_free(set);
+    strcpy(options.text, "text");
+    write_text("key.csv", "label,text,other\nx,a,c\ny,b,e\n");
+    set = prepare(&world, &options, folder_path("key"));
+    CHECK_TRUE(strcmp(set->content_key, key));
+    dataset_free(set);
+    remove_tree(folder_path("key"));
+}
+
+static void damaged_file_is_made_again(void)
+{
+    write_text("damage.csv", "label,text\nx,a\ny,b\n");
+    DataOptions options = options_for(folder_path("damage.csv"));
+    Dataset *first = prepare(&world, &options, folder_path("damage"));
+    struct stat before = { 0 }, after = { 0 };
+    stat(first->path, &before);
+    Dataset *again = prepare(&world, &options, folder_path("damage"));
+    stat(first->path, &after);
+    CHECK_EQ(before.st_ino, after.st_ino); // it was used, not made
+    check_same_sets(first, again);
+    dataset_free(again);
+    comm_barrier(&world);
+    if (world.rank == 0) CHECK_EQ(truncate(first->path, before.st_size - 5), 0);
+    comm_barrier(&world);
+    again = prepare(&world, &options, folder_path("damage"));
+    check_same_sets(first, again);
+    stat(first->path, &after);
+    CHECK_EQ(after.st_size, before.st_size);
+    dataset_free(again);
+    dataset_free(first);
+    remove_tree(folder_path("damage"));
+}
+
+static void rows_to_predict_on(void)
+{
+    char *names[] = { "spam", "eggs", "ham" }; // as a model has them, in any order
+    DataOptions options = options_for(write_text("lines", "a, b\n\n\"c\r\n"));
+    Dataset *set = NULL;
+    CHECK_EQ(dataset_read(&world, &set, &options, tokenizer, names, 3, false), OK);
+    CHECK_EQ(set->rows, 3);
+    CHECK_EQ(set->empty_texts, 1);
+    for (int64_t i = 0; i < set->rows; i++) {
+        CHECK_EQ(set->labels[i], -1);
+        CHECK_EQ(set->splits[i], SPLIT_TEST);
+        CHECK_EQ(set->row_numbers[i], i + 1);
+    }
+    CHECK_EQ(set->label_count, 3);
+    dataset_free(set);
+    snprintf(options.path, sizeof options.path, "%s",
+             write_text("some.csv", "text,label\na,ham\nb,spam\nc,\n"));
+    CHECK_EQ(dataset_read(&world, &set, &options, tokenizer, names, 3, false), OK);
+    CHECK_EQ(set->labels[0], 2);
+    CHECK_EQ(set->labels[1], 0);
+    CHECK_EQ(set->labels[2], -1);
+    dataset_free(set);
+    set = NULL;
+    CHECK_EQ(dataset_read(&world, &set, &options, tokenizer, names, 3, true), USAGE);
+    CHECK_TRUE(strstr(status_message(), "row 4"));
+    snprintf(options.path, sizeof options.path, "%s",
+             write_text("other.csv", "text,label\na,ham\nb,spm\n"));
+    CHECK_EQ(dataset_read(&world, &set, &options, tokenizer, names, 3, true), USAGE);
+    CHECK_TRUE(strstr(status_message(), "'spm' of row 3") && strstr(status_message(), "'spam'"));
+    snprintf(options.path, sizeof options.path, "%s", write_text("none", ""));
+    CHECK_EQ(dataset_read(&world, &set, &options, tokenizer, names, 3, false), OK);
+    CHECK_EQ(set->rows, 0);
+    CHECK_EQ(set->offsets[0], 0);
+    dataset_free(set);
+}
+
+static void one_text(void)
+{
+    Dataset *set;
+    dataset_from_text(&set, tokenizer, "a b c", 4);
+    CHECK_EQ(set->rows, 1);
+    CHECK_EQ(set->tokens, 4);
+    CHECK_EQ(set->offsets[1], 4);
+    CHECK_EQ(set->truncated, 1);
+    CHECK_EQ(set->labels[0], -1);
+    int64_t *rows;
+    CHECK_EQ(dataset_split_rows(set, SPLIT_TEST, &rows), 1);
+    mem_free(rows);
+    CHECK_EQ(dataset_split_rows(set, SPLIT_TRAIN, &rows), 0);
+    mem_free(rows);
+    dataset_free(set);
+}
+
+/// Bad input, options besides the defaults, and what every rank must hear of it.
+static const struct {
+    const char *name, *content, *settings, *message;
+} bad[] = {
+    { "a.csv", "label,text\nx,a\ny\nx,b\n", "",
+      "a.csv: row 3 has 1 column where the header has 2" },
+    { "a.csv", "label,text\nx,a\ny,b,\nx,b\n", "", "row 3 has 3 columns" },
+    { "a.csv", "x,a\ny,b\nz\n", "text=2 label=1", "row 3 has 1 column where the first row has 2" },
+    { "a.csv", "label,text\nx,a\ny,\"b\nx,c\nx,d\n", "", "a quote opened in row 3 is not closed" },
+    { "a.csv", "label,text\nx,a\n,b\n", "", "a.csv: the label of row 3 is empty" },
+    { "a.csv", "label,text\nx,a\nx,b\n", "", "all rows have the same label 'x'" },
+    { "a.csv", "label,text\n", "", "a.csv is empty" },
+    { "a.csv", "", "", "a.csv is empty" },
+    { "a.csv", "\n\n", "", "a.csv is empty" },
+    { "a.jsonl", "", "", "a.jsonl is empty" },
+    { "a.csv", "Label,Text\nx,a\ny,b\n", "",
+      "no column 'text' (data.text); its columns are: Label, Text; did you mean 'Text'?" },
+    { "a.csv", "a,b,a\nx,a,1\ny,b,2\n", "text=a label=b", "two columns 'a'" },
+    { "a.csv", "x,a\ny,b\n", "text=3 label=1", "no column '3' (data.text)" },
+    { "a.csv", "\xFF\xFEl\n", "", "UTF-16" },
+    { "a.csv", "label,text\nx,a\ny,b\n", "delimiter=ab", "not one character" },
+    { "a.csv", "label,text\nx,a\ny,b\n", "quote=,", "are the same" },
+    { "a.csv", "label,text\nx,a\ny,b\n", "header=maybe", "data.header: 'maybe'" },
+    { "a.csv", "label,text\nx,a\ny,b\n", "test=1.5", "data.split.test=1.5" },
+    { "a.csv", "label,text\nx,a\ny,b\n", "test=/no.csv", "/no.csv" },
+    { "a.dat", "label,text\nx,a\ny,b\n", "", "does not tell its format" },
+    { "a.jsonl", "{\"text\": \"a\", \"label\": 1}\n\n{\"text\": \"a\", \"label\": }\n", "",
+      "a.jsonl:3: " },
+    { "a.jsonl", "{\"text\": \"a\", \"label\": 1}\n{\"txt\": \"a\", \"label\": 2}\n", "",
+      "a.jsonl:2: the object has no member 'text' (data.text); its columns are: txt, label; did "
+      "you "
+      "mean 'txt'?" },
+    { "a.jsonl", "[]\n", "", "a.jsonl:1: not an object" },
+    { "a.jsonl", "{\"text\": [1], \"label\": 1}\n", "",
+      "a.jsonl:1: member 'text' (data.text) is no text" },
+    { "a.jsonl", "{\"text\": \"a\", \"label\": \"\\u0000\"}\n", "",
+      "the label of row 1 holds a NUL" },
+    { "a.tsv", "label\ttext\nx\ta\nx\tb\tc\n", "", "row 3 has 3 columns" },
+};
+
+static void set_options(DataOptions *options, const char *settings)
+{
+    const struct {
+        const char *key;
+        char *value;
+    } keys[] = { { "text", options->text },       { "label", options->label },
+                 { "test", options->split.test }, { "delimiter", options->delimiter },
+                 { "quote", options->quote },     { "header", options->header } };
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const char *found = strstr(settings, keys[i].key);
+        if (found) sscanf(found + strlen(keys[i].key), "=%7s", keys[i].value);
+    }
+}
+
+static void bad_input_is_refused(void)
+{
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        DataOptions options = options_for(write_text(bad[i].name, bad[i].content));
+        Dataset *set = NULL;
+        set_options(&options, bad[i].settings);
+        status_clear();
+        CHECK_EQ(dataset_prepare(&world, &set, &options, tokenizer, "tiny", folder_path("none")),
+                 USAGE);
+        CHECK_TRUE(set == NULL);
+        if (!strstr(status_message(), bad[i].message)) CHECK_TEXT(status_message(), bad[i].message);
+        comm_barrier(&world);
+    }
+}
+
+static void label_only_in_test_is_refused(void)
+{
+    write_text("a.csv", "label,text\nx,a\ny,b\n");
+    write_text("b.csv", "label,text\nx,a\nx,b\nxy,c\n");
+    DataOptions options = options_for(folder_path("a.csv"));
+    strcpy(options.split.test, folder_path("b.csv"));
+    Dataset *set = NULL;
+    CHECK_EQ(dataset_prepare(&world, &set, &options, tokenizer, "tiny", folder_path("none")),
+             USAGE);
+    CHECK_TRUE(strstr(status_message(), "b.csv: the label 'xy' of row 4 is not one of training"));
+}
+
+static void folders_are_checked(void)
+{
+    make_subfolder("mixed");
+    DataOptions options = options_for(folder_path("mixed"));
+    Dataset *set = NULL;
+    CHECK_EQ(dataset_prepare(&world, &set, &options, tokenizer, "tiny", folder_path("none")),
+             USAGE);
+    CHECK_TRUE(strstr(status_message(), "holds no file"));
+    write_text("mixed/a.csv", "label,text\nx,a\n");
+    write_text("mixed/b.tsv", "label\ttext\ny\ta\n");
+    CHECK_EQ(dataset_prepare(&world, &set, &options, tokenizer, "tiny", folder_path("none")),
+             USAGE);
+    CHECK_TRUE(strstr(status_message(), "two kinds, a.csv and b.tsv"));
+    remove_tree(folder_path("mixed"));
+    strcpy(options.path, "/nonexistent/a.csv");
+    CHECK_EQ(dataset_prepare(&world, &set, &options, tokenizer, "tiny", folder_path("none")),
+             USAGE);
+    CHECK_TRUE(strstr(status_message(), "/nonexistent/a.csv"));
+    snprintf(options.path, sizeof options.path, "%s",
+             write_text("good.csv", "label,text\nx,a\ny,b\n"));
+    CHECK_EQ(dataset_prepare(&world, &set, &options, tokenizer, "tiny", "/proc/none"), FAILED);
+    CHECK_TRUE(strstr(status_message(), "/proc/none"));
+}
+
+static void frees_all_blocks(void)
+{
+    tokenizer_free(tokenizer);
+    folder_remove(&world);
+    CHECK_EQ(mem_live_blocks(), 0);
+}
+
+static const Case cases[] = {
+    { "text messages", text_messages },
+    { "quoted fields span ranks", quoted_fields_span_ranks },
+    { "folders are read in order", folders_are_read_in_order },
+    { "files make splits", files_make_splits },
+    { "pairs have types", pairs_have_types },
+    { "key follows what matters", key_follows_what_matters },
+    { "damaged file is made again", damaged_file_is_made_again },
+    { "rows to predict on", rows_to_predict_on },
+    { "one text", one_text },
+    { "bad input is refused", bad_input_is_refused },
+    { "label only in test is refused", label_only_in_test_is_refused },
+    { "folders are checked", folders_are_checked },
+    { "frees all blocks", frees_all_blocks },
+};
+
+int main(int argc, char **argv)
+{
+    CHECK(comm_start(&world) == OK, "%s", status_message());
+    log_start(world.rank);
+    folder_make(&world);
+    load_tokenizer();
+    int code = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+    comm_stop(&world);
+    return code;
+}

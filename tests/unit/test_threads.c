@@ -1,0 +1,46 @@
+/* TEST labels=cli timeout=20 */
+#include "cli/threads.h"
+#include "support/check.h"
+
+/// A rank on node `node` with the CPUs [first, last].
+static Placement place(int64_t node, size_t first, size_t last)
+{
+    Placement out = { .node = node };
+    for (size_t cpu = first; cpu <= last; cpu++) CPU_SET(cpu, &out.cpus);
+    return out;
+}
+
+static void own_masks(void)
+{
+    const Placement all[] = { place(1, 0, 7), place(1, 8, 9), place(2, 0, 7), place(2, 8, 8) };
+    const int expected[] = { 8, 2, 8, 1 };
+    for (int rank = 0; rank < 4; rank++) CHECK_EQ(placements_threads(all, 4, rank), expected[rank]);
+}
+
+static void shared_mask(void)
+{
+    Placement all[7];
+    for (int ranks = 1; ranks <= 7; ranks++) {
+        for (int i = 0; i < ranks; i++) all[i] = place(1, 0, 5);
+        for (int i = 0; i < ranks; i++)
+            CHECK_EQ(placements_threads(all, ranks, i), ranks <= 6 ? 6 / ranks : 1);
+    }
+}
+
+static void overlapping_masks(void)
+{
+    // 4 CPUs alone and 4 with another rank: 4 + 4 / 2
+    const Placement all[] = { place(1, 0, 7), place(1, 4, 11), place(2, 0, 11) };
+    CHECK_EQ(placements_threads(all, 3, 0), 6);
+    CHECK_EQ(placements_threads(all, 3, 1), 6);
+    CHECK_EQ(placements_threads(all, 3, 2), 12);
+}
+
+static const Case cases[] = { { "own_masks", own_masks },
+                              { "shared_mask", shared_mask },
+                              { "overlapping_masks", overlapping_masks } };
+
+int main(int argc, char **argv)
+{
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
