@@ -9,8 +9,8 @@
 
 typedef enum {
     OK = 0,
-    FAILED = 1,  ///< could not be done: unreadable or damaged files, full disk, no memory
-    USAGE = 2,   ///< the command line, the recipe or the data it names is wrong
+    FAILED = 1,  ///< could not be done: bad data, unreadable or damaged files, full disk
+    USAGE = 2,   ///< the command line or the recipe is wrong
     STOPPED = 85 ///< stopped on request after a checkpoint: run the same command again
 } Status;
 

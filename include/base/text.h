@@ -14,6 +14,8 @@ typedef struct {
 void text_append(Text *text, const char *more);
 void text_append_bytes(Text *text, const void *more, size_t bytes);
 void text_printf(Text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/// Local. The fewest digits that `text_to_double` reads back exactly: 0.1, 5e-05, 1.
+void text_real(Text *text, double value);
 /// Local. The characters, "" for an empty text.
 const char *text_chars(const Text *text);
 void text_clear(Text *text);

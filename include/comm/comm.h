@@ -42,8 +42,8 @@ void comm_max_double(const Comm *comm, double *values, int count);
 COLLECTIVE
 int64_t comm_offset(const Comm *comm, int64_t value);
 /// Collective. Concatenates every rank's bytes in rank order on all ranks: rank r gives counts[r]
-/// bytes (`counts` is the same everywhere). `mine` NULL: this rank's bytes are in their place in `all`
-/// already (on every rank alike); otherwise the two may not overlap.
+/// bytes (`counts` is the same everywhere). `mine` NULL: this rank's bytes are in their place in
+/// `all` already (on every rank alike); otherwise the two may not overlap.
 COLLECTIVE
 void comm_gather_all(const Comm *comm, void *all, const void *mine, const int64_t *counts_bytes);
 /// Collective. One int64 of each rank, on all ranks: all[size].

@@ -8,13 +8,15 @@ typedef struct Exchange Exchange;
 Exchange *exchange_new(const Comm *comm);
 void exchange_free(Exchange *exchange); ///< NULL-safe
 
-/// Local. Starts a message; the memory stays untouched until `exchange_finish`. Messages between two
-/// ranks match by tag, then in the order they were started. Both sides must agree on `bytes`; none
-/// is sent for 0 bytes.
+/// Local. Starts a message; the memory stays untouched until `exchange_finish`. Messages between
+/// two ranks match by tag, then in the order they were started. Both sides must agree on `bytes`;
+/// none is sent for 0 bytes.
 void exchange_send(Exchange *exchange, const void *data, size_t bytes, int to, int tag);
 void exchange_receive(Exchange *exchange, void *data, size_t bytes, int from, int tag);
 /// Collective over the ranks that started messages with each other: waits for all of them.
-COLLECTIVE void exchange_finish(Exchange *exchange);
+COLLECTIVE
+void exchange_finish(Exchange *exchange);
 
 /// Collective. Gives rank r mine[r * count ...] and gets theirs[r * count ...] from it.
-COLLECTIVE void exchange_counts(const Comm *comm, int64_t *theirs, const int64_t *mine, int count);
+COLLECTIVE
+void exchange_counts(const Comm *comm, int64_t *theirs, const int64_t *mine, int count);

@@ -19,8 +19,8 @@ typedef struct Gradients Gradients;
 
 /// Local. Rank r owns leaves [cuts[r], cuts[r + 1]); `cuts` (ranks + 1) is borrowed. `leaf_tokens`
 /// bounds the tokens of a leaf, hence the rows that it touches.
-COLLECTIVE
-Gradients *gradients_new(const Comm *comm, const Model *model, const Blocks *blocks, const int64_t *cuts, int64_t leaf_tokens);
+Gradients *gradients_new(const Comm *comm, const Model *model, const Blocks *blocks,
+                         const int64_t *cuts, int64_t leaf_tokens);
 void gradients_free(Gradients *gradients); ///< NULL-safe
 /// Local. Points the weights' gradients at the buffers of the next leaf.
 void gradients_leaf_start(Gradients *gradients, Weight *weights);

@@ -1,33 +1,57 @@
 /// AdamW on this rank's slice of the parameters, then the new weights to every rank.
+///
+/// Rows of lookup tables are updated late: a row that a step does not touch still decays and
+/// follows its moments, and those updates are replayed, one by one and so with the same bits, when
+/// somebody needs the row: the next step's batch (`optimizer_refresh`), or an evaluation or a
+/// checkpoint
+/// (`optimizer_refresh_all`). Between those, Model.values holds stale rows of tables.
 #pragma once
+#include "linalg/vecmath.h"
 #include "train/gradients.h"
 #include "train/recipe.h"
+
+/// This rank's rows of one lookup table.
+typedef struct {
+    int param;        ///< index in Model.params
+    int64_t *cuts;    ///< (ranks + 1), owned: rank r owns rows [cuts[r], cuts[r + 1])
+    int64_t *updates; ///< (own rows), owned: updates applied to the row
+    bool *active;     ///< (own rows), owned: the row has a moment; the others only decay
+} LateTable;
 
 typedef struct {
     const Comm *comm;
     Model *model;
     const Blocks *blocks;
+    const TrainOptions *options;
     int64_t first, count; ///< this rank's elements of Model.values
     float *exp_avg;       ///< (count) first moment
     float *exp_avg_sq;    ///< (count) second moment
     int64_t steps;        ///< updates done
-    bool *
-        *active; ///< [table][row]: the row has a moment. Other rows only decay, on every rank alike
-    int64_t *dense_bytes;      ///< (ranks): each rank's dense slice
-    int64_t *row_bytes;        ///< (ranks): each rank's rows in transit
-    float *zeros;              ///< the gradient of a row that this step did not touch
-    char *outgoing, *incoming; ///< (outgoing_bytes), (incoming_bytes): rows in transit
-    size_t outgoing_bytes, incoming_bytes;
+    LateTable *tables;    ///< (blocks->table_count)
+    AdamStep *history;    ///< (HISTORY): the updates since all rows were fresh
+    int64_t history_count;
+    float *zeros;               ///< the gradient of a row that a step did not touch
+    int64_t *counts_bytes;      ///< (ranks): of what is gathered
+    float *outgoing, *incoming; ///< rows in transit, growing in the first steps
+    int64_t outgoing_floats, incoming_floats;
 } Optimizer;
 
 /// Local. Zero moments.
-void optimizer_init(Optimizer *optimizer, const Comm *comm, Model *model, const Blocks *blocks);
+void optimizer_init(Optimizer *optimizer, const Comm *comm, Model *model, const Blocks *blocks,
+                    const TrainOptions *options);
 void optimizer_release(Optimizer *optimizer);
-/// Collective. After exp_avg, exp_avg_sq and steps were filled from a checkpoint.
-COLLECTIVE
+/// Local. After exp_avg, exp_avg_sq and steps were filled from a checkpoint.
 void optimizer_restored(Optimizer *optimizer);
 
-/// Collective. One update with the merged gradients, scaled by `gradient_scale` (clipping).
+/// Collective. One update with the merged gradients, scaled by `gradient_scale` (clipping). Dense
+/// parameters are fresh on every rank afterwards, rows of tables are not.
 COLLECTIVE
-void optimizer_update(Optimizer *optimizer, const Gradients *gradients, const TrainOptions *options,
-                      double learning_rate, double gradient_scale);
+void optimizer_update(Optimizer *optimizer, const Gradients *gradients, double learning_rate,
+                      double gradient_scale);
+/// Collective. Makes rows `ids` (ascending, unique, the same on all ranks) of a table fresh on
+/// every rank.
+COLLECTIVE
+void optimizer_refresh(Optimizer *optimizer, int table, const int32_t *ids, int64_t count);
+/// Collective. Makes every row of every table fresh on every rank.
+COLLECTIVE
+void optimizer_refresh_all(Optimizer *optimizer);

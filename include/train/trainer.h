@@ -1,5 +1,6 @@
 /// All that a training run holds, built once from a recipe.
 #pragma once
+#include "base/profile.h"
 #include "data/leaves.h"
 #include "train/batches.h"
 #include "train/optimizer.h"
@@ -25,10 +26,14 @@ typedef struct {
     Weight *weights; ///< (param_count)
     Tape *tape;
     LeafPlan plan;       ///< sequences of the step's leaves
+    Batch next, done;    ///< of the step to come; of the last one
+    int32_t *ids;        ///< (vocabulary): distinct token ids of the step to come
+    int64_t *id_stamps;  ///< (vocabulary): the step that last saw an id, from 1
     double *costs;       ///< (sequences of a step)
     int64_t *leaf_rows;  ///< (sequences of a step): rows of the leaf in hand
     LeafBuffers buffers; ///< the packed leaf
     int64_t step;        ///< updates done
+    Profile *profile;    ///< owned; NULL unless train.profile
 
     int64_t best_step; ///< of the best evaluation so far; 0: none
     double best_metric;
@@ -41,6 +46,7 @@ typedef struct {
     double epoch, loss, learning_rate, grad_norm;
     int64_t tokens;
     double seconds;
+    bool epoch_ends;
     bool stop;     ///< a rank was asked to stop
     bool diverged; ///< loss or gradient is not finite: nothing was updated
 } StepRecord;

@@ -175,7 +175,7 @@ void options_value(Text *out, const void *config, const Option *row)
         text_printf(out, "%" PRId64, *(const int64_t *)field);
         break;
     case OPTION_DOUBLE:
-        text_printf(out, "%.17g", *(const double *)field);
+        text_real(out, *(const double *)field);
         break;
     case OPTION_BOOL:
         text_append(out, *(const bool *)field ? "true" : "false");

@@ -49,6 +49,16 @@ void text_printf(Text *text, const char *format, ...)
     text->length_bytes += (size_t)length;
 }
 
+void text_real(Text *text, double value)
+{
+    char digits[32];
+    for (int precision = 15; precision <= 17; precision++) {
+        snprintf(digits, sizeof digits, "%.*g", precision, value);
+        if (strtod(digits, NULL) == value) break;
+    }
+    text_append(text, digits);
+}
+
 const char *text_chars(const Text *text)
 {
     return text->data ? text->data : "";

@@ -32,6 +32,7 @@ static Split split_by_name(const char *name)
 }
 
 /// Collective. The rows to evaluate: those of the run, or a file of its own.
+COLLECTIVE
 static Status load_rows(const Comm *comm, Trained *trained, Dataset **data,
                         const Settings *overrides, Split *split)
 {
@@ -63,6 +64,7 @@ static void print_metrics(const Metrics *metrics, const Model *model, bool as_js
     text_release(&out);
 }
 
+COLLECTIVE
 static Status evaluate_run(const Invocation *invocation)
 {
     Status status = OK;

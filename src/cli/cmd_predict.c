@@ -62,6 +62,7 @@ static void print_rows(const Model *model, const float *logits, int64_t rows, bo
 }
 
 /// Collective. The texts to predict on.
+COLLECTIVE
 static Status load_rows(const Comm *comm, Dataset **data, const Trained *trained,
                         const PredictFlags *given)
 {
@@ -82,6 +83,7 @@ done:
     return status;
 }
 
+COLLECTIVE
 static Status predict_run(const Invocation *invocation)
 {
     Status status = OK;

@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "train/run.h"
 
+COLLECTIVE
 static Status train_run(const Invocation *invocation)
 {
     Status status = OK;

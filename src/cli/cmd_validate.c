@@ -101,6 +101,7 @@ done:
     return status;
 }
 
+COLLECTIVE
 static Status validate_run(const Invocation *invocation)
 {
     Text errors = { 0 };

@@ -118,8 +118,7 @@ int64_t comm_offset(const Comm *comm, int64_t value)
 }
 
 /// One call where MPI's int counts allow it.
-static void gather_small(const Comm *comm, void *all, const void *mine,
-                         const int64_t *counts_bytes)
+static void gather_small(const Comm *comm, void *all, const void *mine, const int64_t *counts_bytes)
 {
     int *counts = MEM_NEW(int, 2 * comm->size), *places = counts + comm->size;
     for (int rank = 0, at = 0; rank < comm->size; rank++) {

@@ -30,8 +30,8 @@ static MPI_Request *next_request(Exchange *exchange)
 {
     if (exchange->count == exchange->capacity) {
         exchange->capacity = exchange->capacity ? 2 * exchange->capacity : 64;
-        exchange->requests = mem_resize(exchange->requests, (size_t)exchange->capacity,
-                                        sizeof *exchange->requests);
+        exchange->requests =
+            mem_resize(exchange->requests, (size_t)exchange->capacity, sizeof *exchange->requests);
     }
     return &exchange->requests[exchange->count++];
 }
@@ -57,8 +57,7 @@ void exchange_receive(Exchange *exchange, void *data, size_t bytes, int from, in
 
 void exchange_finish(Exchange *exchange)
 {
-    if (exchange->count)
-        MPI_Waitall(exchange->count, exchange->requests, MPI_STATUSES_IGNORE);
+    if (exchange->count) MPI_Waitall(exchange->count, exchange->requests, MPI_STATUSES_IGNORE);
     exchange->count = 0;
 }
 
@@ -67,6 +66,5 @@ void exchange_counts(const Comm *comm, int64_t *theirs, const int64_t *mine, int
     if (comm->size == 1)
         memcpy(theirs, mine, (size_t)count * sizeof *mine);
     else
-        MPI_Alltoall(mine, count, MPI_INT64_T, theirs, count, MPI_INT64_T,
-                     (MPI_Comm)comm->handle);
+        MPI_Alltoall(mine, count, MPI_INT64_T, theirs, count, MPI_INT64_T, (MPI_Comm)comm->handle);
 }

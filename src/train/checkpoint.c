@@ -1,14 +1,13 @@
 #include "train/checkpoint.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "build_info.h"
 #include "comm/agree.h"
-#include "linalg/gemm.h"
-#include "linalg/kernel.h"
+#include "train/platform.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <omp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -107,13 +106,11 @@ enum { STATE_VALUES = 32 };
 static int make_values(Value *values, Text storage[2], Trainer *t)
 {
     int count = model_values(values, &storage[0], t->model);
-    Batch batch = { 0 };
-    if (t->step > 0) batches_take(&t->batches, &batch, t->step - 1);
     options_print(&storage[1], t->recipe, recipe_options);
     values[count++] = text_value("recipe", text_chars(&storage[1]));
     values[count++] = int_value("step", t->step);
-    values[count++] = int_value("epoch", batch.epoch);
-    values[count++] = int_value("rows_consumed", batch.rows_consumed);
+    values[count++] = int_value("epoch", t->done.epoch);
+    values[count++] = int_value("rows_consumed", t->done.rows_consumed);
     values[count++] = int_value("seed", t->recipe->train.seed);
     values[count++] = int_value("leaves", t->leaves);
     values[count++] = text_value("dataset_key", t->data->content_key);
@@ -121,12 +118,10 @@ static int make_values(Value *values, Text storage[2], Trainer *t)
     values[count++] = (Value){ .name = "best_metric", .kind = VALUE_REAL, .real = t->best_metric };
     values[count++] = int_value("evaluations_without_gain", t->evaluations_without_gain);
     values[count++] = int_value("ranks", t->comm->size);
-    values[count++] = text_value("creator_version", TEMPER_VERSION);
-    values[count++] = text_value("commit", TEMPER_COMMIT);
-    values[count++] = text_value("compiler", TEMPER_COMPILER " " TEMPER_FLAGS);
-    values[count++] = text_value("blas_core", gemm_core());
-    values[count++] = text_value("blas_library", gemm_library());
-    values[count++] = text_value("kernels", kernel_variant());
+    values[count++] = int_value("threads", omp_get_max_threads());
+    if (t->data->data_sha256) values[count++] = text_value("data_sha256", t->data->data_sha256);
+    platform_values(values + count);
+    count += PLATFORM_VALUES;
     CHECK(count <= STATE_VALUES, "%d values", count);
     return count;
 }
@@ -166,6 +161,7 @@ Status checkpoint_save(Trainer *t)
     TensorPart *parts = make_parts(t, &paths);
     int part_count = GROUPS * t->model->param_count;
     int value_count = make_values(values, storage, t);
+    optimizer_refresh_all(&t->optimizer);
     checkpoint_path(&path, t->recipe->output.folder, t->step);
     TRY_ROOT(t->comm, make_folder(t->recipe->output.folder));
     TRY(tensors_write(t->comm, path.data, "checkpoint", values, value_count, parts, part_count));
@@ -240,6 +236,7 @@ static Status read_state(Trainer *t, TensorFile *file, const char *path)
              (long long)tensors_int(file, "leaves", 0), (long long)t->leaves);
     TRY(read_group(file, t, groups[1], t->optimizer.exp_avg));
     TRY(read_group(file, t, groups[2], t->optimizer.exp_avg_sq));
+    platform_compare(file);
     t->step = t->optimizer.steps = tensors_int(file, "step", 0);
     t->best_step = tensors_int(file, "best_step", 0);
     t->best_metric = tensors_real(file, "best_metric", 0);

@@ -96,7 +96,8 @@ static void init_sources(Gradients *g)
         g->sources[i].tables = MEM_NEW(TouchedRows, g->blocks->table_count);
 }
 
-Gradients *gradients_new(const Comm *comm, const Model *model, const Blocks *blocks, const int64_t *cuts, int64_t leaf_tokens)
+Gradients *gradients_new(const Comm *comm, const Model *model, const Blocks *blocks,
+                         const int64_t *cuts, int64_t leaf_tokens)
 {
     Gradients *g = MEM_NEW(Gradients, 1);
     g->comm = comm, g->model = model, g->blocks = blocks;
@@ -180,6 +181,7 @@ void gradients_leaf_done(Gradients *g, const Weight *weights)
 
 /// Announces how many rows of each table each of my pieces sends to each rank; theirs is
 /// (ranks, widest, tables), by sender.
+COLLECTIVE
 static int64_t *exchange_table_counts(const Gradients *g, int widest)
 {
     int tables = g->blocks->table_count, ranks = g->comm->size;
@@ -255,6 +257,7 @@ static int widest_run(const Gradients *g)
     return widest;
 }
 
+COLLECTIVE
 static void collect_sources(Gradients *g)
 {
     int widest = widest_run(g), tables = g->blocks->table_count;

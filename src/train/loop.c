@@ -2,17 +2,18 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "comm/agree.h"
+#include "train/ahead.h"
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
 
 #include <inttypes.h>
 #include <math.h>
 
-static bool evaluation_due(const Trainer *t, const Batch *batch)
+static bool evaluation_due(const Trainer *t, const StepRecord *step)
 {
     int64_t every = t->recipe->train.eval_steps;
-    if (t->step == t->batches.last) return true;
-    return every ? t->step % every == 0 : batch->epoch_ends;
+    if (t->step == t->batches.horizon) return true;
+    return every ? t->step % every == 0 : step->epoch_ends;
 }
 
 /// Counts gains for early stopping; true if this is the best evaluation so far.
@@ -35,6 +36,7 @@ static bool judge(Trainer *t, const Metrics *metrics)
 
 /// Collective. A periodic save may fail (a full disk): training goes on and the next one tries
 /// again.
+COLLECTIVE
 static void save_or_warn(Trainer *t, int64_t *saved_step)
 {
     if (checkpoint_save(t) == OK) {
@@ -46,9 +48,11 @@ static void save_or_warn(Trainer *t, int64_t *saved_step)
 }
 
 /// Collective. The evaluation that is due; the best one is kept as a checkpoint.
+COLLECTIVE
 static void evaluate_step(Trainer *t, Record *record, int64_t *saved_step)
 {
     Metrics metrics;
+    optimizer_refresh_all(&t->optimizer);
     if (!evaluate_split(t->comm, &metrics, t->model, t->data, SPLIT_VALIDATION)) return;
     record_evaluation(record, SPLIT_VALIDATION, &metrics);
     if (judge(t, &metrics)) save_or_warn(t, saved_step);
@@ -82,15 +86,14 @@ Status loop_run(Trainer *t, Record *record, Lock *lock)
     Status status = OK;
     int64_t saved_step = t->step > 0 ? t->step : -1; // resumed from it
     bool stop = stops_early(t), asked = false;
+    ahead_take(t);
     while (!stop && t->step < t->batches.last) {
         StepRecord step;
-        Batch batch;
         train_step(t, &step);
         if (step.diverged) TRY_ALL(t->comm, diverged(t, &step));
         record_step(record, &step);
         lock_beat(lock);
-        batches_take(&t->batches, &batch, t->step - 1);
-        if (evaluation_due(t, &batch)) evaluate_step(t, record, &saved_step);
+        if (evaluation_due(t, &step)) evaluate_step(t, record, &saved_step);
         asked = step.stop;
         stop = asked || stops_early(t);
         int64_t every = t->recipe->output.save_steps;

@@ -1,43 +1,67 @@
 #include "train/optimizer.h"
 #include "base/mem.h"
-#include "linalg/vecmath.h"
 
 #include <math.h>
 #include <string.h>
 
-void optimizer_init(Optimizer *o, const Comm *comm, Model *model, const Blocks *blocks)
+enum { HISTORY = 1024 };
+
+static const Param *table_param(const Optimizer *o, int table)
+{
+    return &o->model->params[o->tables[table].param];
+}
+
+static int64_t own_rows(const Optimizer *o, int table)
+{
+    const int64_t *cuts = o->tables[table].cuts;
+    return cuts[o->comm->rank + 1] - cuts[o->comm->rank];
+}
+
+static void init_table(Optimizer *o, int table)
+{
+    LateTable *late = &o->tables[table];
+    late->param = o->blocks->tables[table];
+    late->cuts = MEM_NEW(int64_t, o->comm->size + 1);
+    for (int rank = 0; rank < o->comm->size; rank++) {
+        int64_t first, count;
+        blocks_table_slice(o->blocks, table, rank, &first, &count);
+        late->cuts[rank + 1] = late->cuts[rank] + count;
+    }
+    late->updates = MEM_NEW(int64_t, own_rows(o, table));
+    late->active = MEM_NEW(bool, own_rows(o, table));
+}
+
+void optimizer_init(Optimizer *o, const Comm *comm, Model *model, const Blocks *blocks,
+                    const TrainOptions *options)
 {
     int64_t widest = 1;
-    *o = (Optimizer){ .comm = comm, .model = model, .blocks = blocks };
+    *o = (Optimizer){ .comm = comm, .model = model, .blocks = blocks, .options = options };
     blocks_slice(blocks, comm->rank, &o->first, &o->count);
     o->exp_avg = MEM_NEW(float, o->count);
     o->exp_avg_sq = MEM_NEW(float, o->count);
-    o->active = MEM_NEW(bool *, blocks->table_count);
-    for (int t = 0; t < blocks->table_count; t++)
-        o->active[t] = MEM_NEW(bool, model->params[blocks->tables[t]].rows);
+    o->tables = MEM_NEW(LateTable, blocks->table_count);
     for (int t = 0; t < blocks->table_count; t++) {
-        int64_t cols = model->params[blocks->tables[t]].cols;
-        if (cols > widest) widest = cols;
+        init_table(o, t);
+        if (table_param(o, t)->cols > widest) widest = table_param(o, t)->cols;
     }
+    o->history = MEM_NEW(AdamStep, HISTORY);
     o->zeros = MEM_NEW(float, widest);
-    o->row_bytes = MEM_NEW(int64_t, comm->size);
-    o->dense_bytes = MEM_NEW(int64_t, comm->size);
-    for (int rank = 0; rank < comm->size; rank++) {
-        int64_t first, count;
-        blocks_dense_slice(blocks, rank, &first, &count);
-        o->dense_bytes[rank] = count * (int64_t)sizeof(float);
-    }
+    o->counts_bytes = MEM_NEW(int64_t, comm->size);
 }
 
 void optimizer_release(Optimizer *o)
 {
-    for (int t = 0; o->active && t < o->blocks->table_count; t++) mem_free(o->active[t]);
-    mem_free(o->active);
+    for (int t = 0; o->tables && t < o->blocks->table_count; t++) {
+        mem_free(o->tables[t].cuts);
+        mem_free(o->tables[t].updates);
+        mem_free(o->tables[t].active);
+    }
+    mem_free(o->tables);
     mem_free(o->exp_avg);
     mem_free(o->exp_avg_sq);
+    mem_free(o->history);
     mem_free(o->zeros);
-    mem_free(o->row_bytes);
-    mem_free(o->dense_bytes);
+    mem_free(o->counts_bytes);
     mem_free(o->outgoing);
     mem_free(o->incoming);
     *o = (Optimizer){ 0 };
@@ -50,139 +74,170 @@ static bool any_nonzero(const float *x, int64_t n)
     return false;
 }
 
+/// Element of Model.values where own row `row` (from 0) of a table begins.
+static int64_t row_place(const Optimizer *o, int table, int64_t row)
+{
+    const Param *p = table_param(o, table);
+    return p->offset + (o->tables[table].cuts[o->comm->rank] + row) * p->cols;
+}
+
 void optimizer_restored(Optimizer *o)
 {
     for (int t = 0; t < o->blocks->table_count; t++) {
-        const Param *p = &o->model->params[o->blocks->tables[t]];
-        int64_t first, count;
-        int64_t *flags = MEM_NEW(int64_t, p->rows);
-        blocks_table_slice(o->blocks, t, o->comm->rank, &first, &count);
-        for (int64_t row = first; row < first + count; row++) {
-            int64_t at = p->offset + row * p->cols - o->first;
-            flags[row] =
-                any_nonzero(o->exp_avg + at, p->cols) || any_nonzero(o->exp_avg_sq + at, p->cols);
+        int64_t cols = table_param(o, t)->cols;
+        for (int64_t row = 0; row < own_rows(o, t); row++) {
+            int64_t at = row_place(o, t, row) - o->first;
+            o->tables[t].updates[row] = o->steps;
+            o->tables[t].active[row] =
+                any_nonzero(o->exp_avg + at, cols) || any_nonzero(o->exp_avg_sq + at, cols);
         }
-        comm_sum_int64(o->comm, flags, (int)p->rows);
-        for (int64_t row = 0; row < p->rows; row++) o->active[t][row] = flags[row] != 0;
-        mem_free(flags);
     }
 }
 
-static AdamStep adam_step(const Optimizer *o, const TrainOptions *options, double learning_rate,
-                          double gradient_scale)
+static void adam(Optimizer *o, int64_t at, const float *gradient, int64_t count, AdamStep step,
+                 const Param *p)
 {
-    double t = (double)o->steps;
-    return (AdamStep){ .learning_rate = (float)learning_rate,
-                       .beta1 = (float)options->adam_beta1,
-                       .beta2 = (float)options->adam_beta2,
-                       .epsilon = (float)options->adam_epsilon,
-                       .correction1 = 1 - pow(options->adam_beta1, t),
-                       .correction2 = 1 - pow(options->adam_beta2, t),
-                       .gradient_scale = (float)gradient_scale };
+    if (!p->decays) step.weight_decay = 0;
+    vec_adam(o->model->values + at, o->exp_avg + (at - o->first), o->exp_avg_sq + (at - o->first),
+             gradient, count, &step);
 }
 
-static void update_dense(Optimizer *o, const Gradients *gradients, AdamStep step,
-                         double weight_decay)
+/// Replays the updates that an own row has missed, without a gradient.
+static void catch_up(Optimizer *o, int table, int64_t row)
+{
+    LateTable *late = &o->tables[table];
+    const Param *p = table_param(o, table);
+    int64_t at = row_place(o, table, row), done = late->updates[row];
+    late->updates[row] = o->steps;
+    if (p->kind == PARAM_FROZEN) return;
+    for (int64_t i = done - (o->steps - o->history_count); i < o->history_count; i++) {
+        const AdamStep *step = &o->history[i];
+        if (late->active[row])
+            adam(o, at, o->zeros, p->cols, *step, p);
+        else if (p->decays && step->weight_decay != 0) // what is left of the update at zero moments
+            vec_scale(o->model->values + at, (float)(1 - step->learning_rate * step->weight_decay),
+                      p->cols);
+    }
+}
+
+static void update_dense(Optimizer *o, const Gradients *gradients, const AdamStep *step)
 {
     int64_t first, count;
-    const float *gradient = gradients_dense(gradients);
     blocks_dense_slice(o->blocks, o->comm->rank, &first, &count);
     for (int i = 0; i < o->blocks->segment_count; i++) {
         const Segment *s = &o->blocks->segments[i];
         const Param *p = &o->model->params[s->param];
         if (p->kind == PARAM_FROZEN) continue;
-        step.weight_decay = p->decays ? (float)weight_decay : 0;
-        vec_adam(o->model->values + s->first, o->exp_avg + (s->first - o->first),
-                 o->exp_avg_sq + (s->first - o->first), gradient + (s->first - first), s->count,
-                 &step);
+        adam(o, s->first, gradients_dense(gradients) + (s->first - first), s->count, *step, p);
     }
 }
 
-/// Rows with a moment, on their owner.
-static void update_rows(Optimizer *o, const Gradients *gradients, int table, const AdamStep *step)
+static void gather_dense(Optimizer *o)
 {
-    const Param *p = &o->model->params[o->blocks->tables[table]];
+    if (o->comm->size == 1) return;
+    for (int rank = 0; rank < o->comm->size; rank++) {
+        int64_t first, count;
+        blocks_dense_slice(o->blocks, rank, &first, &count);
+        o->counts_bytes[rank] = count * (int64_t)sizeof(float);
+    }
+    comm_gather_all(o->comm, o->model->values, NULL, o->counts_bytes);
+}
+
+static void update_touched(Optimizer *o, const Gradients *gradients, int table,
+                           const AdamStep *step)
+{
+    LateTable *late = &o->tables[table];
+    const Param *p = table_param(o, table);
     const TouchedRows *touched = gradients_table(gradients, table);
-    bool *active = o->active[table];
-    int64_t first, count, next = 0;
-    blocks_table_slice(o->blocks, table, o->comm->rank, &first, &count);
-    for (int64_t i = 0; i < touched->count; i++) active[touched->ids[i]] = true;
-    for (int64_t row = first; row < first + count; row++) {
-        if (!active[row]) continue;
-        while (next < touched->count && touched->ids[next] < row) next++;
-        bool has = next < touched->count && touched->ids[next] == row;
-        int64_t at = p->offset + row * p->cols;
-        vec_adam(o->model->values + at, o->exp_avg + (at - o->first),
-                 o->exp_avg_sq + (at - o->first), has ? touched->rows + next * p->cols : o->zeros,
-                 p->cols, step);
+    if (p->kind == PARAM_FROZEN) return;
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < touched->count; i++) {
+        int64_t row = touched->ids[i] - late->cuts[o->comm->rank];
+        CHECK(late->updates[row] == o->steps - 1, "row %d is stale", touched->ids[i]);
+        adam(o, row_place(o, table, row), touched->rows + i * p->cols, p->cols, *step, p);
+        late->active[row] = true;
+        late->updates[row] = o->steps;
     }
 }
 
-/// Rows without a moment change by decay alone: done on every rank, so they need not travel. A row
-/// that became active elsewhere arrives from its owner afterwards.
-static void decay_rest(Optimizer *o, int table, double learning_rate, double weight_decay)
+void optimizer_update(Optimizer *o, const Gradients *gradients, double learning_rate,
+                      double gradient_scale)
 {
-    const Param *p = &o->model->params[o->blocks->tables[table]];
-    float factor = 1 - (float)learning_rate * (float)weight_decay;
-    float *rows = o->model->values + p->offset;
-    if (factor == 1) return;
-#pragma omp parallel for schedule(static)
-    for (int64_t row = 0; row < p->rows; row++)
-        if (!o->active[table][row]) vec_scale(rows + row * p->cols, factor, p->cols);
+    const TrainOptions *options = o->options;
+    if (o->history_count == HISTORY) optimizer_refresh_all(o);
+    double t = (double)++o->steps;
+    AdamStep *step = &o->history[o->history_count++];
+    *step = (AdamStep){ .learning_rate = learning_rate,
+                        .beta1 = options->adam_beta1,
+                        .beta2 = options->adam_beta2,
+                        .epsilon = options->adam_epsilon,
+                        .weight_decay = options->weight_decay,
+                        .correction1 = 1 - pow(options->adam_beta1, t),
+                        .correction2 = 1 - pow(options->adam_beta2, t),
+                        .gradient_scale = gradient_scale };
+    update_dense(o, gradients, step);
+    gather_dense(o);
+    for (int i = 0; i < o->blocks->table_count; i++) update_touched(o, gradients, i, step);
 }
 
-static char *grow(char **buffer, size_t *capacity, size_t bytes)
+static float *grow(float **buffer, int64_t *capacity, int64_t floats)
 {
-    if (bytes > *capacity) {
-        *buffer = mem_resize(*buffer, bytes, 1);
-        *capacity = bytes;
+    if (floats > *capacity) {
+        *capacity = floats + floats / 2;
+        *buffer = mem_resize(*buffer, (size_t)*capacity, sizeof(float));
     }
     return *buffer;
 }
 
-/// Every rank gets the active rows of all owners: records of a row number and the row.
-static void gather_rows(Optimizer *o, int table)
+static int64_t first_at_least(const int32_t *ids, int64_t count, int64_t least)
 {
-    const Param *p = &o->model->params[o->blocks->tables[table]];
-    float *rows = o->model->values + p->offset;
-    size_t row_bytes = (size_t)p->cols * sizeof(float), record = sizeof(int64_t) + row_bytes;
-    int64_t first, count, mine = 0, total = 0;
-    int64_t *counts = o->row_bytes;
-    blocks_table_slice(o->blocks, table, o->comm->rank, &first, &count);
-    for (int64_t row = first; row < first + count; row++) mine += o->active[table][row];
-    comm_gather_int64(o->comm, counts, mine * (int64_t)record);
-    for (int rank = 0; rank < o->comm->size; rank++) total += counts[rank];
-    char *out = grow(&o->outgoing, &o->outgoing_bytes, (size_t)mine * record + 1);
-    char *in = grow(&o->incoming, &o->incoming_bytes, (size_t)total + 1);
-    for (int64_t row = first; row < first + count; row++) {
-        if (!o->active[table][row]) continue;
-        memcpy(out, &row, sizeof row);
-        memcpy(out + sizeof row, rows + row * p->cols, row_bytes);
-        out += record;
+    int64_t low = 0, high = count;
+    while (low < high) {
+        int64_t middle = (low + high) / 2;
+        if (ids[middle] < least)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    comm_gather_all(o->comm, in, o->outgoing, counts);
-    for (const char *at = in; at < in + total; at += record) {
-        int64_t row;
-        memcpy(&row, at, sizeof row);
-        memcpy(rows + row * p->cols, at + sizeof row, row_bytes);
-        o->active[table][row] = true;
-    }
+    return low;
 }
 
-void optimizer_update(Optimizer *o, const Gradients *gradients, const TrainOptions *options,
-                      double learning_rate, double gradient_scale)
+void optimizer_refresh(Optimizer *o, int table, const int32_t *ids, int64_t count)
 {
-    o->steps++;
-    AdamStep step = adam_step(o, options, learning_rate, gradient_scale);
-    update_dense(o, gradients, step, options->weight_decay);
-    if (o->comm->size > 1) comm_gather_all(o->comm, o->model->values, NULL, o->dense_bytes);
+    const LateTable *late = &o->tables[table];
+    const Param *p = table_param(o, table);
+    int64_t cols = p->cols, rank = o->comm->rank;
+    int64_t from = first_at_least(ids, count, late->cuts[rank]);
+    int64_t to = first_at_least(ids, count, late->cuts[rank + 1]);
+    float *values = o->model->values + p->offset;
+#pragma omp parallel for schedule(dynamic, 16)
+    for (int64_t i = from; i < to; i++) catch_up(o, table, ids[i] - late->cuts[rank]);
+    if (o->comm->size == 1) return;
+    float *out = grow(&o->outgoing, &o->outgoing_floats, (to - from) * cols);
+    float *in = grow(&o->incoming, &o->incoming_floats, count * cols);
+    for (int64_t i = from; i < to; i++)
+        memcpy(out + (i - from) * cols, values + ids[i] * cols, (size_t)cols * sizeof(float));
+    for (int r = 0; r < o->comm->size; r++)
+        o->counts_bytes[r] = (first_at_least(ids, count, late->cuts[r + 1]) -
+                              first_at_least(ids, count, late->cuts[r])) *
+                             cols * (int64_t)sizeof(float);
+    comm_gather_all(o->comm, in, out, o->counts_bytes);
+    for (int64_t i = 0; i < count; i++)
+        memcpy(values + ids[i] * cols, in + i * cols, (size_t)cols * sizeof(float));
+}
+
+void optimizer_refresh_all(Optimizer *o)
+{
     for (int t = 0; t < o->blocks->table_count; t++) {
-        const Param *p = &o->model->params[o->blocks->tables[t]];
-        if (p->kind == PARAM_FROZEN) continue;
-        double weight_decay = p->decays ? options->weight_decay : 0;
-        step.weight_decay = (float)weight_decay;
-        update_rows(o, gradients, t, &step);
-        decay_rest(o, t, learning_rate, weight_decay);
-        if (o->comm->size > 1) gather_rows(o, t);
+        const LateTable *late = &o->tables[t];
+        const Param *p = table_param(o, t);
+#pragma omp parallel for schedule(dynamic, 64)
+        for (int64_t row = 0; row < own_rows(o, t); row++) catch_up(o, t, row);
+        if (o->comm->size == 1) continue;
+        for (int r = 0; r < o->comm->size; r++)
+            o->counts_bytes[r] =
+                (late->cuts[r + 1] - late->cuts[r]) * p->cols * (int64_t)sizeof(float);
+        comm_gather_all(o->comm, o->model->values + p->offset, NULL, o->counts_bytes);
     }
+    o->history_count = 0;
 }

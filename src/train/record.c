@@ -88,12 +88,19 @@ static void show_progress(Record *r, const StepRecord *step)
 void record_step(Record *r, const StepRecord *step)
 {
     if (!r->metrics) return;
-    fprintf(r->metrics,
-            "{\"step\": %" PRId64 ", \"epoch\": %.9g, \"loss\": %.17g, \"learning_rate\": %.17g, "
-            "\"grad_norm\": %.17g, \"tokens\": %" PRId64 ", \"seconds\": %.6f}\n",
-            step->step, step->epoch, step->loss, step->learning_rate, step->grad_norm, step->tokens,
-            step->seconds);
+    Text line = { 0 };
+    text_printf(&line, "{\"step\": %" PRId64 ", \"epoch\": %.9g, \"loss\": ", step->step,
+                step->epoch);
+    text_real(&line, step->loss);
+    text_append(&line, ", \"learning_rate\": ");
+    text_real(&line, step->learning_rate);
+    text_append(&line, ", \"grad_norm\": ");
+    text_real(&line, step->grad_norm);
+    text_printf(&line, ", \"tokens\": %" PRId64 ", \"seconds\": %.6f}\n", step->tokens,
+                step->seconds);
+    fputs(line.data, r->metrics);
     fflush(r->metrics);
+    text_release(&line);
     r->steps++;
     r->tokens += step->tokens;
     r->seconds += step->seconds;

@@ -8,6 +8,7 @@
 #include "train/evaluate.h"
 #include "train/lock.h"
 #include "train/loop.h"
+#include "train/platform.h"
 #include "train/signals.h"
 
 #include <errno.h>
@@ -55,6 +56,7 @@ static Status write_recipe(const Recipe *recipe)
 }
 
 /// Collective. Goes on from what train.resume says.
+COLLECTIVE
 static Status resume(Trainer *t)
 {
     Status status = OK;
@@ -77,6 +79,7 @@ done:
 }
 
 /// Collective. Product rate of all ranks together, in GFLOP/s.
+COLLECTIVE
 static double measure_limit(const Comm *comm)
 {
     int64_t mflops = (int64_t)(1e3 * gemm_measure_gflops() * omp_get_max_threads());
@@ -124,6 +127,7 @@ static Json *recipe_json(const Recipe *recipe)
 }
 
 /// Collective. Evaluates what RUN stands for on validation and test rows, and reports.
+COLLECTIVE
 static Status finish(Trainer *t)
 {
     Status status = OK;
@@ -161,7 +165,16 @@ done:
     return status;
 }
 
+static void print_profile(const Profile *profile)
+{
+    Text table = { 0 };
+    profile_print(&table, profile);
+    log_info("time of rank 0 in its steps\n%s", table.data);
+    text_release(&table);
+}
+
 /// Collective. Training proper, with the folder's files open.
+COLLECTIVE
 static Status train(Trainer *t, Lock *lock)
 {
     Status status = OK;
@@ -171,6 +184,7 @@ static Status train(Trainer *t, Lock *lock)
     TRY_ALL(t->comm, record_start(&record, t, measure_limit(t->comm)));
     announce(t);
     TRY(loop_run(t, &record, lock));
+    if (t->profile) print_profile(t->profile);
 done:
     if (record.metrics && status == OK) status = record_stop(&record);
     record_stop(&record);
@@ -183,6 +197,7 @@ Status run_train(const Comm *comm, const Recipe *recipe)
     Trainer trainer = { 0 };
     Lock lock = { 0 };
     signals_start();
+    TRY(platform_agree(comm));
     TRY_ROOT(comm, open_folder(&lock, recipe));
     TRY(trainer_init(&trainer, comm, recipe));
     TRY(train(&trainer, &lock));

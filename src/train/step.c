@@ -1,4 +1,6 @@
 #include "base/clock.h"
+#include "base/fault.h"
+#include "train/ahead.h"
 #include "train/objective.h"
 #include "train/schedule.h"
 #include "train/signals.h"
@@ -30,12 +32,14 @@ static double leaf_step(Trainer *t, const Batch *batch, int64_t leaf, double div
     int64_t first = t->plan.starts[leaf], count = t->plan.starts[leaf + 1] - first;
     for (int64_t i = 0; i < count; i++) t->leaf_rows[i] = batch->rows[t->plan.members[first + i]];
     leaf_pack(&t->buffers, &packing, t->data, t->leaf_rows, count);
+    profile_lap(t->profile, "leaves", "data", 0, 0);
     gradients_leaf_start(t->gradients, t->weights);
     tape_start(t->tape, &pass, &packing);
     double loss = t->objective->loss(t, t->buffers.labels, divisor);
     tape_backward(t->tape);
     gradients_leaf_done(t->gradients, t->weights);
-    return loss;
+    profile_lap(t->profile, "pieces", "reduction", 0, 0);
+    return fault_at("loss-nan") ? NAN : loss;
 }
 
 /// PyTorch's clip_grad_norm_.
@@ -47,19 +51,20 @@ static double clip_factor(double norm, double max_norm)
 
 /// One optimizer step, the same bits for every number of ranks and threads:
 ///
-///   data        batches_take        rows of the step, and deal_leaves its leaves
+///   data        deal_leaves         the rows taken ahead, dealt to leaves
 ///   forward     objective->loss     per leaf of this rank: model forward, loss and its gradient
 ///   backward    tape_backward       gradients of the leaf, then into this rank's pieces
 ///   reduction   gradients_finish    the tree over leaves; this rank's slice of the sum
 ///   vote        vote_cast           loss, norm and stop requests of all ranks
 ///   update      optimizer_update    AdamW on the slice; every rank gets the new weights
+///   ahead       ahead_take          rows of the next step, and the table rows that they look up
 void train_step(Trainer *t, StepRecord *out)
 {
     double start_s = clock_now_s();
-    Batch batch;
+    Batch batch = t->next;
     Verdict verdict;
+    profile_start(t->profile);
 
-    batches_take(&t->batches, &batch, t->step);
     int64_t tokens = deal_leaves(t, &batch);
 
     double divisor = t->objective->divisor(t, &batch);
@@ -67,15 +72,22 @@ void train_step(Trainer *t, StepRecord *out)
         t->vote.losses[leaf] = leaf_step(t, &batch, leaf, divisor);
 
     gradients_finish(t->gradients, t->vote.squares);
+    profile_lap(t->profile, "exchange", "reduction", 0, 0);
     vote_cast(&t->vote, &verdict, signals_stop_requested());
+    profile_lap(t->profile, "vote", "vote", 0, 0);
 
     double learning_rate =
         schedule_learning_rate(&t->recipe->train, t->step, t->warmup, t->batches.horizon);
     bool diverged = !isfinite(verdict.loss) || !isfinite(verdict.grad_norm);
     if (!diverged)
-        optimizer_update(&t->optimizer, t->gradients, &t->recipe->train, learning_rate,
+        optimizer_update(&t->optimizer, t->gradients, learning_rate,
                          clip_factor(verdict.grad_norm, t->recipe->train.max_grad_norm));
     t->step += !diverged;
+    profile_lap(t->profile, "adamw", "update", 0, 0);
+
+    t->done = batch;
+    ahead_take(t);
+    profile_lap(t->profile, "ahead", "data", 0, 0);
 
     *out = (StepRecord){ .step = batch.step + 1,
                          .epoch = batch.progress,
@@ -84,6 +96,7 @@ void train_step(Trainer *t, StepRecord *out)
                          .grad_norm = verdict.grad_norm,
                          .tokens = tokens,
                          .seconds = clock_now_s() - start_s,
+                         .epoch_ends = batch.epoch_ends,
                          .stop = verdict.stop,
                          .diverged = diverged };
 }

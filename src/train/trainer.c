@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+COLLECTIVE
 static Status load_inputs(Trainer *t, const Comm *comm, const Recipe *recipe)
 {
     Status status = OK;
@@ -66,6 +67,7 @@ static void cut_leaves(Trainer *t)
     }
 }
 
+COLLECTIVE
 static void build_engine(Trainer *t)
 {
     int64_t leaf_tokens, longest;
@@ -75,14 +77,18 @@ static void build_engine(Trainer *t)
     t->model->spec.dropout = t->recipe->train.dropout;
     blocks_init(&t->blocks, t->model, t->comm);
     t->gradients = gradients_new(t->comm, t->model, &t->blocks, t->cuts, leaf_tokens);
-    optimizer_init(&t->optimizer, t->comm, t->model, &t->blocks);
+    optimizer_init(&t->optimizer, t->comm, t->model, &t->blocks, &t->recipe->train);
     vote_init(&t->vote, t->comm, &t->blocks, t->cuts);
     t->weights = MEM_NEW(Weight, t->model->param_count);
     model_bind(t->model, t->weights);
+    if (t->recipe->train.profile) t->profile = MEM_NEW(Profile, 1);
+    t->ids = MEM_NEW(int32_t, t->model->spec.vocab_size);
+    t->id_stamps = MEM_NEW(int64_t, t->model->spec.vocab_size);
     t->costs = MEM_NEW(double, t->batches.most_sequences);
     t->leaf_rows = MEM_NEW(int64_t, t->batches.most_sequences);
     t->tape =
         tape_new(model_arena_bytes(t->model, leaf_tokens, t->batches.most_sequences, longest));
+    tape_set_profile(t->tape, t->profile);
 }
 
 Status trainer_init(Trainer *t, const Comm *comm, const Recipe *recipe)
@@ -102,8 +108,11 @@ done:
 void trainer_release(Trainer *t)
 {
     tape_free(t->tape);
+    mem_free(t->profile);
     leaf_plan_release(&t->plan);
     leaf_buffers_release(&t->buffers);
+    mem_free(t->ids);
+    mem_free(t->id_stamps);
     mem_free(t->costs);
     mem_free(t->leaf_rows);
     mem_free(t->weights);

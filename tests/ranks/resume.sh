@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # TEST labels=train timeout=300
 # A run stopped at any step and resumed on another number of ranks ends in the same bits.
-source "$TEMPER_SOURCE/tests/support/train.sh"
+source "${TEMPER_SOURCE:?}/tests/support/train.sh"
 settings=(train.eval_steps=2 output.save_steps=2 output.save_total_limit=2)
 
 expect_exit 0 train 1 whole "${settings[@]}"
@@ -10,9 +10,7 @@ for stop in 1 2 3 5; do
     expect_exit 0 train 3 "cut$stop" "${settings[@]}"
     expect_text err "resumed from runs/cut$stop/checkpoints/step-000000000$stop.h5"
 done
-# an evaluation falls on the last step of a cut run, where the whole run had none
-for stop in 2; do same_run whole "cut$stop"; done
-for stop in 1 3 5; do expect_exit 0 "$TEMPER" compare "$(newest whole)" "$(newest "cut$stop")" --tolerance 0; done
+for stop in 1 2 3 5; do same_run whole "cut$stop"; done
 
 # a finished run prints its results again
 expect_exit 0 train 2 whole "${settings[@]}"
@@ -20,8 +18,8 @@ expect_text out "test (runs/whole"
 
 # USR1 to the launcher: one checkpoint, exit code 85, and the same end
 expect_exit 0 train 2 long train.epochs=60
-"${MPIEXEC:-mpirun}" --quiet -n 2 "$TEMPER" train recipe.yaml output.folder=runs/asked train.epochs=60 \
-    >asked.out 2>asked.err &
+"${MPIEXEC:-mpirun}" --quiet -n 2 "$TEMPER" train recipe.yaml output.folder=runs/asked \
+    train.epochs=60 >asked.out 2>asked.err &
 launcher=$!
 for _ in $(seq 100); do
     [ -e runs/asked/metrics.jsonl ] && [ "$(wc -l <runs/asked/metrics.jsonl)" -ge 10 ] && break
@@ -48,6 +46,6 @@ cp kept.tsv sms.tsv
 expect_exit 0 train 1 torn train.max_steps=3
 echo '{"step": 4, "loss": 9' >>runs/torn/metrics.jsonl
 expect_exit 0 train 1 torn
-[ "$(grep -c '"step": 4,.*grad_norm' runs/torn/metrics.jsonl)" = 1 ] || fail "step 4 is not there once"
-grep -q '"loss": 9' runs/torn/metrics.jsonl && fail "a torn line was kept"
-exit 0
+[ "$(grep -c '"step": 4,.*grad_norm' runs/torn/metrics.jsonl)" = 1 ] ||
+    fail "step 4 is not there once"
+! grep -q '"loss": 9' runs/torn/metrics.jsonl || fail "a torn line was kept"

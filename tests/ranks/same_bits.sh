@@ -2,7 +2,7 @@
 # TEST labels=train timeout=300
 # Weights, optimizer state, metrics and predictions are the same bits for every number of ranks and
 # threads, with dropout on.
-source "$TEMPER_SOURCE/tests/support/train.sh"
+source "${TEMPER_SOURCE:?}/tests/support/train.sh"
 
 expect_exit 0 train 1 one
 cp "$work/out" one.out

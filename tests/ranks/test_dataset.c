@@ -310,6 +310,25 @@ static void damaged_file_is_made_again(void)
     remove_tree(folder_path("damage"));
 }
 
+/// Every rank as a job of its own, in one folder.
+static void jobs_may_prepare_at_once(void)
+{
+    Text text = { 0 };
+    text_append(&text, "label,text\n");
+    for (int i = 0; i < 2000; i++) text_printf(&text, "%c,the hotel %d\n", "xyz"[i % 3], i);
+    DataOptions options = options_for(write_bytes("once.csv", text.data, text.length_bytes));
+    Comm self = comm_self();
+    Dataset *mine = prepare(&self, &options, folder_path("once"));
+    comm_barrier(&world);
+    Dataset *all = prepare(&world, &options, folder_path("once"));
+    check_same_sets(mine, all);
+    CHECK_EQ(all->rows, 2000);
+    dataset_free(all);
+    dataset_free(mine);
+    remove_tree(folder_path("once"));
+    text_release(&text);
+}
+
 static void rows_to_predict_on(void)
 {
     char *names[] = { "spam", "eggs", "ham" }; // as a model has them, in any order
@@ -333,11 +352,11 @@ static void rows_to_predict_on(void)
     CHECK_EQ(set->labels[2], -1);
     dataset_free(set);
     set = NULL;
-    CHECK_EQ(dataset_read(&world, &set, &options, tokenizer, names, 3, true), USAGE);
+    CHECK_EQ(dataset_read(&world, &set, &options, tokenizer, names, 3, true), FAILED);
     CHECK_TRUE(strstr(status_message(), "row 4"));
     snprintf(options.path, sizeof options.path, "%s",
              write_text("other.csv", "text,label\na,ham\nb,spm\n"));
-    CHECK_EQ(dataset_read(&world, &set, &options, tokenizer, names, 3, true), USAGE);
+    CHECK_EQ(dataset_read(&world, &set, &options, tokenizer, names, 3, true), FAILED);
     CHECK_TRUE(strstr(status_message(), "'spm' of row 3") && strstr(status_message(), "'spam'"));
     snprintf(options.path, sizeof options.path, "%s", write_text("none", ""));
     CHECK_EQ(dataset_read(&world, &set, &options, tokenizer, names, 3, false), OK);
@@ -365,42 +384,46 @@ static void one_text(void)
 
 /// Bad input, options besides the defaults, and what every rank must hear of it.
 static const struct {
-    const char *name, *content, *settings, *message;
+    const char *name, *content, *settings;
+    Status status;
+    const char *message;
 } bad[] = {
-    { "a.csv", "label,text\nx,a\ny\nx,b\n", "",
+    { "a.csv", "label,text\nx,a\ny\nx,b\n", "", FAILED,
       "a.csv: row 3 has 1 column where the header has 2" },
-    { "a.csv", "label,text\nx,a\ny,b,\nx,b\n", "", "row 3 has 3 columns" },
-    { "a.csv", "x,a\ny,b\nz\n", "text=2 label=1", "row 3 has 1 column where the first row has 2" },
-    { "a.csv", "label,text\nx,a\ny,\"b\nx,c\nx,d\n", "", "a quote opened in row 3 is not closed" },
-    { "a.csv", "label,text\nx,a\n,b\n", "", "a.csv: the label of row 3 is empty" },
-    { "a.csv", "label,text\nx,a\nx,b\n", "", "all rows have the same label 'x'" },
-    { "a.csv", "label,text\n", "", "a.csv is empty" },
-    { "a.csv", "", "", "a.csv is empty" },
-    { "a.csv", "\n\n", "", "a.csv is empty" },
-    { "a.jsonl", "", "", "a.jsonl is empty" },
-    { "a.csv", "Label,Text\nx,a\ny,b\n", "",
+    { "a.csv", "label,text\nx,a\ny,b,\nx,b\n", "", FAILED, "row 3 has 3 columns" },
+    { "a.csv", "x,a\ny,b\nz\n", "text=2 label=1", FAILED,
+      "row 3 has 1 column where the first row has 2" },
+    { "a.csv", "label,text\nx,a\ny,\"b\nx,c\nx,d\n", "", FAILED,
+      "a quote opened in row 3 is not closed" },
+    { "a.csv", "label,text\nx,a\n,b\n", "", FAILED, "a.csv: the label of row 3 is empty" },
+    { "a.csv", "label,text\nx,a\nx,b\n", "", FAILED, "all rows have the same label 'x'" },
+    { "a.csv", "label,text\n", "", FAILED, "a.csv is empty" },
+    { "a.csv", "", "", FAILED, "a.csv is empty" },
+    { "a.csv", "\n\n", "", FAILED, "a.csv is empty" },
+    { "a.jsonl", "", "", FAILED, "a.jsonl is empty" },
+    { "a.csv", "Label,Text\nx,a\ny,b\n", "", USAGE,
       "no column 'text' (data.text); its columns are: Label, Text; did you mean 'Text'?" },
-    { "a.csv", "a,b,a\nx,a,1\ny,b,2\n", "text=a label=b", "two columns 'a'" },
-    { "a.csv", "x,a\ny,b\n", "text=3 label=1", "no column '3' (data.text)" },
-    { "a.csv", "\xFF\xFEl\n", "", "UTF-16" },
-    { "a.csv", "label,text\nx,a\ny,b\n", "delimiter=ab", "not one character" },
-    { "a.csv", "label,text\nx,a\ny,b\n", "quote=,", "are the same" },
-    { "a.csv", "label,text\nx,a\ny,b\n", "header=maybe", "data.header: 'maybe'" },
-    { "a.csv", "label,text\nx,a\ny,b\n", "test=1.5", "data.split.test=1.5" },
-    { "a.csv", "label,text\nx,a\ny,b\n", "test=/no.csv", "/no.csv" },
-    { "a.dat", "label,text\nx,a\ny,b\n", "", "does not tell its format" },
-    { "a.jsonl", "{\"text\": \"a\", \"label\": 1}\n\n{\"text\": \"a\", \"label\": }\n", "",
+    { "a.csv", "a,b,a\nx,a,1\ny,b,2\n", "text=a label=b", USAGE, "two columns 'a'" },
+    { "a.csv", "x,a\ny,b\n", "text=3 label=1", USAGE, "no column '3' (data.text)" },
+    { "a.csv", "\xFF\xFEl\n", "", FAILED, "UTF-16" },
+    { "a.csv", "label,text\nx,a\ny,b\n", "delimiter=ab", USAGE, "not one character" },
+    { "a.csv", "label,text\nx,a\ny,b\n", "quote=,", USAGE, "are the same" },
+    { "a.csv", "label,text\nx,a\ny,b\n", "header=maybe", USAGE, "data.header: 'maybe'" },
+    { "a.csv", "label,text\nx,a\ny,b\n", "test=1.5", USAGE, "data.split.test=1.5" },
+    { "a.csv", "label,text\nx,a\ny,b\n", "test=/no.csv", USAGE, "/no.csv" },
+    { "a.dat", "label,text\nx,a\ny,b\n", "", USAGE, "does not tell its format" },
+    { "a.jsonl", "{\"text\": \"a\", \"label\": 1}\n\n{\"text\": \"a\", \"label\": }\n", "", FAILED,
       "a.jsonl:3: " },
-    { "a.jsonl", "{\"text\": \"a\", \"label\": 1}\n{\"txt\": \"a\", \"label\": 2}\n", "",
+    { "a.jsonl", "{\"text\": \"a\", \"label\": 1}\n{\"txt\": \"a\", \"label\": 2}\n", "", FAILED,
       "a.jsonl:2: the object has no member 'text' (data.text); its columns are: txt, label; did "
       "you "
       "mean 'txt'?" },
-    { "a.jsonl", "[]\n", "", "a.jsonl:1: not an object" },
-    { "a.jsonl", "{\"text\": [1], \"label\": 1}\n", "",
+    { "a.jsonl", "[]\n", "", FAILED, "a.jsonl:1: not an object" },
+    { "a.jsonl", "{\"text\": [1], \"label\": 1}\n", "", FAILED,
       "a.jsonl:1: member 'text' (data.text) is no text" },
-    { "a.jsonl", "{\"text\": \"a\", \"label\": \"\\u0000\"}\n", "",
+    { "a.jsonl", "{\"text\": \"a\", \"label\": \"\\u0000\"}\n", "", FAILED,
       "the label of row 1 holds a NUL" },
-    { "a.tsv", "label\ttext\nx\ta\nx\tb\tc\n", "", "row 3 has 3 columns" },
+    { "a.tsv", "label\ttext\nx\ta\nx\tb\tc\n", "", FAILED, "row 3 has 3 columns" },
 };
 
 static void set_options(DataOptions *options, const char *settings)
@@ -425,7 +448,7 @@ static void bad_input_is_refused(void)
         set_options(&options, bad[i].settings);
         status_clear();
         CHECK_EQ(dataset_prepare(&world, &set, &options, tokenizer, "tiny", folder_path("none")),
-                 USAGE);
+                 bad[i].status);
         CHECK_TRUE(set == NULL);
         if (!strstr(status_message(), bad[i].message)) CHECK_TEXT(status_message(), bad[i].message);
         comm_barrier(&world);
@@ -440,7 +463,7 @@ static void label_only_in_test_is_refused(void)
     strcpy(options.split.test, folder_path("b.csv"));
     Dataset *set = NULL;
     CHECK_EQ(dataset_prepare(&world, &set, &options, tokenizer, "tiny", folder_path("none")),
-             USAGE);
+             FAILED);
     CHECK_TRUE(strstr(status_message(), "b.csv: the label 'xy' of row 4 is not one of training"));
 }
 
@@ -483,6 +506,7 @@ static const Case cases[] = {
     { "pairs have types", pairs_have_types },
     { "key follows what matters", key_follows_what_matters },
     { "damaged file is made again", damaged_file_is_made_again },
+    { "jobs may prepare at once", jobs_may_prepare_at_once },
     { "rows to predict on", rows_to_predict_on },
     { "one text", one_text },
     { "bad input is refused", bad_input_is_refused },

@@ -1,5 +1,5 @@
-# Sourced by tests that train: a tiny BERT and the first messages of the SMS Spam Collection, so that
-# a run takes a second. Needs support/cli.sh.
+# Sourced by tests that train: a tiny BERT and the first messages of the SMS Spam Collection, so
+# that a run takes a second.
 source "$TEMPER_SOURCE/tests/support/cli.sh"
 cd "$work" || exit 1
 
@@ -8,7 +8,8 @@ head -n 200 "$TEMPER_SOURCE/jobs/data/sms-spam.tsv" >sms.tsv
     { cat import.log; exit 1; }
 cat >recipe.yaml <<'EOF'
 model:  {path: tiny.h5, task: text_classification}
-data:   {path: sms.tsv, text: SMS, label: Label, max_length: 32, split: {validation: 0.1, test: 0.1}}
+data:   {path: sms.tsv, text: SMS, label: Label, max_length: 32,
+         split: {validation: 0.1, test: 0.1}}
 train:  {epochs: 2, batch_size: 48, learning_rate: 1e-2, warmup_ratio: 0.1, weight_decay: 0.01,
          dropout: 0.1, seed: 7, leaves: 16}
 output: {folder: runs/one}

@@ -1,0 +1,81 @@
+#include "train/platform.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "build_info.h"
+#include "comm/agree.h"
+#include "linalg/gemm.h"
+#include "linalg/kernel.h"
+
+#include <string.h>
+
+/// The facts of a checkpoint. The library's text names the core too, so it comes last.
+static const struct {
+    const char *name, *meaning;
+    const char *(*value)(void);
+} facts[PLATFORM_VALUES] = {
+    { "blas_core", "BLAS kernels", gemm_core },
+    { "kernels", "kernels", kernel_variant },
+    { "blas_library", "the BLAS", gemm_library },
+};
+
+void platform_values(Value values[PLATFORM_VALUES])
+{
+    for (int i = 0; i < PLATFORM_VALUES; i++)
+        values[i] = (Value){ .name = facts[i].name, .kind = VALUE_TEXT, .text = facts[i].value() };
+}
+
+/// The build and every fact, each with a NUL.
+static void describe(Text *out)
+{
+    text_append_bytes(out, TEMPER_COMMIT, sizeof TEMPER_COMMIT);
+    for (int i = 0; i < PLATFORM_VALUES; i++)
+        text_append_bytes(out, facts[i].value(), strlen(facts[i].value()) + 1);
+}
+
+/// `all` holds the descriptions of all ranks, in their order.
+static Status find_stranger(const char *all, int ranks)
+{
+    const char *own = all, *at = all;
+    for (int rank = 0; rank < ranks; rank++) {
+        const char *expected = own;
+        for (int i = -1; i < PLATFORM_VALUES; i++) {
+            if (strcmp(at, expected))
+                return status_fail(USAGE,
+                                   "rank %d has %s '%s', rank 0 has '%s': all ranks must round "
+                                   "alike; start one build on nodes of one kind, or set "
+                                   "OPENBLAS_CORETYPE for all ranks to what every node has",
+                                   rank, i < 0 ? "the build" : facts[i].meaning, at, expected);
+            at += strlen(at) + 1;
+            expected += strlen(expected) + 1;
+        }
+    }
+    return OK;
+}
+
+Status platform_agree(const Comm *comm)
+{
+    Status status = OK;
+    Text mine = { 0 };
+    char *all = NULL;
+    size_t bytes;
+    describe(&mine);
+    comm_gather_root(comm, &all, &bytes, mine.data, mine.length_bytes);
+    TRY_ROOT(comm, find_stranger(all, comm->size));
+done:
+    mem_free(all);
+    text_release(&mine);
+    return status;
+}
+
+void platform_compare(const TensorFile *checkpoint)
+{
+    for (int i = 0; i < PLATFORM_VALUES; i++) {
+        const char *now = facts[i].value(), *then = tensors_text(checkpoint, facts[i].name, now);
+        if (!strcmp(now, then)) continue;
+        log_warn("%s was made with %s '%s', this is '%s': what follows may differ in bits from an "
+                 "uninterrupted run; OPENBLAS_CORETYPE sets the BLAS kernels",
+                 tensors_file_path(checkpoint), facts[i].meaning, then, now);
+        return;
+    }
+}
