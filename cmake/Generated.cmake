@@ -11,7 +11,13 @@ if(Git_FOUND)
     set(TEMPER_COMMIT ${commit})
   endif()
 endif()
+
+# Known when all is configured; flags of warnings are left out.
 string(TOUPPER "${CMAKE_BUILD_TYPE}" type)
-set(TEMPER_FLAGS "${CMAKE_C_FLAGS} ${CMAKE_C_FLAGS_${type}}")
-string(STRIP "${TEMPER_FLAGS}" TEMPER_FLAGS)
-configure_file(${CMAKE_SOURCE_DIR}/cmake/build_info.h.in ${CMAKE_BINARY_DIR}/generated/build_info.h)
+separate_arguments(flags NATIVE_COMMAND "${CMAKE_C_FLAGS} ${CMAKE_C_FLAGS_${type}}")
+set(flags "${flags};$<TARGET_PROPERTY:temper_core,COMPILE_OPTIONS>")
+set(flags "$<REMOVE_DUPLICATES:$<FILTER:${flags},EXCLUDE,^-W>>")
+set(TEMPER_FLAGS "$<JOIN:${flags}, >")
+configure_file(${CMAKE_SOURCE_DIR}/cmake/build_info.h.in ${CMAKE_BINARY_DIR}/build_info.h.in @ONLY)
+file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/generated/build_info.h
+     INPUT ${CMAKE_BINARY_DIR}/build_info.h.in)

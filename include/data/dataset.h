@@ -34,18 +34,19 @@ typedef struct {
     int64_t label_count;
     char *path;        ///< the prepared file
     char *content_key; ///< hash of (file contents, tokenizer, options): names the file
+    char *data_sha256; ///< "hash  file" lines of the files that it was made of; NULL: unknown
     int64_t empty_texts, ill_formed, truncated; ///< counted while preparing
 } Dataset;
 
 /// Collective. The prepared set of these options: opened if FOLDER/prepared-<key>.h5 is there and
 /// whole, else made on all ranks. The caller owns *out (`dataset_free`). `tokenizer_key` is a hash
-/// of the tokenizer. USAGE for a missing file or column, one class only, a label only outside
-/// training, a row with too few columns (file and row number), an empty file.
+/// of the tokenizer. USAGE for a missing file or column; FAILED for one class only, a label only
+/// outside training, a row with too few columns (file and row number), an empty file.
 COLLECTIVE
 Status dataset_prepare(const Comm *comm, Dataset **out, const DataOptions *options,
                        const Tokenizer *tokenizer, const char *tokenizer_key, const char *folder);
 /// Collective. Rows of a file to evaluate or predict on: tokenised in memory, every row SPLIT_TEST.
-/// Labels are matched against `label_names`: USAGE with row number for an unknown one; with
+/// Labels are matched against `label_names`: FAILED with row number for an unknown one; with
 /// `need_labels` false an unknown, empty or absent label is -1. Files by extension; any other or no
 /// extension: one text a line, empty lines kept. path "-": standard input of rank 0.
 COLLECTIVE

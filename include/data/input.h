@@ -20,5 +20,5 @@ Input input_of_memory(const char *name, const char *data, size_t bytes);
 void input_close(Input *input);
 /// Local. Reads up to `bytes` at offset `at`; *got is less only at the end of the input.
 Status input_read(const Input *input, int64_t at, void *out, size_t bytes, size_t *got);
-/// Local. Sets `first` behind a UTF-8 byte order mark. USAGE for UTF-16.
+/// Local. Sets `first` behind a UTF-8 byte order mark. FAILED for UTF-16.
 Status input_skip_mark(Input *input);

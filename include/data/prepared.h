@@ -9,6 +9,10 @@ void prepared_options(Text *out, const Source *source, const char *tokenizer_key
 COLLECTIVE
 Status prepared_key(const Comm *comm, char **key, const Source *source, const char *tokenizer_key);
 
+/// Collective. "hash  file" lines of all files; ranks share the files. The caller owns *out.
+COLLECTIVE
+Status source_sha256(const Comm *comm, char **out, const Source *source);
+
 /// Collective. Reads the file once a job. *out stays NULL if there is none of this key; a damaged
 /// one is warned of and counts as none. The caller owns *out (`dataset_free`).
 COLLECTIVE

@@ -52,7 +52,7 @@ Reader *reader_new(const Input *input, const Format *format, int64_t first, int6
                    Place place);
 void reader_free(Reader *reader); ///< NULL-safe
 /// Local. The next record; *more is false behind the last one. Blank lines are no records of CSV,
-/// TSV and JSONL, but they are numbered. USAGE with the row for a quote that is not closed or a
+/// TSV and JSONL, but they are numbered. FAILED with the row for a quote that is not closed or a
 /// record of more than 256 MiB.
 Status reader_next(Reader *reader, bool *more);
 /// Local. Of the record just read, until the next one is.

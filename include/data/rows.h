@@ -19,7 +19,7 @@ typedef struct {
 } Rows;
 void rows_release(Rows *rows);
 
-/// Collective. USAGE for a bad record (`record_read`), an empty label where labels are needed, or
+/// Collective. FAILED for a bad record (`record_read`), an empty label where labels are needed, or
 /// no rows in data.path or a file of data.split.
 COLLECTIVE
 Status rows_read(const Comm *comm, Rows *out, const Source *source, const Tokenizer *tokenizer);
@@ -35,7 +35,7 @@ COLLECTIVE
 void labels_gather(const Comm *comm, char ***names, int64_t *count, const Rows *rows,
                    const Source *source);
 /// Local. Sets labels to their places in `names`, in whatever order those are. A label that is none
-/// of `names` is USAGE with file and row, or -1 where labels may be absent.
+/// of `names` is FAILED with file and row, or -1 where labels may be absent.
 Status labels_assign(Rows *rows, char *const *names, int64_t count, const Source *source);
 
 /// Collective. The rows of all ranks on every rank, each in the split of its file; without label

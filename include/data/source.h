@@ -33,7 +33,8 @@ typedef struct {
 
 /// Collective. Rank 0 lists the files and reads their headers. A folder stands for its CSV, TSV or
 /// JSONL files in byte order of names, all of one kind; "-" for standard input. USAGE for a file or
-/// column that is not there, an empty or unknown file, bad delimiters. `options` is borrowed.
+/// column that is not there, an unknown format, bad delimiters; FAILED for an empty file. `options`
+/// is borrowed.
 COLLECTIVE
 Status source_open(const Comm *comm, Source *out, const DataOptions *options, SourceUse use);
 void source_release(Source *source); ///< NULL-safe
@@ -59,7 +60,7 @@ typedef struct {
 void record_release(Record *record);
 
 /// Local. The next record of `reader` (over `file`) that is not blank; *more is false at the end.
-/// USAGE with file and row for a record with too few or too many fields, a missing member, bad
+/// FAILED with file and row for a record with too few or too many fields, a missing member, bad
 /// JSON.
 Status record_read(Record *record, bool *more, Reader *reader, const Source *source,
                    const SourceFile *file);

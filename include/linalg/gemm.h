@@ -1,6 +1,6 @@
-/// Matrix products: the only BLAS calls. Every product is cut into tiles whose shapes are a function
-/// of the product's shape alone; a tile is one single-threaded call, and threads take tiles in any
-/// order. So the bits do not depend on the number of threads.
+/// Matrix products: the only BLAS calls. Every product is cut into tiles whose shapes are a
+/// function of the product's shape alone; a tile is one single-threaded call, and threads take
+/// tiles in any order. So the bits do not depend on the number of threads.
 #pragma once
 #include <stdint.h>
 

@@ -1,7 +1,9 @@
-/// How hot loops are written: fixed lanes of 16 floats in GCC's portable vectors, and one attribute
-/// that compiles a function for x86-64-v2, v3 and v4 and chooses at program start. A function so
-/// marked has the same source for all; v3 and v4 fuse multiply-add, so the variant is named in every
-/// output's provenance (`kernel_variant`).
+/// How hot loops are written: plain loops that the compiler turns into vectors, in functions with
+/// one attribute that compiles them for x86-64-v2, v3 and v4 and chooses at program start. A
+/// function so marked has the same source for all; v3 and v4 fuse multiply-add, so the variant is
+/// named in every output's provenance (`kernel_variant`). Sums go over 16 partial sums in every
+/// variant: an array of LANES and an inner loop `LANE_LOOP` over it, which becomes one or a few
+/// registers. (GCC's own vectors of 16 floats are 20 times slower where they exceed a register.)
 #pragma once
 #include <stdint.h>
 #include <string.h>
@@ -13,90 +15,35 @@
 #define KERNEL
 #endif
 
-enum { LANES = 16 };
-typedef float Lanes __attribute__((vector_size(4 * LANES)));
-typedef int32_t LanesInt __attribute__((vector_size(4 * LANES)));
-typedef uint32_t LanesBits __attribute__((vector_size(4 * LANES)));
-
 /// Helpers of kernels must be inlined, so that they are compiled for the caller's variant.
 #define KERNEL_INLINE static inline __attribute__((always_inline))
 
-KERNEL_INLINE Lanes lanes_load(const float *x)
-{
-    Lanes v;
-    memcpy(&v, x, sizeof v);
-    return v;
-}
-KERNEL_INLINE void lanes_store(float *y, Lanes v)
-{
-    memcpy(y, &v, sizeof v);
-}
-/// The first n < 16 elements; the rest are 0.
-KERNEL_INLINE Lanes lanes_load_part(const float *x, int64_t n)
-{
-    Lanes v = { 0 };
-    memcpy(&v, x, (size_t)n * sizeof(float));
-    return v;
-}
-KERNEL_INLINE void lanes_store_part(float *y, Lanes v, int64_t n)
-{
-    memcpy(y, &v, (size_t)n * sizeof(float));
-}
-KERNEL_INLINE Lanes lanes_all(float x)
-{
-    return x - (Lanes){ 0 };
-}
-/// Per lane: `a` where the mask is all ones, `b` where it is 0.
-KERNEL_INLINE Lanes lanes_select(LanesInt mask, Lanes a, Lanes b)
-{
-    return (Lanes)((mask & (LanesInt)a) | (~mask & (LanesInt)b));
-}
-/// A NaN in `a` stays.
-KERNEL_INLINE Lanes lanes_max(Lanes a, Lanes b)
-{
-    return lanes_select(a < b, b, a);
-}
-KERNEL_INLINE Lanes lanes_min(Lanes a, Lanes b)
-{
-    return lanes_select(a > b, b, a);
-}
-/// The first n lanes of `v`, `other` in the rest.
-KERNEL_INLINE Lanes lanes_first(Lanes v, int64_t n, Lanes other)
-{
-    LanesInt lane = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
-    return lanes_select(lane < (int32_t)n, v, other);
-}
+enum { LANES = 16 };
 
-typedef float LanesHalf __attribute__((vector_size(2 * LANES)));
-typedef int32_t LanesHalfInt __attribute__((vector_size(2 * LANES)));
-typedef float LanesQuarter __attribute__((vector_size(LANES)));
+/// `for` over l below n, to be made a vector, not unrolled into scalars before.
+#define LANE_LOOP(l, n) _Pragma("GCC unroll 1") for (int l = 0; l < (n); l++)
+
+typedef float Quad __attribute__((vector_size(16)));
 
 /// The sum of the lanes, always as the same tree: halves added until one is left.
-KERNEL_INLINE float lanes_sum(Lanes v)
+KERNEL_INLINE float lanes_sum(const float lanes[LANES])
 {
-    LanesHalf half[2];
-    LanesQuarter quarter[2];
-    memcpy(half, &v, sizeof half);
-    half[0] += half[1];
-    memcpy(quarter, &half[0], sizeof quarter);
-    quarter[0] += quarter[1];
-    return (quarter[0][0] + quarter[0][2]) + (quarter[0][1] + quarter[0][3]);
+    Quad q[LANES / 4];
+    memcpy(q, lanes, sizeof q);
+    q[0] = (q[0] + q[2]) + (q[1] + q[3]);
+    return (q[0][0] + q[0][2]) + (q[0][1] + q[0][3]);
 }
-KERNEL_INLINE float lanes_greatest(Lanes v)
+KERNEL_INLINE float lanes_greatest(const float lanes[LANES])
 {
-    LanesHalf half[2];
-    LanesQuarter quarter[2];
-    memcpy(half, &v, sizeof half);
-    LanesHalfInt less = half[0] < half[1];
-    half[0] = (LanesHalf)((less & (LanesHalfInt)half[1]) | (~less & (LanesHalfInt)half[0]));
-    memcpy(quarter, &half[0], sizeof quarter);
-    float greatest = quarter[0][0];
-    for (int i = 0; i < LANES / 4; i++) {
-        float a = quarter[0][i] < quarter[1][i] ? quarter[1][i] : quarter[0][i];
-        greatest = greatest < a ? a : greatest;
-    }
-    return greatest;
+    float most[LANES / 2];
+    for (int i = 0; i < 8; i++) most[i] = lanes[i] > lanes[i + 8] ? lanes[i] : lanes[i + 8];
+    for (int half = 4; half; half /= 2)
+        for (int i = 0; i < half; i++)
+            most[i] = most[i] > most[i + half] ? most[i] : most[i + half];
+    return most[0];
 }
 
 /// Local. "x86-64-v4", "x86-64-v3", "x86-64-v2" or "portable".
 const char *kernel_variant(void);
+/// Local. Bytes of its vector registers: what fits into registers differs, the bits do not.
+int kernel_vector_bytes(void);

@@ -15,10 +15,11 @@ int vec_has_bad(const float *x, int64_t n);
 
 /// One AdamW step on n elements (Loshchilov & Hutter 2019, as torch.optim.AdamW):
 /// p *= 1 - lr wd; m += (1 - b1)(g - m); v = b2 v + (1 - b2) g^2;
-/// p -= lr / c1 * m / (sqrt(v / c2) + eps), with c1 = 1 - b1^t, c2 = 1 - b2^t, g = scale * gradient.
+/// p -= lr / c1 * m / (sqrt(v / c2) + eps), with c1 = 1 - b1^t, c2 = 1 - b2^t, g = scale *
+/// gradient.
 typedef struct {
-    float learning_rate, beta1, beta2, epsilon, weight_decay;
+    double learning_rate, beta1, beta2, epsilon, weight_decay;
     double correction1, correction2; ///< c1, c2
-    float gradient_scale;            ///< clipping factor
+    double gradient_scale;           ///< clipping factor
 } AdamStep;
 void vec_adam(float *p, float *m, float *v, const float *g, int64_t n, const AdamStep *step);

@@ -64,7 +64,7 @@ struct Arch {
     const char *prefix;          ///< of names outside the head; files without a head may lack it
     const char *class_name;      ///< transformers' class for this model and task
     const char *tokenizer_class; ///< and for its tokenizer
-    /// Local. Reads sizes. USAGE with `where` and the key for what is missing or not supported.
+    /// Local. Reads sizes. FAILED with `where` and the key for what is missing or not supported.
     Status (*read_config)(ModelSpec *out, const Json *config, const char *where);
     /// Local. Appends the rows of the parameter table for these sizes through `model_add_param`.
     void (*add_params)(Model *model);
@@ -79,7 +79,7 @@ void arch_names(Text *out);                    ///< "bert, roberta, ...": for me
 void model_add_param(Model *model, const char *name, int64_t layer, int64_t rows, int64_t cols,
                      unsigned flags);
 /// Local. A model for this config.json without values: the table is built, every row absent.
-/// `num_labels` 0: as the configuration says. USAGE with `where` for an unknown "model_type" or
+/// `num_labels` 0: as the configuration says. FAILED with `where` for an unknown "model_type" or
 /// what `read_config` refuses. The caller owns *out.
 Status model_new(Model **out, const Json *config, int64_t num_labels, const char *where);
 /// Local. Reserves the values: after the table was compared with a file, so that absurd sizes are

@@ -1,8 +1,8 @@
 /// The operators. Each lives in the file of its name, with its formula, its backward pass and its
 /// row in the gradient test's table. T tokens, B sequences, C width; outputs are new values on the
 /// tape. All are Local, use this rank's threads, and cannot fail: shapes are checked by `CHECK`.
-/// Sums over tokens (gradients of biases, gains, tables) go over fixed blocks of 64 tokens, pairwise,
-/// so bits do not depend on threads.
+/// Sums over tokens (gradients of biases, gains, tables) go over fixed blocks of 64 tokens,
+/// pairwise, so bits do not depend on threads.
 #pragma once
 #include "nn/tape.h"
 

@@ -10,6 +10,7 @@
 ///     float *dx = tape_gradient_for(tape, x, &first);   // first: store, else: add
 #pragma once
 #include "base/mem.h"
+#include "base/profile.h"
 #include "nn/packing.h"
 
 #include <stdbool.h>
@@ -76,7 +77,14 @@ void tape_scratch_end(Tape *tape, size_t mark);
 /// Local. True if an operator with this result must record: training, and the result needs it.
 bool tape_records(const Tape *tape, const Var *result);
 /// Local. Records an operator whose result is `output`. `context` is from `tape_take`.
-void tape_record(Tape *tape, Var *output, Backward backward, void *context);
+#define tape_record(tape, output, backward, context)                                               \
+    tape_record_as(tape, __func__, output, backward, context)
+void tape_record_as(Tape *tape, const char *name, Var *output, Backward backward, void *context);
+/// Local. The work of the operator that records next, for the profile: its forward pass does
+/// `flops` and moves at least `bytes`; backward counts as twice that.
+void tape_work(Tape *tape, double flops, double bytes);
+/// Local. Books the time of operators on `profile` (borrowed; NULL: none) from the next pass on.
+void tape_set_profile(Tape *tape, Profile *profile);
 /// Local. Number of the next random site of this pass: 0, 1, 2 ... in forward order.
 uint32_t tape_site(Tape *tape);
 

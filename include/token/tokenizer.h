@@ -31,8 +31,8 @@ Status tokenizer_json_from_vocab(char **json, const char *vocab, size_t vocab_by
                                  const Json *config, const char *where);
 
 /// Local. Ids of `text` (and `pair`, or NULL), with the special tokens of the post-processor,
-/// truncated to `max_length` ids by longest_first (0: not truncated). Cannot fail: ill-formed UTF-8
-/// is read as Python's errors='replace'.
+/// truncated to `max_length` ids by longest_first (0: not truncated; special tokens always stay).
+/// A text has less than 2 GiB. Cannot fail: ill-formed UTF-8 is read as Python's errors='replace'.
 void tokenizer_encode(const Tokenizer *tokenizer, Encoding *out, const char *text,
                       size_t text_bytes, const char *pair, size_t pair_bytes, int64_t max_length);
 

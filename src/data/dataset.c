@@ -23,6 +23,7 @@ void dataset_free(Dataset *dataset)
     mem_free(dataset->row_numbers);
     mem_free(dataset->path);
     mem_free(dataset->content_key);
+    mem_free(dataset->data_sha256);
     mem_free(dataset);
 }
 
@@ -48,19 +49,21 @@ static void report(const Dataset *dataset, const char *verb, const char *from)
 /// What the user should know of the texts; once, where they are read.
 static void report_texts(const Dataset *dataset, const char *path)
 {
-    if (dataset->ill_formed)
-        log_warn("%s: %lld ill-formed UTF-8 sequences were replaced by U+FFFD", path,
-                 (long long)dataset->ill_formed);
+    long long rows = dataset->rows, ill_formed = dataset->ill_formed;
+    if (ill_formed)
+        log_warn("%s: ill-formed UTF-8, read as U+FFFD, in %lld places", path, ill_formed);
     if (dataset->empty_texts)
-        log_warn("%s: %lld empty texts are kept", path, (long long)dataset->empty_texts);
+        log_warn("%s: %lld of %lld texts are empty; they are kept", path,
+                 (long long)dataset->empty_texts, rows);
     if (dataset->truncated)
-        log_info("%s: %lld texts are cut to data.max_length", path, (long long)dataset->truncated);
+        log_info("%s: %lld of %lld texts are cut to data.max_length", path,
+                 (long long)dataset->truncated, rows);
 }
 
 static Status check_classes(char *const *names, int64_t count, const Source *source)
 {
     if (count > 1) return OK;
-    return status_fail(USAGE, "%s: all rows have the same label '%s': there is nothing to learn",
+    return status_fail(FAILED, "%s: all rows have the same label '%s': there is nothing to learn",
                        source->options->path, names[0]);
 }
 
@@ -127,6 +130,7 @@ Status dataset_prepare(const Comm *comm, Dataset **out, const DataOptions *optio
     dataset->content_key = key;
     key = NULL;
     if (!found) { // agreed: read on rank 0
+        TRY(source_sha256(comm, &dataset->data_sha256, &source));
         TRY_ROOT(comm, make_folder(folder));
         TRY(prepared_write(comm, dataset, &source, tokenizer_key));
         report_texts(dataset, options->path);
@@ -158,7 +162,7 @@ Status dataset_read(const Comm *comm, Dataset **out, const DataOptions *options,
     (*out)->label_count = label_count;
     for (int64_t i = 0; i < label_count; i++)
         (*out)->label_names[i] = mem_copy_text(label_names[i]);
-    report_texts(*out, options->path);
+    report_texts(*out, source.memory ? source.files[0].path : options->path);
 done:
     rows_release(&rows);
     source_release(&source);

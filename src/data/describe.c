@@ -121,7 +121,7 @@ static Status read_columns(SourceFile *file, Input *input, const Source *source)
     const char **names = NULL;
     Reader *reader = reader_new(input, &file->format, input->first, input->bytes, (Place){ 0 });
     TRY(reader_next(reader, &more));
-    if (!more) FAIL(USAGE, "%s is empty", file->path);
+    if (!more) FAIL(FAILED, "%s is empty: it holds no row", file->path);
     file->field_count = reader_field_count(reader);
     names = MEM_NEW(const char *, file->field_count);
     for (int64_t i = 0; i < file->field_count; i++) names[i] = reader_field(reader, i).data;

@@ -38,7 +38,7 @@ Status input_skip_mark(Input *input)
     Status status = input_read(input, 0, mark, sizeof mark, &got);
     if (status != OK) return status;
     if (!memcmp(mark, "\xFF\xFE", 2) || !memcmp(mark, "\xFE\xFF", 2))
-        return status_fail(USAGE, "%s is UTF-16: convert it to UTF-8 first", input->name);
+        return status_fail(FAILED, "%s is UTF-16: convert it to UTF-8 first", input->name);
     input->first = !memcmp(mark, "\xEF\xBB\xBF", 3) ? 3 : 0;
     return OK;
 }

@@ -74,7 +74,7 @@ static Status refuse_label(const Rows *rows, int64_t row, char *const *names, in
 {
     const char *label = rows_label(rows, row);
     const char *near = text_nearest(label, (const char *const *)names, (int)count);
-    return status_fail(USAGE, "%s: the label '%s' of row %lld is not one of training%s%s%s",
+    return status_fail(FAILED, "%s: the label '%s' of row %lld is not one of training%s%s%s",
                        source->files[rows->files[row]].path, label,
                        (long long)rows->row_numbers[row], near ? "; did you mean '" : "",
                        near ? near : "", near ? "'?" : "");

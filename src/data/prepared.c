@@ -83,6 +83,7 @@ static Status read_file(Dataset **out, const char *path, const char *key)
             FAIL(FAILED, "%s: tensor %s is missing or has another shape", path, row->path);
         TRY(tensors_read(file, info, 0, elements, tensor_data(dataset, row)));
     }
+    dataset->data_sha256 = mem_copy_text(tensors_text(file, "data_sha256", ""));
     dataset->empty_texts = tensors_int(file, "empty_texts", 0);
     dataset->ill_formed = tensors_int(file, "ill_formed", 0);
     dataset->truncated = tensors_int(file, "truncated", 0);
@@ -117,6 +118,7 @@ static void share_dataset(const Comm *comm, Dataset **dataset)
     }
     for (int64_t i = 0; i < sizes.label_count; i++)
         comm_broadcast_text(comm, &(*dataset)->label_names[i], 0);
+    comm_broadcast_text(comm, &(*dataset)->data_sha256, 0);
 }
 
 Status prepared_read(const Comm *comm, Dataset **out, const char *path, const char *key)
@@ -167,6 +169,7 @@ Status prepared_write(const Comm *comm, const Dataset *dataset, const Source *so
     const Value values[] = {
         { .name = "content_key", .kind = VALUE_TEXT, .text = dataset->content_key },
         { .name = "tokenizer_key", .kind = VALUE_TEXT, .text = tokenizer_key },
+        { .name = "data_sha256", .kind = VALUE_TEXT, .text = dataset->data_sha256 },
         { .name = "options", .kind = VALUE_TEXT, .text = options.data },
         { .name = "label_names", .kind = VALUE_TEXT, .text = names.data },
         { .name = "empty_texts", .kind = VALUE_INT, .integer = dataset->empty_texts },

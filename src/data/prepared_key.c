@@ -1,5 +1,6 @@
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/sha256.h"
 #include "comm/agree.h"
 #include "data/prepared.h"
 
@@ -81,5 +82,51 @@ done:
     mem_free(counts);
     mem_free(hashes);
     text_release(&text);
+    return status;
+}
+
+enum { SHA256_BYTES = 65 }; // digits and a NUL
+
+static Status sha256_of(char hex[SHA256_BYTES], const Source *source, int64_t file)
+{
+    Sha256 sha;
+    if (!source->memory) return sha256_file(hex, source->files[file].path);
+    sha256_init(&sha);
+    sha256_add(&sha, source->memory, (size_t)source->files[file].bytes);
+    sha256_finish(hex, &sha);
+    return OK;
+}
+
+static Status sha256_files(char *hex, const Source *source, int64_t first, int64_t end)
+{
+    Status status = OK;
+    for (int64_t file = first; file < end; file++)
+        TRY(sha256_of(hex + file * SHA256_BYTES, source, file));
+done:
+    return status;
+}
+
+Status source_sha256(const Comm *comm, char **out, const Source *source)
+{
+    Status status = OK;
+    Text lines = { 0 };
+    char *hex = MEM_NEW(char, source->count *SHA256_BYTES);
+    int64_t *counts = MEM_NEW(int64_t, comm->size);
+    for (int64_t rank = 0; rank < comm->size; rank++)
+        counts[rank] = (share_cut(source->count, comm->size, rank + 1) -
+                        share_cut(source->count, comm->size, rank)) *
+                       SHA256_BYTES;
+    TRY_ALL(comm, sha256_files(hex, source, share_cut(source->count, comm->size, comm->rank),
+                               share_cut(source->count, comm->size, comm->rank + 1)));
+    comm_gather_all(comm, hex, NULL, counts);
+    for (int64_t file = 0; file < source->count; file++) {
+        const char *path = source->files[file].path, *slash = strrchr(path, '/');
+        text_printf(&lines, "%s  %s\n", hex + file * SHA256_BYTES, slash ? slash + 1 : path);
+    }
+    *out = mem_copy_text(text_chars(&lines));
+done:
+    mem_free(counts);
+    mem_free(hex);
+    text_release(&lines);
     return status;
 }

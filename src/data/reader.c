@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static const size_t buffer_bytes = (size_t)1 << 20;
+static const int64_t buffer_limit_bytes = 1 << 20;
 static const size_t record_limit_bytes = (size_t)256 << 20;
 
 /// Where the reader stands: at the start of a field, inside a plain one, inside a quoted one, or
@@ -29,11 +29,16 @@ struct Reader {
     bool started, has_quotes; ///< has_quotes: of the record
     char *buffer;             ///< bytes [buffer_first, buffer_first + buffered) of the input
     int64_t buffer_first;
-    size_t buffered, at; ///< at: next byte to take, within the buffer
-    Text values;         ///< fields of the record, each with a NUL
-    size_t *ends;        ///< (field_count): of each field in `values`
+    size_t capacity, buffered, at; ///< at: next byte to take, within the buffer
+    Text values;                   ///< fields of the record, each with a NUL
+    size_t *ends;                  ///< (field_count): of each field in `values`
     size_t field_count, field_capacity;
 };
+
+static size_t buffer_bytes(const Input *input)
+{
+    return (size_t)(input->bytes < buffer_limit_bytes ? input->bytes : buffer_limit_bytes);
+}
 
 static void sort_bytes(uint8_t kinds[256], const Format *format)
 {
@@ -49,11 +54,12 @@ Status reader_scan(Passage *out, const Input *input, const Format *format, int64
     Status status = OK;
     uint8_t kinds[256];
     uint8_t now[READER_STATES] = { 0, 1, 2, 3 }, last = BYTE_NEWLINE;
-    unsigned char *buffer = mem_new(buffer_bytes, 1);
+    size_t capacity = buffer_bytes(input);
+    unsigned char *buffer = mem_new(capacity, 1);
     *out = (Passage){ 0 };
     sort_bytes(kinds, format);
     while (first < end) {
-        size_t want = end - first < (int64_t)buffer_bytes ? (size_t)(end - first) : buffer_bytes;
+        size_t want = end - first < (int64_t)capacity ? (size_t)(end - first) : capacity;
         size_t got;
         TRY(input_read(input, first, buffer, want, &got));
         CHECK(got == want, "range behind the end of %s", input->name);
@@ -86,7 +92,8 @@ Reader *reader_new(const Input *input, const Format *format, int64_t first, int6
     Reader *reader = MEM_NEW(Reader, 1);
     *reader = (Reader){ .input = input, .format = format, .first = first, .end = end };
     reader->place = place;
-    reader->buffer = mem_new(buffer_bytes, 1);
+    reader->capacity = buffer_bytes(input);
+    reader->buffer = mem_new(reader->capacity, 1);
     reader->buffer_first = first;
     sort_bytes(reader->kinds, format);
     return reader;
@@ -129,8 +136,8 @@ static Status fill(Reader *reader, bool *more)
     if (*more) return OK;
     reader->buffer_first += (int64_t)reader->at;
     reader->at = 0;
-    Status status = input_read(reader->input, reader->buffer_first, reader->buffer, buffer_bytes,
-                               &reader->buffered);
+    Status status = input_read(reader->input, reader->buffer_first, reader->buffer,
+                               reader->capacity, &reader->buffered);
     *more = status == OK && reader->buffered > 0;
     return status;
 }
@@ -226,12 +233,12 @@ static Status read_record(Reader *reader)
         }
         state = next_state[state][kind];
         if (reader->values.length_bytes > record_limit_bytes)
-            FAIL(USAGE, "%s: row %lld is longer than 256 MiB: is a quote not closed?",
+            FAIL(FAILED, "%s: row %lld is longer than 256 MiB: is a quote not closed?",
                  reader->input->name, (long long)reader->place.records);
     }
     if (state == STATE_QUOTED)
         FAIL(
-            USAGE,
+            FAILED,
             "%s: a quote opened in row %lld is not closed: double the quotes inside quoted fields, "
             "or set data.quote=none",
             reader->input->name, (long long)reader->place.records);

@@ -67,7 +67,7 @@ static Status pick_fields(Record *record, const Reader *reader, const SourceFile
 {
     int64_t count = reader_field_count(reader);
     if (count != file->field_count)
-        return status_fail(USAGE, "%s: row %lld has %lld column%s where the %s has %lld",
+        return status_fail(FAILED, "%s: row %lld has %lld column%s where the %s has %lld",
                            file->path, (long long)record->row, (long long)count,
                            count == 1 ? "" : "s", file->format.header ? "header" : "first row",
                            (long long)file->field_count);
@@ -88,7 +88,7 @@ static Status refuse_member(const Record *record, Column column, const char *nam
     while (count < 20 && json_next(record->document, &iterator, &names[count], &value)) count++;
     column_suggest(&hint, name, names, count);
     Status status =
-        status_fail(USAGE, "%s:%lld: the object has no member '%s' (%s)%s", file->path,
+        status_fail(FAILED, "%s:%lld: the object has no member '%s' (%s)%s", file->path,
                     (long long)record->row, name, column_key(column), text_chars(&hint));
     text_release(&hint);
     return status;
@@ -105,7 +105,7 @@ static Status pick_member(Record *record, Column column, const Source *source,
     if (!value && column == COLUMN_LABEL && source->use == SOURCE_TEXTS) return OK;
     if (!value) return refuse_member(record, column, name, file);
     if (json_is_object(value) || json_is_array(value))
-        return status_fail(USAGE, "%s:%lld: member '%s' (%s) is no text", file->path,
+        return status_fail(FAILED, "%s:%lld: member '%s' (%s) is no text", file->path,
                            (long long)record->row, name, column_key(column));
     text_clear(text);
     text_append(text, "");
@@ -125,9 +125,9 @@ static Status pick_members(Record *record, const Reader *reader, const Source *s
     record->ill_formed += repair(&record->line, reader_field(reader, 0));
     text_printf(&where, "%s:%lld", file->path, (long long)record->row);
     if (json_parse(&record->document, record->line.data, record->line.length_bytes, where.data))
-        FAIL(USAGE, "%s", status_message());
+        FAIL(FAILED, "%s", status_message());
     if (!json_is_object(record->document))
-        FAIL(USAGE, "%s: not an object: each line must be one, as {\"text\": ...}", where.data);
+        FAIL(FAILED, "%s: not an object: each line must be one, as {\"text\": ...}", where.data);
     for (Column column = 0; column < COLUMN_COUNT; column++)
         TRY(pick_member(record, column, source, file));
 done:
@@ -141,7 +141,7 @@ static Status check_label(Record *record, const SourceFile *file)
     Field *label = &record->fields[COLUMN_LABEL];
     if (!label->data) return OK;
     if (memchr(label->data, '\0', label->bytes))
-        return status_fail(USAGE, "%s: the label of row %lld holds a NUL byte", file->path,
+        return status_fail(FAILED, "%s: the label of row %lld holds a NUL byte", file->path,
                            (long long)record->row);
     Text repaired = { 0 };
     int64_t ill_formed = repair(&repaired, *label);

@@ -152,7 +152,7 @@ static Status read_file(Rows *out, const Source *source, int64_t file, Share sha
         TRY(record_read(&record, &more, reader, source, described));
         if (!more) break;
         if (source->use != SOURCE_TEXTS && !record.fields[COLUMN_LABEL].bytes)
-            FAIL(USAGE, "%s: the label of row %lld is empty (%s)", described->path,
+            FAIL(FAILED, "%s: the label of row %lld is empty (%s)", described->path,
                  (long long)record.row, column_key(COLUMN_LABEL));
         rows_add(out, &encoding, tokenizer, &record, source->options->max_length);
         out->files[out->count - 1] = (int32_t)file;
@@ -189,7 +189,7 @@ static Status check_counts(const int64_t *counts, const Source *source)
         wanted[source->files[i].split] |= source->use != SOURCE_TEXTS;
     for (Split split = 0; split < SPLIT_COUNT; split++)
         if (wanted[split] && !counts[split])
-            return status_fail(USAGE, "%s is empty: it holds no row", paths[split]);
+            return status_fail(FAILED, "%s is empty: it holds no row", paths[split]);
     return OK;
 }
 

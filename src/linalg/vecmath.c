@@ -7,7 +7,6 @@
 // Blocks are the unit of parallel work and of pairwise sums. Kernels hold no OpenMP: the compiler
 // would take the outlined loop out of the chosen instruction set.
 enum { BLOCK = 65536, MOST_LEVELS = 48 };
-typedef double LanesDouble __attribute__((vector_size(8 * LANES)));
 
 static int64_t block_count(int64_t n)
 {
@@ -57,26 +56,15 @@ void vec_scale(float *y, float factor, int64_t n)
         scale_block(y + b * BLOCK, factor, block_size(b, n));
 }
 
-KERNEL static void square_sum_block(double *sum, const float *x, int64_t n)
+KERNEL static void square_sum_block(double *restrict sum, const float *restrict x, int64_t n)
 {
-    LanesDouble even = { 0 }, odd = { 0 };
+    double total[LANES] = { 0 };
     int64_t i = 0;
-    for (; i + 2 * LANES <= n; i += 2 * LANES) {
-        LanesDouble a = __builtin_convertvector(lanes_load(x + i), LanesDouble);
-        LanesDouble b = __builtin_convertvector(lanes_load(x + i + LANES), LanesDouble);
-        even += a * a;
-        odd += b * b;
-    }
-    for (; i < n; i += LANES) {
-        Lanes rest = lanes_load_part(x + i, n - i < LANES ? n - i : LANES);
-        LanesDouble a = __builtin_convertvector(rest, LanesDouble);
-        even += a * a;
-    }
-    even += odd;
-    double total[LANES];
-    memcpy(total, &even, sizeof total);
+    for (; i + LANES <= n; i += LANES)
+        LANE_LOOP(l, LANES) total[l] += (double)x[i + l] * (double)x[i + l];
+    for (int l = 0; i + l < n; l++) total[l] += (double)x[i + l] * (double)x[i + l];
     for (int half = LANES / 2; half; half /= 2)
-        for (int k = 0; k < half; k++) total[k] += total[k + half];
+        for (int l = 0; l < half; l++) total[l] += total[l + half];
     *sum = total[0];
 }
 
@@ -126,9 +114,11 @@ int vec_has_bad(const float *x, int64_t n)
 }
 
 typedef struct {
-    float keep; ///< 1 - learning rate * weight decay
-    float rate; ///< learning rate / correction1
-    float beta1, beta2, epsilon, root_correction2, gradient_scale;
+    float keep;         ///< 1 - learning rate * weight decay
+    float rate;         ///< learning rate / correction1
+    float rise1;        ///< 1 - beta1, rounded once: 1 - 0.999f is off by 1e-5 of itself
+    float beta2, rise2; ///< rise2: 1 - beta2
+    float epsilon, root_correction2, gradient_scale;
 } AdamFactors;
 
 KERNEL static void adam_block(float *restrict p, float *restrict m, float *restrict v,
@@ -137,8 +127,8 @@ KERNEL static void adam_block(float *restrict p, float *restrict m, float *restr
     const AdamFactors f = *factors;
     for (int64_t i = 0; i < n; i++) {
         float gradient = f.gradient_scale * g[i];
-        m[i] += (1 - f.beta1) * (gradient - m[i]);
-        v[i] = f.beta2 * v[i] + (1 - f.beta2) * gradient * gradient;
+        m[i] += f.rise1 * (gradient - m[i]);
+        v[i] = f.beta2 * v[i] + f.rise2 * gradient * gradient;
         p[i] = p[i] * f.keep - f.rate * m[i] / (sqrtf(v[i]) / f.root_correction2 + f.epsilon);
     }
 }
@@ -146,13 +136,14 @@ KERNEL static void adam_block(float *restrict p, float *restrict m, float *restr
 void vec_adam(float *p, float *m, float *v, const float *g, int64_t n, const AdamStep *step)
 {
     AdamFactors factors = {
-        .keep = (float)(1 - (double)step->learning_rate * (double)step->weight_decay),
-        .rate = (float)((double)step->learning_rate / step->correction1),
-        .beta1 = step->beta1,
-        .beta2 = step->beta2,
-        .epsilon = step->epsilon,
+        .keep = (float)(1 - step->learning_rate * step->weight_decay),
+        .rate = (float)(step->learning_rate / step->correction1),
+        .rise1 = (float)(1 - step->beta1),
+        .beta2 = (float)step->beta2,
+        .rise2 = (float)(1 - step->beta2),
+        .epsilon = (float)step->epsilon,
         .root_correction2 = (float)sqrt(step->correction2),
-        .gradient_scale = step->gradient_scale,
+        .gradient_scale = (float)step->gradient_scale,
     };
 #pragma omp parallel for schedule(static)
     for (int64_t b = 0; b < block_count(n); b++)

@@ -112,10 +112,10 @@ static const Size sizes[] = {
 static Status read_size(ModelSpec *out, const Json *config, const Size *size, const char *where)
 {
     const Json *value = json_get(config, size->key);
-    if (json_is_null(value)) return status_fail(USAGE, "%s: %s is missing", where, size->key);
+    if (json_is_null(value)) return status_fail(FAILED, "%s: %s is missing", where, size->key);
     int64_t number = json_int(value, -1);
     if (!json_is_int(value) || number < 1 || number > size->max)
-        return status_fail(USAGE, "%s: %s must be a whole number from 1 to %lld", where, size->key,
+        return status_fail(FAILED, "%s: %s must be a whole number from 1 to %lld", where, size->key,
                            (long long)size->max);
     *(int64_t *)((char *)out + size->place) = number;
     return OK;
@@ -126,7 +126,7 @@ static Status read_rate(double *out, const Json *value, double fallback, const c
 {
     *out = json_is_null(value) ? fallback : json_number(value, -1);
     if (*out >= 0 && *out < 1) return OK;
-    return status_fail(USAGE, "%s: %s must be a number from 0 to below 1", where, key);
+    return status_fail(FAILED, "%s: %s must be a number from 0 to below 1", where, key);
 }
 
 static Status read_switches(ModelSpec *out, const Json *config, const char *where)
@@ -135,18 +135,18 @@ static Status read_switches(ModelSpec *out, const Json *config, const char *wher
     const char *act = json_text(json_get(config, "hidden_act"), NULL);
     const char *positions = json_text(json_get(config, "position_embedding_type"), "absolute");
     const Json *eps = json_get(config, "layer_norm_eps");
-    if (json_is_null(eps)) FAIL(USAGE, "%s: layer_norm_eps is missing", where);
+    if (json_is_null(eps)) FAIL(FAILED, "%s: layer_norm_eps is missing", where);
     TRY(read_rate(&out->layer_norm_eps, eps, 0, "layer_norm_eps", where));
     TRY(read_rate(&out->dropout, json_get(config, "hidden_dropout_prob"), 0.1,
                   "hidden_dropout_prob", where));
-    if (!act) FAIL(USAGE, "%s: hidden_act is missing", where);
+    if (!act) FAIL(FAILED, "%s: hidden_act is missing", where);
     if (!activation_by_name(&out->hidden_act, act))
-        FAIL(USAGE, "%s: hidden_act '%.40s' is not supported", where, act);
+        FAIL(FAILED, "%s: hidden_act '%.40s' is not supported", where, act);
     if (strcmp(positions, "absolute"))
-        FAIL(USAGE, "%s: position_embedding_type '%.40s' is not supported, only absolute", where,
+        FAIL(FAILED, "%s: position_embedding_type '%.40s' is not supported, only absolute", where,
              positions);
     if (json_bool(json_get(config, "is_decoder"), false))
-        FAIL(USAGE, "%s: is_decoder is not supported", where);
+        FAIL(FAILED, "%s: is_decoder is not supported", where);
 done:
     return status;
 }
@@ -157,7 +157,7 @@ static Status read_config(ModelSpec *out, const Json *config, const char *where)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         TRY(read_size(out, config, &sizes[i], where));
     if (out->hidden_size % out->num_attention_heads)
-        FAIL(USAGE, "%s: hidden_size %lld is no multiple of num_attention_heads %lld", where,
+        FAIL(FAILED, "%s: hidden_size %lld is no multiple of num_attention_heads %lld", where,
              (long long)out->hidden_size, (long long)out->num_attention_heads);
     TRY(read_switches(out, config, where));
 done:

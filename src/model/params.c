@@ -54,16 +54,16 @@ Status model_new(Model **out, const Json *config, int64_t num_labels, const char
     const char *type = json_text(json_get(config, "model_type"), NULL);
     const Json *labels = json_get(config, "id2label");
     arch_names(&names);
-    if (!type) FAIL(USAGE, "%s: model_type is missing (supported: %s)", where, names.data);
+    if (!type) FAIL(FAILED, "%s: model_type is missing (supported: %s)", where, names.data);
     model->arch = arch_find(type);
     if (!model->arch)
-        FAIL(USAGE, "%s: model_type '%.40s' is not supported (supported: %s)", where, type,
+        FAIL(FAILED, "%s: model_type '%.40s' is not supported (supported: %s)", where, type,
              names.data);
     TRY(model->arch->read_config(&model->spec, config, where));
     if (!num_labels) num_labels = json_size(labels);
     if (!num_labels) num_labels = json_int(json_get(config, "num_labels"), 2);
     if (num_labels < 1 || num_labels > 1 << 24)
-        FAIL(USAGE, "%s: num_labels must be a whole number from 1 to %d", where, 1 << 24);
+        FAIL(FAILED, "%s: num_labels must be a whole number from 1 to %d", where, 1 << 24);
     model->spec.num_labels = num_labels;
     model->config = json_clone(config);
     build(model);

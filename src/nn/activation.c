@@ -10,77 +10,70 @@ static const float bell_scale = 0.3989422804f; // 1 / sqrt(2 pi)
 static const float tanh_scale = 0.7978845608f; // sqrt(2 / pi)
 static const float tanh_cube = 0.044715f;
 
-KERNEL_INLINE Lanes gelu_value(Lanes x)
+KERNEL_INLINE float gelu_value(float x)
 {
-    Lanes bell;
-    return x * lanes_normal(&bell, x);
+    float bell;
+    return x * kernel_normal(&bell, x);
 }
-KERNEL_INLINE Lanes gelu_slope(Lanes x)
+KERNEL_INLINE float gelu_slope(float x)
 {
-    Lanes bell, below = lanes_normal(&bell, x);
+    float bell, below = kernel_normal(&bell, x);
     return below + x * bell_scale * bell;
 }
 
-KERNEL_INLINE Lanes gelu_tanh_value(Lanes x)
+KERNEL_INLINE float gelu_tanh_value(float x)
 {
-    return 0.5f * x * (1 + lanes_tanh(tanh_scale * x * (1 + tanh_cube * x * x)));
+    return 0.5f * x * (1 + kernel_tanh(tanh_scale * x * (1 + tanh_cube * x * x)));
 }
-KERNEL_INLINE Lanes gelu_tanh_slope(Lanes x)
+KERNEL_INLINE float gelu_tanh_slope(float x)
 {
-    Lanes t = lanes_tanh(tanh_scale * x * (1 + tanh_cube * x * x));
-    Lanes inner = tanh_scale * (1 + 3 * tanh_cube * x * x);
+    float t = kernel_tanh(tanh_scale * x * (1 + tanh_cube * x * x));
+    float inner = tanh_scale * (1 + 3 * tanh_cube * x * x);
     return 0.5f * (1 + t) + 0.5f * x * (1 - t * t) * inner;
 }
 
-KERNEL_INLINE Lanes tanh_value(Lanes x)
+KERNEL_INLINE float tanh_value(float x)
 {
-    return lanes_tanh(x);
+    return kernel_tanh(x);
 }
-KERNEL_INLINE Lanes tanh_slope(Lanes x)
+KERNEL_INLINE float tanh_slope(float x)
 {
-    Lanes t = lanes_tanh(x);
+    float t = kernel_tanh(x);
     return 1 - t * t;
 }
 
-KERNEL_INLINE Lanes relu_value(Lanes x)
+KERNEL_INLINE float relu_value(float x)
 {
-    return lanes_select(x < 0, lanes_all(0), x);
+    return x < 0 ? 0 : x;
 }
-KERNEL_INLINE Lanes relu_slope(Lanes x)
+KERNEL_INLINE float relu_slope(float x)
 {
-    return lanes_select(x > 0, lanes_all(1), lanes_all(0));
+    return x > 0 ? 1 : 0;
 }
 
-KERNEL_INLINE Lanes silu_value(Lanes x)
+KERNEL_INLINE float silu_value(float x)
 {
-    return x * lanes_sigmoid(x);
+    return x * kernel_sigmoid(x);
 }
-KERNEL_INLINE Lanes silu_slope(Lanes x)
+KERNEL_INLINE float silu_slope(float x)
 {
-    Lanes s = lanes_sigmoid(x);
+    float s = kernel_sigmoid(x);
     return s + x * s * (1 - s);
 }
 
 /// y = f(x), and dx = or += dy f'(x), over one block.
 #define ACTIVATION(f)                                                                              \
-    KERNEL static void f##_forward(float *y, const float *x, int64_t n)                            \
+    KERNEL static void f##_forward(float *restrict y, const float *restrict x, int64_t n)          \
     {                                                                                              \
-        int64_t i = 0;                                                                             \
-        for (; i + LANES <= n; i += LANES) lanes_store(y + i, f##_value(lanes_load(x + i)));       \
-        if (i < n) lanes_store_part(y + i, f##_value(lanes_load_part(x + i, n - i)), n - i);       \
+        for (int64_t i = 0; i < n; i++) y[i] = f##_value(x[i]);                                    \
     }                                                                                              \
-    KERNEL static void f##_backward(float *dx, const float *dy, const float *x, bool first,        \
-                                    int64_t n)                                                     \
+    KERNEL static void f##_backward(float *restrict dx, const float *restrict dy,                  \
+                                    const float *restrict x, bool first, int64_t n)                \
     {                                                                                              \
-        int64_t i = 0;                                                                             \
-        for (; i + LANES <= n; i += LANES) {                                                       \
-            Lanes d = lanes_load(dy + i) * f##_slope(lanes_load(x + i));                           \
-            lanes_store(dx + i, first ? d : d + lanes_load(dx + i));                               \
-        }                                                                                          \
-        if (i == n) return;                                                                        \
-        Lanes d = lanes_load_part(dy + i, n - i) * f##_slope(lanes_load_part(x + i, n - i));       \
-        if (!first) d += lanes_load_part(dx + i, n - i);                                           \
-        lanes_store_part(dx + i, d, n - i);                                                        \
+        if (first)                                                                                 \
+            for (int64_t i = 0; i < n; i++) dx[i] = dy[i] * f##_slope(x[i]);                       \
+        else                                                                                       \
+            for (int64_t i = 0; i < n; i++) dx[i] += dy[i] * f##_slope(x[i]);                      \
     }
 
 ACTIVATION(gelu)
@@ -154,6 +147,7 @@ Var *activation(Tape *tape, Var *x, ActivationKind kind)
     if (tape_records(tape, y)) {
         Activation *op = tape_take(tape, sizeof *op);
         *op = (Activation){ y, x, kind };
+        tape_work(tape, 0, 2 * (double)n * sizeof(float));
         tape_record(tape, y, activation_backward, op);
     }
     return y;

@@ -9,7 +9,7 @@
 
 // One task is one head of one sequence. Queries go by blocks of 32, so that scores stay in the
 // first-level cache; a value is the same in every block and tile shape.
-enum { QUERIES = 32, TILE_ROWS = 8, TILE_WIDTH = 2 };
+enum { QUERIES = 32, MOST_ROWS = 8, MOST_WIDTH = 32 };
 
 typedef struct {
     float greatest, inverse_sum; ///< of exp((score - greatest) * scale) over the keys
@@ -21,6 +21,7 @@ typedef struct {
     bool causal;
     Mask mask;
     float scale;
+    int vector_bytes;        ///< of this CPU's registers: the shape of tiles
     SoftmaxMoments *moments; ///< (T, heads)
 } Attention;
 
@@ -35,81 +36,69 @@ static int64_t padded(int64_t n)
     return (n + LANES - 1) / LANES * LANES;
 }
 
-/// c (rows, 16 width) = or += a b over k; a is (rows, k), or (k, rows) if transposed.
-KERNEL_INLINE void tile(Rows c, const float *a, int64_t a_stride, bool transposed, Rows b,
-                        int64_t k, bool add, const int rows, const int width)
+/// c (rows, width) = or += a b over k; a is (rows, k), or (k, rows) if transposed.
+KERNEL_INLINE void tile(float *restrict c, int64_t c_stride, const float *restrict a,
+                        int64_t a_stride, bool transposed, const float *restrict b,
+                        int64_t b_stride, int64_t k, bool add, const int rows, const int width)
 {
-    Lanes sum[TILE_ROWS][TILE_WIDTH];
+    float sum[MOST_ROWS][MOST_WIDTH];
 #pragma GCC unroll 8
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 2
-        for (int v = 0; v < width; v++)
-            sum[r][v] = add ? lanes_load(c.data + r * c.stride + v * LANES) : (Lanes){ 0 };
+    for (int r = 0; r < rows; r++) LANE_LOOP(l, width) sum[r][l] = add ? c[r * c_stride + l] : 0;
     for (int64_t i = 0; i < k; i++) {
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++) {
             float x = transposed ? a[i * a_stride + r] : a[r * a_stride + i];
-#pragma GCC unroll 2
-            for (int v = 0; v < width; v++)
-                sum[r][v] += x * lanes_load(b.data + i * b.stride + v * LANES);
+            LANE_LOOP(l, width) sum[r][l] += x * b[i * b_stride + l];
         }
     }
 #pragma GCC unroll 8
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 2
-        for (int v = 0; v < width; v++) lanes_store(c.data + r * c.stride + v * LANES, sum[r][v]);
+    for (int r = 0; r < rows; r++) LANE_LOOP(l, width) c[r * c_stride + l] = sum[r][l];
 }
 
-KERNEL_INLINE void panel(Rows c, Rows a, bool transposed, Rows b, int64_t m, int64_t k, bool add,
-                         const int width)
+typedef struct {
+    Rows c, a, b;
+    bool transposed, add;
+    int64_t m, n, k;
+} Product;
+
+/// Rows i ... and as many more as are left, in tiles of `rows`.
+KERNEL_INLINE int64_t tiles(const Product *p, int64_t i, int64_t j, const int rows, const int width)
 {
-    int64_t step = transposed ? 1 : a.stride, i = 0;
-    for (; i + 8 <= m; i += 8)
-        tile((Rows){ c.data + i * c.stride, c.stride }, a.data + i * step, a.stride, transposed, b,
-             k, add, 8, width);
-    if (i + 4 <= m) {
-        tile((Rows){ c.data + i * c.stride, c.stride }, a.data + i * step, a.stride, transposed, b,
-             k, add, 4, width);
-        i += 4;
-    }
-    if (i + 2 <= m) {
-        tile((Rows){ c.data + i * c.stride, c.stride }, a.data + i * step, a.stride, transposed, b,
-             k, add, 2, width);
-        i += 2;
-    }
-    if (i < m)
-        tile((Rows){ c.data + i * c.stride, c.stride }, a.data + i * step, a.stride, transposed, b,
-             k, add, 1, width);
+    for (; i + rows <= p->m; i += rows)
+        tile(p->c.data + i * p->c.stride + j, p->c.stride,
+             p->a.data + i * (p->transposed ? 1 : p->a.stride), p->a.stride, p->transposed,
+             p->b.data + j, p->b.stride, p->k, p->add, rows, width);
+    return i;
 }
 
-KERNEL_INLINE void product(Rows c, Rows a, bool transposed, Rows b, int64_t m, int64_t n, int64_t k,
-                           bool add)
+/// Tiles as large as the registers hold; each value is the same sum in any of them.
+KERNEL_INLINE void product(const Product *p, int vector_bytes)
 {
     int64_t j = 0;
-    for (; j + 2 * LANES <= n; j += 2 * LANES)
-        panel((Rows){ c.data + j, c.stride }, a, transposed, (Rows){ b.data + j, b.stride }, m, k,
-              add, 2);
-    if (j < n)
-        panel((Rows){ c.data + j, c.stride }, a, transposed, (Rows){ b.data + j, b.stride }, m, k,
-              add, 1);
+    for (; vector_bytes == 64 && j + 32 <= p->n; j += 32)
+        tiles(p, tiles(p, tiles(p, tiles(p, 0, j, 8, 32), j, 4, 32), j, 2, 32), j, 1, 32);
+    for (; vector_bytes == 64 && j < p->n; j += 16)
+        tiles(p, tiles(p, tiles(p, tiles(p, 0, j, 8, 16), j, 4, 16), j, 2, 16), j, 1, 16);
+    for (; j < p->n; j += 16) tiles(p, tiles(p, tiles(p, 0, j, 4, 16), j, 2, 16), j, 1, 16);
 }
 
 /// c (m, n) = a (m, k) b (k, n); n a multiple of 16.
-KERNEL static void product_plain(Rows c, Rows a, Rows b, int64_t m, int64_t n, int64_t k)
+KERNEL static void product_plain(Rows c, Rows a, Rows b, int64_t m, int64_t n, int64_t k,
+                                 int vector_bytes)
 {
-    product(c, a, false, b, m, n, k, false);
+    product(&(Product){ c, a, b, false, false, m, n, k }, vector_bytes);
 }
 
 /// c (m, n) = or += a' b, a (k, m), b (k, n); n a multiple of 16.
 KERNEL static void product_transposed(Rows c, Rows a, Rows b, int64_t m, int64_t n, int64_t k,
-                                      bool add)
+                                      bool add, int vector_bytes)
 {
-    product(c, a, true, b, m, n, k, add);
+    product(&(Product){ c, a, b, true, add, m, n, k }, vector_bytes);
 }
 
 KERNEL_INLINE void transpose_4x4(float *out, int64_t out_stride, const float *in, int64_t in_stride)
 {
-    LanesQuarter a[4], b[4];
+    Quad a[4], b[4];
     typedef int32_t Index __attribute__((vector_size(LANES)));
     for (int i = 0; i < 4; i++) memcpy(&a[i], in + i * in_stride, sizeof a[i]);
     for (int i = 0; i < 2; i++) {
@@ -144,110 +133,114 @@ KERNEL static void transpose(Rows out, Rows in, int64_t rows, int64_t cols)
 }
 
 typedef struct {
-    int64_t keys;         ///< of the first row
-    int64_t keys_per_row; ///< 1 if causal, else 0
-    int64_t end;          ///< columns that the next product reads
+    int keys;         ///< of the first row
+    int keys_per_row; ///< 1 if causal, else 0
+    int end;          ///< columns that the next product reads
     float scale;
     const float *factors; ///< of dropout, or NULL
     int64_t factors_stride;
 } RowShape;
 
-KERNEL_INLINE void zero_from(float *row, int64_t start, int64_t end)
+/// Scores to probabilities times their sum, with dropout; 0 beyond the keys.
+KERNEL_INLINE void softmax_row(float *restrict row, SoftmaxMoments *restrict moments,
+                               const float *restrict factors, bool drops, float scale, int keys)
 {
-    for (int64_t j = start; j < end; j += LANES) lanes_store(row + j, lanes_all(0));
-}
-
-/// Scores to probabilities times their sum, with dropout.
-KERNEL static void softmax_rows(Rows scores, SoftmaxMoments *moments, const RowShape *given,
-                                int64_t rows)
-{
-    const RowShape shape = *given;
-    for (int64_t r = 0; r < rows; r++) {
-        float *row = scores.data + r * scores.stride;
-        const float *factors = shape.factors ? shape.factors + r * shape.factors_stride : NULL;
-        int64_t keys = shape.keys + r * shape.keys_per_row, last = (keys - 1) / LANES * LANES, j;
-        Lanes greatest = lanes_first(lanes_load(row + last), keys - last, lanes_all(-INFINITY));
-        for (j = 0; j < last; j += LANES) greatest = lanes_max(greatest, lanes_load(row + j));
-        float most = lanes_greatest(greatest);
-        Lanes sum = { 0 };
-        for (j = 0; j < last; j += LANES) {
-            Lanes e = lanes_exp((lanes_load(row + j) - most) * shape.scale);
-            sum += e;
-            lanes_store(row + j, factors ? e * lanes_load(factors + j) : e);
+    float lanes[LANES];
+    LANE_LOOP(l, LANES) lanes[l] = -INFINITY;
+    for (int j = 0; j < keys; j += LANES) LANE_LOOP(l, LANES)
+        {
+            float score = j + l < keys ? row[j + l] : -INFINITY;
+            lanes[l] = lanes[l] < score ? score : lanes[l];
         }
-        Lanes e = lanes_exp((lanes_load(row + last) - most) * shape.scale);
-        sum += lanes_first(e, keys - last, lanes_all(0));
-        if (factors) e *= lanes_load(factors + last);
-        lanes_store(row + last, lanes_first(e, keys - last, lanes_all(0)));
-        zero_from(row, last + LANES, shape.end);
-        moments[r] = (SoftmaxMoments){ most, 1 / lanes_sum(sum) };
-    }
+    float most = lanes_greatest(lanes);
+    LANE_LOOP(l, LANES) lanes[l] = 0;
+    for (int j = 0; j < keys; j += LANES) LANE_LOOP(l, LANES)
+        {
+            float e = kernel_exp((row[j + l] - most) * scale), dropped = e;
+            if (drops) dropped *= factors[j + l];
+            row[j + l] = j + l < keys ? dropped : 0;
+            lanes[l] += j + l < keys ? e : 0;
+        }
+    *moments = (SoftmaxMoments){ most, 1 / lanes_sum(lanes) };
 }
 
-KERNEL_INLINE Lanes score_gradient(Lanes *dropped, Lanes score, Lanes slope, Lanes factors,
-                                   SoftmaxMoments at, float mean_slope, float scale)
+KERNEL static void softmax_rows(Rows scores, SoftmaxMoments *restrict moments,
+                                const RowShape *restrict shape, int rows)
 {
-    Lanes p = lanes_exp((score - at.greatest) * scale) * at.inverse_sum;
-    *dropped = p * factors;
-    return p * (slope * factors - mean_slope) * scale;
+    for (int r = 0; r < rows; r++) {
+        float *row = scores.data + r * scores.stride;
+        int keys = shape->keys + r * shape->keys_per_row;
+        if (shape->factors)
+            softmax_row(row, &moments[r], shape->factors + r * shape->factors_stride, true,
+                        shape->scale, keys);
+        else
+            softmax_row(row, &moments[r], NULL, false, shape->scale, keys);
+        for (int j = (keys + LANES - 1) / LANES * LANES; j < shape->end; j++) row[j] = 0;
+    }
 }
 
 /// scores: to probabilities after dropout; slopes (of those): to gradients of Q K'. The mean slope
 /// of a row, sum_j p_j dp_j, is the product of the output and its gradient.
-KERNEL static void softmax_rows_backward(Rows scores, Rows slopes, const SoftmaxMoments *moments,
-                                         const float *mean_slopes, const RowShape *given,
-                                         int64_t rows)
+KERNEL_INLINE void softmax_row_backward(float *restrict row, float *restrict slope,
+                                        SoftmaxMoments moments, float mean_slope,
+                                        const float *restrict factors, bool drops, float scale,
+                                        int keys)
 {
-    const RowShape shape = *given;
-    for (int64_t r = 0; r < rows; r++) {
-        float *row = scores.data + r * scores.stride, *slope = slopes.data + r * slopes.stride;
-        const float *factors = shape.factors ? shape.factors + r * shape.factors_stride : NULL;
-        int64_t keys = shape.keys + r * shape.keys_per_row, last = (keys - 1) / LANES * LANES, j;
-        Lanes dropped;
-        for (j = 0; j < last; j += LANES) {
-            Lanes f = factors ? lanes_load(factors + j) : lanes_all(1);
-            Lanes d = score_gradient(&dropped, lanes_load(row + j), lanes_load(slope + j), f,
-                                     moments[r], mean_slopes[r], shape.scale);
-            lanes_store(row + j, dropped);
-            lanes_store(slope + j, d);
+    for (int j = 0; j < keys; j += LANES) LANE_LOOP(l, LANES)
+        {
+            float p = kernel_exp((row[j + l] - moments.greatest) * scale) * moments.inverse_sum;
+            float d = slope[j + l], dropped = p;
+            if (drops) d *= factors[j + l], dropped *= factors[j + l];
+            row[j + l] = j + l < keys ? dropped : 0;
+            slope[j + l] = j + l < keys ? p * (d - mean_slope) * scale : 0;
         }
-        Lanes f = factors ? lanes_load(factors + last) : lanes_all(1);
-        Lanes d = score_gradient(&dropped, lanes_load(row + last), lanes_load(slope + last), f,
-                                 moments[r], mean_slopes[r], shape.scale);
-        lanes_store(row + last, lanes_first(dropped, keys - last, lanes_all(0)));
-        lanes_store(slope + last, lanes_first(d, keys - last, lanes_all(0)));
-        zero_from(row, last + LANES, shape.end);
-        zero_from(slope, last + LANES, shape.end);
+}
+
+KERNEL static void softmax_rows_backward(Rows scores, Rows slopes,
+                                         const SoftmaxMoments *restrict moments,
+                                         const float *restrict mean_slopes,
+                                         const RowShape *restrict shape, int rows)
+{
+    for (int r = 0; r < rows; r++) {
+        float *row = scores.data + r * scores.stride, *slope = slopes.data + r * slopes.stride;
+        int keys = shape->keys + r * shape->keys_per_row;
+        if (shape->factors)
+            softmax_row_backward(row, slope, moments[r], mean_slopes[r],
+                                 shape->factors + r * shape->factors_stride, true, shape->scale,
+                                 keys);
+        else
+            softmax_row_backward(row, slope, moments[r], mean_slopes[r], NULL, false, shape->scale,
+                                 keys);
+        for (int j = (keys + LANES - 1) / LANES * LANES; j < shape->end; j++) row[j] = slope[j] = 0;
     }
 }
 
 /// out (rows, cols) = or += in * moments[r].inverse_sum (NULL: 1).
-KERNEL static void put_rows(float *out, int64_t out_stride, Rows in, const SoftmaxMoments *moments,
-                            bool first, int64_t rows, int64_t cols)
+KERNEL static void put_rows(float *restrict out, int64_t out_stride, Rows in,
+                            const SoftmaxMoments *restrict moments, bool first, int64_t rows,
+                            int64_t cols)
 {
     for (int64_t r = 0; r < rows; r++) {
-        float factor = moments ? moments[r].inverse_sum : 1, *to = out + r * out_stride;
-        const float *from = in.data + r * in.stride;
-        int64_t c = 0;
-        for (; c + LANES <= cols; c += LANES) {
-            Lanes v = lanes_load(from + c) * factor;
-            lanes_store(to + c, first ? v : v + lanes_load(to + c));
-        }
-        for (; c < cols; c++) to[c] = from[c] * factor + (first ? 0 : to[c]);
+        const float factor = moments ? moments[r].inverse_sum : 1;
+        float *restrict to = out + r * out_stride;
+        const float *restrict from = in.data + r * in.stride;
+        if (first)
+            for (int64_t c = 0; c < cols; c++) to[c] = from[c] * factor;
+        else
+            for (int64_t c = 0; c < cols; c++) to[c] += from[c] * factor;
     }
 }
 
-KERNEL static void row_products(float *out, Rows a, const float *b, int64_t b_stride, int64_t rows,
-                                int64_t cols)
+KERNEL static void row_products(float *restrict out, Rows a, const float *restrict b,
+                                int64_t b_stride, int64_t rows, int64_t cols)
 {
     for (int64_t r = 0; r < rows; r++) {
-        const float *x = a.data + r * a.stride, *y = b + r * b_stride;
-        Lanes sum = { 0 };
+        const float *restrict x = a.data + r * a.stride, *restrict y = b + r * b_stride;
+        float sum[LANES] = { 0 };
         int64_t c = 0;
-        for (; c + LANES <= cols; c += LANES) sum += lanes_load(x + c) * lanes_load(y + c);
-        float rest = 0;
-        for (; c < cols; c++) rest += x[c] * y[c];
-        out[r] = lanes_sum(sum) + rest;
+        for (; c + LANES <= cols; c += LANES) LANE_LOOP(l, LANES) sum[l] += x[c + l] * y[c + l];
+        for (int l = 0; c + l < cols; l++) sum[l] += x[c + l] * y[c + l];
+        out[r] = lanes_sum(sum);
     }
 }
 
@@ -320,9 +313,9 @@ static RowShape row_shape(const Attention *op, const Task *task, int64_t start, 
                           float *factors)
 {
     int64_t s = task->length;
-    RowShape shape = { .keys = op->causal ? start + 1 : s,
+    RowShape shape = { .keys = (int)(op->causal ? start + 1 : s),
                        .keys_per_row = op->causal,
-                       .end = op->causal ? start + rows : s,
+                       .end = (int)(op->causal ? start + rows : s),
                        .scale = op->scale,
                        .factors_stride = s };
     if (op->mask.cut)
@@ -343,9 +336,9 @@ static void forward_task(const Attention *op, Task task, Scratch scratch)
         int64_t rows = s - start < QUERIES ? s - start : QUERIES;
         RowShape shape = row_shape(op, &task, start, rows, scratch.next);
         Rows block = { q.data + start * q.stride, q.stride };
-        product_plain(scores, block, keys, rows, padded(shape.end), width);
-        softmax_rows(scores, moments, &shape, rows);
-        product_plain(out, scores, v, rows, wide, shape.end);
+        product_plain(scores, block, keys, rows, padded(shape.end), width, op->vector_bytes);
+        softmax_rows(scores, moments, &shape, (int)rows);
+        product_plain(out, scores, v, rows, wide, shape.end, op->vector_bytes);
         put_rows(op->y->value + (task.first + start) * task.model + task.head * width, task.model,
                  out, moments, true, rows, width);
         for (int64_t r = 0; r < rows; r++)
@@ -378,13 +371,14 @@ static void backward_task(const Attention *op, Task task, Scratch scratch, const
         for (int64_t r = 0; r < rows; r++)
             moments[r] = op->moments[(task.first + start + r) * op->heads + task.head];
         row_products(mean_slopes, dout, op->y->value + place + start * model, model, rows, width);
-        product_plain(scores, queries, keys, rows, padded(shape.end), width);
-        product_plain(slopes, dout, values, rows, padded(shape.end), width);
-        softmax_rows_backward(scores, slopes, moments, mean_slopes, &shape, rows);
-        product_plain(dq, slopes, k, rows, wide, shape.end);
+        product_plain(scores, queries, keys, rows, padded(shape.end), width, op->vector_bytes);
+        product_plain(slopes, dout, values, rows, padded(shape.end), width, op->vector_bytes);
+        softmax_rows_backward(scores, slopes, moments, mean_slopes, &shape, (int)rows);
+        product_plain(dq, slopes, k, rows, wide, shape.end, op->vector_bytes);
         put_rows(to + start * task.stride, task.stride, dq, NULL, first, rows, width);
-        product_transposed(dv, scores, dout, shape.end, wide, rows, start < last);
-        product_transposed(dk, slopes, queries, shape.end, wide, rows, start < last);
+        product_transposed(dv, scores, dout, shape.end, wide, rows, start < last, op->vector_bytes);
+        product_transposed(dk, slopes, queries, shape.end, wide, rows, start < last,
+                           op->vector_bytes);
     }
     put_rows(to + model, task.stride, dk, NULL, first, s, width);
     put_rows(to + 2 * model, task.stride, dv, NULL, first, s, width);
@@ -414,6 +408,16 @@ static void attention_backward(Tape *tape, void *context)
     tape_scratch_end(tape, mark);
 }
 
+static double product_flops(const Attention *op, const Packing *packing)
+{
+    double squares = 0;
+    for (int64_t i = 0; i < packing->sequences; i++) {
+        double s = packing->cu_seqlens[i + 1] - packing->cu_seqlens[i];
+        squares += s * s;
+    }
+    return (op->causal ? 2 : 4) * squares * (double)op->y->cols;
+}
+
 Var *attention(Tape *tape, Var *qkv, int64_t heads, bool causal, double dropout)
 {
     const Packing *packing = tape_packing(tape);
@@ -429,7 +433,8 @@ Var *attention(Tape *tape, Var *qkv, int64_t heads, bool causal, double dropout)
                        .width = width,
                        .causal = causal,
                        .mask = mask_next(tape, dropout),
-                       .scale = (float)(1 / sqrt((double)width)) };
+                       .scale = (float)(1 / sqrt((double)width)),
+                       .vector_bytes = kernel_vector_bytes() };
     op->moments = tape_take(tape, (size_t)(qkv->rows * heads) * sizeof *op->moments);
     size_t mark = tape_scratch_begin(tape);
     float *scratch = take_scratch(tape, op, &each);
@@ -438,6 +443,9 @@ Var *attention(Tape *tape, Var *qkv, int64_t heads, bool causal, double dropout)
         forward_task(op, task_of(op, packing, i),
                      (Scratch){ scratch + omp_get_thread_num() * each });
     tape_scratch_end(tape, mark);
-    if (tape_records(tape, y)) tape_record(tape, y, attention_backward, op);
+    if (tape_records(tape, y)) {
+        tape_work(tape, product_flops(op, packing), 0);
+        tape_record(tape, y, attention_backward, op);
+    }
     return y;
 }

@@ -75,38 +75,34 @@ static Groups group_tokens(Tape *tape, const Embedding *op, RowOf row_of)
     return groups;
 }
 
-/// The sum over tokens of dy[token][i ...]: blocks of 64 in order, then pairwise, merged as the
-/// carries of a binary counter.
-KERNEL_INLINE Lanes gather_lanes(const float *dy, const int32_t *tokens, int64_t count,
-                                 int64_t cols, int64_t i, int64_t n)
+/// Sums of n <= 16 columns over tokens: blocks of 64 in order, then pairwise, merged as the carries
+/// of a binary counter.
+KERNEL_INLINE void gather_columns(float *restrict out, const float *restrict dy,
+                                  const int32_t *restrict tokens, int64_t count, int64_t cols,
+                                  bool first, int n)
 {
-    Lanes level[48];
+    float level[40][LANES];
     int depth = 0;
     for (int64_t b = 0; b * COLUMN_BLOCK < count; b++) {
         int64_t end = (b + 1) * COLUMN_BLOCK < count ? (b + 1) * COLUMN_BLOCK : count;
-        Lanes sum = { 0 };
+        float sum[LANES] = { 0 };
         for (int64_t k = b * COLUMN_BLOCK; k < end; k++)
-            sum += lanes_load_part(dy + tokens[k] * cols + i, n);
-        for (int64_t index = b; index & 1; index >>= 1) sum = level[--depth] + sum;
-        level[depth++] = sum;
+            LANE_LOOP(l, n) sum[l] += dy[tokens[k] * cols + l];
+        for (int64_t index = b; index & 1; index >>= 1, depth--)
+            LANE_LOOP(l, n) sum[l] = level[depth - 1][l] + sum[l];
+        memcpy(level[depth++], sum, sizeof sum);
     }
-    Lanes total = level[--depth];
-    while (depth) total = level[--depth] + total;
-    return total;
+    for (; depth > 1; depth--) LANE_LOOP(l, n) level[depth - 2][l] += level[depth - 1][l];
+    LANE_LOOP(l, n) out[l] = level[0][l] + (first ? 0 : out[l]);
 }
 
-KERNEL static void gather_sum(float *out, const float *dy, const int32_t *tokens, int64_t count,
-                              int64_t cols, bool first)
+KERNEL static void gather_sum(float *restrict out, const float *restrict dy, const int32_t *tokens,
+                              int64_t count, int64_t cols, bool first)
 {
     int64_t i = 0;
-    for (; i + LANES <= cols; i += LANES) {
-        Lanes sum = gather_lanes(dy, tokens, count, cols, i, LANES);
-        lanes_store(out + i, first ? sum : sum + lanes_load(out + i));
-    }
-    if (i == cols) return;
-    Lanes sum = gather_lanes(dy, tokens, count, cols, i, cols - i);
-    if (!first) sum += lanes_load_part(out + i, cols - i);
-    lanes_store_part(out + i, sum, cols - i);
+    for (; i + LANES <= cols; i += LANES)
+        gather_columns(out + i, dy + i, tokens, count, cols, first, LANES);
+    if (i < cols) gather_columns(out + i, dy + i, tokens, count, cols, first, (int)(cols - i));
 }
 
 /// Makes room in `touched` for rows that it lacks, filled with 0. From the end, so in place.

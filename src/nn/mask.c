@@ -5,8 +5,6 @@
 
 #include <math.h>
 
-typedef uint64_t LanesWide __attribute__((vector_size(4 * LANES)));
-
 Mask mask_next(Tape *tape, double p)
 {
     const Pass *pass = tape_pass(tape);
@@ -23,78 +21,49 @@ Mask mask_next(Tape *tape, double p)
     return mask;
 }
 
-/// The low words of m * a; the high words in *high.
-KERNEL_INLINE LanesBits multiply(LanesBits *high, LanesBits a, uint32_t m)
+/// `count` calls of philox, as base/rng.c has it, with consecutive first counter words.
+KERNEL static void draw(uint32_t *restrict draws, const Mask *restrict mask, uint32_t sample,
+                        uint32_t first_call, int64_t count)
 {
-    const uint64_t low_half = 0xffffffffu;
-    LanesWide even = ((LanesWide)a & low_half) * m, odd = ((LanesWide)a >> 32) * m;
-    *high = (LanesBits)((even >> 32) | (odd & ~low_half));
-    return a * m;
-}
-
-/// a0 b0 a1 b1 ... of 16 and 16: the first and the second half.
-KERNEL_INLINE void interleave(LanesBits *first, LanesBits *second, LanesBits a, LanesBits b)
-{
-    const LanesBits low = { 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23 };
-    *first = __builtin_shuffle(a, b, low);
-    *second = __builtin_shuffle(a, b, low + 8);
-}
-
-/// 16 calls of philox with consecutive first counter words, as base/rng.c has it.
-KERNEL_INLINE void philox_lanes(uint32_t *out, LanesBits c0, LanesBits c1, LanesBits c2,
-                                LanesBits c3, uint32_t k0, uint32_t k1)
-{
-    for (int round = 0; round < 10; round++) {
-        LanesBits high0, high1;
-        LanesBits low0 = multiply(&high0, c0, 0xD2511F53u);
-        LanesBits low1 = multiply(&high1, c2, 0xCD9E8D57u);
-        c0 = high1 ^ c1 ^ k0;
-        c1 = low1;
-        c2 = high0 ^ c3 ^ k1;
-        c3 = low0;
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
+    const uint32_t step = mask->step, purpose = mask->purpose;
+    const uint32_t key0 = mask->key[0], key1 = mask->key[1];
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t c0 = first_call + (uint32_t)i, c1 = sample, c2 = step, c3 = purpose;
+#pragma GCC unroll 10
+        for (uint32_t round = 0; round < 10; round++) {
+            uint64_t p0 = (uint64_t)0xD2511F53u * c0, p1 = (uint64_t)0xCD9E8D57u * c2;
+            c0 = (uint32_t)(p1 >> 32) ^ c1 ^ (key0 + round * 0x9E3779B9u);
+            c1 = (uint32_t)p1;
+            c2 = (uint32_t)(p0 >> 32) ^ c3 ^ (key1 + round * 0xBB67AE85u);
+            c3 = (uint32_t)p0;
+        }
+        draws[4 * i] = c0;
+        draws[4 * i + 1] = c1;
+        draws[4 * i + 2] = c2;
+        draws[4 * i + 3] = c3;
     }
-    LanesBits even[2], odd[2], calls[4];
-    interleave(&even[0], &even[1], c0, c2);
-    interleave(&odd[0], &odd[1], c1, c3);
-    interleave(&calls[0], &calls[1], even[0], odd[0]);
-    interleave(&calls[2], &calls[3], even[1], odd[1]);
-    memcpy(out, calls, sizeof calls);
 }
 
-/// The draws of elements 8 * first_call ..., 128 a block, in order.
-KERNEL static void draw_blocks(uint32_t *draws, const Mask *mask, uint32_t sample,
-                               uint32_t first_call, int64_t blocks)
+/// Two factors of each word.
+KERNEL static void keep_or_drop(float *restrict factors, const uint32_t *restrict draws,
+                                uint32_t cut, float scale, int64_t words)
 {
-    const LanesBits zero = { 0 };
-    const LanesBits lane = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
-    for (int64_t b = 0; b < blocks; b++)
-        philox_lanes(draws + b * 4 * LANES, lane + (first_call + (uint32_t)b * LANES),
-                     zero + sample, zero + mask->step, zero + mask->purpose, mask->key[0],
-                     mask->key[1]);
-}
-
-KERNEL static void keep_or_drop(float *restrict factors, const uint16_t *restrict draws,
-                                uint32_t cut, float scale, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++) factors[i] = draws[i] < cut ? 0 : scale;
+    for (int64_t i = 0; i < words; i++) {
+        factors[2 * i] = (draws[i] & 0xffff) < cut ? 0 : scale;
+        factors[2 * i + 1] = draws[i] >> 16 < cut ? 0 : scale;
+    }
 }
 
 float *mask_factors(float *factors, const Mask *mask, int64_t sample, int64_t first, int64_t count)
 {
-    enum { AT_ONCE = 16 };
-    union {
-        uint32_t words[AT_ONCE * MASK_BLOCK / 2];
-        uint16_t halves[AT_ONCE * MASK_BLOCK];
-    } draws;
+    enum { AT_ONCE = 16, CALLS = MASK_BLOCK / 8 };
+    uint32_t draws[AT_ONCE * MASK_BLOCK / 2];
     int64_t skipped = first % 8, blocks = (skipped + count + MASK_BLOCK - 1) / MASK_BLOCK;
-    CHECK(first / 8 + blocks * LANES < UINT32_MAX, "a sequence is too large for its mask");
+    CHECK(first / 8 + blocks * CALLS < UINT32_MAX, "a sequence is too large for its mask");
     for (int64_t b = 0; b < blocks; b += AT_ONCE) {
         int64_t now = blocks - b < AT_ONCE ? blocks - b : AT_ONCE;
-        draw_blocks(draws.words, mask, (uint32_t)sample, (uint32_t)(first / 8 + b * LANES), now);
-        keep_or_drop(factors + b * MASK_BLOCK, draws.halves, mask->cut, mask->scale,
-                     now * MASK_BLOCK);
+        draw(draws, mask, (uint32_t)sample, (uint32_t)(first / 8 + b * CALLS), now * CALLS);
+        keep_or_drop(factors + b * MASK_BLOCK, draws, mask->cut, mask->scale, now * MASK_BLOCK / 2);
     }
     return factors + skipped;
 }

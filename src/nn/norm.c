@@ -28,42 +28,45 @@ typedef struct {
     const float *gain, *bias;
 } NormRow;
 
-KERNEL_INLINE Lanes input_lanes(const NormRow *row, int64_t i, int64_t n)
+/// s = residual + dropout(x).
+KERNEL_INLINE void row_sum(float *restrict s, const NormRow *row, int64_t cols)
 {
-    Lanes s = lanes_load_part(row->x + i, n);
-    if (row->factors) s *= lanes_load_part(row->factors + i, n);
-    if (row->residual) s += lanes_load_part(row->residual + i, n);
-    return s;
+    const float *restrict x = row->x, *restrict factors = row->factors;
+    const float *restrict residual = row->residual;
+    for (int64_t i = 0; i < cols; i++) {
+        float v = x[i];
+        if (factors) v *= factors[i];
+        if (residual) v += residual[i];
+        s[i] = v;
+    }
 }
 
-KERNEL_INLINE Lanes squared_deviation(const float *s, float mean, int64_t n)
+/// The mean of (s - shift)^power, power 1 or 2, over the row.
+KERNEL_INLINE float mean_power(const float *restrict s, float shift, int power, int64_t cols)
 {
-    Lanes d = lanes_first(lanes_load_part(s, n) - mean, n, lanes_all(0));
-    return d * d;
+    float sums[LANES] = { 0 };
+    int64_t i = 0;
+    for (; i + LANES <= cols; i += LANES) LANE_LOOP(l, LANES)
+        {
+            float d = s[i + l] - shift;
+            sums[l] += power == 2 ? d * d : d;
+        }
+    for (int l = 0; i + l < cols; l++) {
+        float d = s[i + l] - shift;
+        sums[l] += power == 2 ? d * d : d;
+    }
+    return lanes_sum(sums) / (float)cols;
 }
 
 /// y holds the sum of residual and x until the last pass; a row stays in the first-level cache.
-KERNEL static void norm_row(float *restrict y, Moments *moments, const NormRow *input,
-                            float epsilon, int64_t cols)
+KERNEL static void norm_row(float *restrict y, Moments *restrict moments,
+                            const NormRow *restrict row, float epsilon, int64_t cols)
 {
-    const NormRow row = *input;
-    const int64_t full = cols / LANES * LANES, rest = cols - full;
-    Lanes total = { 0 }, squares = { 0 };
-    for (int64_t i = 0; i < full; i += LANES) {
-        Lanes s = input_lanes(&row, i, LANES);
-        lanes_store(y + i, s);
-        total += s;
-    }
-    if (rest) {
-        Lanes s = input_lanes(&row, full, rest);
-        lanes_store_part(y + full, s, rest);
-        total += s;
-    }
-    float mean = lanes_sum(total) / (float)cols;
-    for (int64_t i = 0; i < full; i += LANES) squares += squared_deviation(y + i, mean, LANES);
-    if (rest) squares += squared_deviation(y + full, mean, rest);
-    float scale = 1 / sqrtf(lanes_sum(squares) / (float)cols + epsilon);
-    for (int64_t i = 0; i < cols; i++) y[i] = (y[i] - mean) * scale * row.gain[i] + row.bias[i];
+    const float *restrict gain = row->gain, *restrict bias = row->bias;
+    row_sum(y, row, cols);
+    float mean = mean_power(y, 0, 1, cols);
+    float scale = 1 / sqrtf(mean_power(y, mean, 2, cols) + epsilon);
+    for (int64_t i = 0; i < cols; i++) y[i] = (y[i] - mean) * scale * gain[i] + bias[i];
     *moments = (Moments){ mean, scale };
 }
 
@@ -72,62 +75,52 @@ typedef struct {
     float *residual, *x;
     bool residual_first, x_first;
     float *gain, *bias; ///< sums of the block
-    float *normalised;  ///< scratch (cols)
+    float *row;         ///< scratch (cols): the normalised row, then the gradient of the sum
 } NormGradients;
 
-typedef struct {
-    Lanes slope, slope_times_input; ///< sums of g and g * normalised, g = dy * gain
-} NormSums;
-
-KERNEL_INLINE void backward_sums(NormSums *sums, const NormGradients *to, const NormRow *row,
-                                 const float *dy, Moments moments, int64_t i, int64_t n)
+/// out = or += ds * factors (NULL: 1).
+KERNEL_INLINE void put(float *restrict out, const float *restrict ds, const float *restrict factors,
+                       bool first, int64_t cols)
 {
-    Lanes d = lanes_load_part(dy + i, n), g = d * lanes_load_part(row->gain + i, n);
-    Lanes normalised = (input_lanes(row, i, n) - moments.mean) * moments.inverse_deviation;
-    lanes_store_part(to->normalised + i, normalised, n);
-    sums->slope += g;
-    sums->slope_times_input += g * normalised;
-    if (to->gain)
-        lanes_store_part(to->gain + i, lanes_load_part(to->gain + i, n) + d * normalised, n);
-    if (to->bias) lanes_store_part(to->bias + i, lanes_load_part(to->bias + i, n) + d, n);
+    for (int64_t i = 0; i < cols; i++) {
+        float d = ds[i];
+        if (factors) d *= factors[i];
+        out[i] = first ? d : out[i] + d;
+    }
 }
 
-KERNEL_INLINE void put(float *to, Lanes d, bool first, int64_t n)
+KERNEL static void norm_row_backward(const NormGradients *restrict to, const NormRow *restrict row,
+                                     const float *restrict dy, const Moments *restrict moments,
+                                     int64_t cols)
 {
-    lanes_store_part(to, first ? d : d + lanes_load_part(to, n), n);
-}
-
-KERNEL_INLINE void backward_inputs(const NormGradients *to, const NormRow *row, const float *dy,
-                                   float scale, float mean_slope, float mean_product, int64_t i,
-                                   int64_t n)
-{
-    Lanes g = lanes_load_part(dy + i, n) * lanes_load_part(row->gain + i, n);
-    Lanes ds = scale * (g - mean_slope - lanes_load_part(to->normalised + i, n) * mean_product);
-    if (to->residual) put(to->residual + i, ds, to->residual_first, n);
-    if (!to->x) return;
-    if (row->factors) ds *= lanes_load_part(row->factors + i, n);
-    put(to->x + i, ds, to->x_first, n);
-}
-
-KERNEL static void norm_row_backward(const NormGradients *gradients, const NormRow *input,
-                                     const float *dy, const Moments *at, int64_t cols)
-{
-    const NormGradients to = *gradients;
-    const NormRow row = *input;
-    const Moments moments = *at;
-    const int64_t full = cols / LANES * LANES, rest = cols - full;
-    NormSums sums = { { 0 }, { 0 } };
-    for (int64_t i = 0; i < full; i += LANES)
-        backward_sums(&sums, &to, &row, dy, moments, i, LANES);
-    if (rest) backward_sums(&sums, &to, &row, dy, moments, full, rest);
-    float mean_slope = lanes_sum(sums.slope) / (float)cols;
-    float mean_product = lanes_sum(sums.slope_times_input) / (float)cols;
-    for (int64_t i = 0; i < full; i += LANES)
-        backward_inputs(&to, &row, dy, moments.inverse_deviation, mean_slope, mean_product, i,
-                        LANES);
-    if (rest)
-        backward_inputs(&to, &row, dy, moments.inverse_deviation, mean_slope, mean_product, full,
-                        rest);
+    const float *restrict gain = row->gain;
+    float *restrict s = to->row, *restrict dgain = to->gain, *restrict dbias = to->bias;
+    const float mean = moments->mean, scale = moments->inverse_deviation;
+    float slopes[LANES] = { 0 }, products[LANES] = { 0 };
+    int64_t i = 0;
+    row_sum(s, row, cols);
+    for (int64_t k = 0; k < cols; k++) s[k] = (s[k] - mean) * scale;
+    for (; i + LANES <= cols; i += LANES) LANE_LOOP(l, LANES)
+        {
+            float g = dy[i + l] * gain[i + l];
+            slopes[l] += g;
+            products[l] += g * s[i + l];
+        }
+    for (int l = 0; i + l < cols; l++) {
+        float g = dy[i + l] * gain[i + l];
+        slopes[l] += g;
+        products[l] += g * s[i + l];
+    }
+    float mean_slope = lanes_sum(slopes) / (float)cols;
+    float mean_product = lanes_sum(products) / (float)cols;
+    if (dgain)
+        for (int64_t k = 0; k < cols; k++) dgain[k] += dy[k] * s[k];
+    if (dbias)
+        for (int64_t k = 0; k < cols; k++) dbias[k] += dy[k];
+    for (int64_t k = 0; k < cols; k++)
+        s[k] = scale * (dy[k] * gain[k] - mean_slope - s[k] * mean_product);
+    if (to->residual) put(to->residual, s, NULL, to->residual_first, cols);
+    if (to->x) put(to->x, s, row->factors, to->x_first, cols);
 }
 
 /// Points `row` at row r; makes its mask in `factors`.
@@ -186,7 +179,7 @@ static void backward_block(const Norm *op, const NormBackward *pass, const Packi
                          .x_first = pass->x_first,
                          .gain = pass->sums.gain ? pass->sums.gain + block * cols : NULL,
                          .bias = pass->sums.bias ? pass->sums.bias + block * cols : NULL,
-                         .normalised = scratch + scratch_floats(op) / 2 + MASK_BLOCK };
+                         .row = scratch + scratch_floats(op) / 2 + MASK_BLOCK };
     RowPlace at = { 0 };
     if (op->mask.cut && start < end) at = row_place(packing, rows, start);
     if (to.gain) memset(to.gain, 0, bytes);
@@ -253,6 +246,9 @@ Var *layer_norm(Tape *tape, Var *residual, Var *x, Weight *gain, Weight *bias, d
     for (int64_t start = 0; start < rows; start += COLUMN_BLOCK)
         forward_block(op, tape_packing(tape), scratch + omp_get_thread_num() * each, start);
     tape_scratch_end(tape, mark);
-    if (tape_records(tape, y)) tape_record(tape, y, layer_norm_backward, op);
+    if (tape_records(tape, y)) {
+        tape_work(tape, 0, (residual ? 3 : 2) * (double)(rows * cols) * sizeof(float));
+        tape_record(tape, y, layer_norm_backward, op);
+    }
     return y;
 }

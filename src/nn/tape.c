@@ -8,6 +8,8 @@ typedef struct Record {
     Var *output;
     Backward backward;
     void *context;
+    const char *name; ///< of the operator
+    double flops, bytes;
 } Record;
 
 typedef struct Unused {
@@ -29,6 +31,8 @@ struct Tape {
     SizeClass *classes;
     uint32_t sites;
     int scratch_depth;
+    Profile *profile;
+    double flops, bytes; ///< of the operator that records next
 };
 
 Tape *tape_new(size_t arena_bytes)
@@ -107,12 +111,25 @@ bool tape_records(const Tape *tape, const Var *result)
     return tape->pass.training && result->needs_gradient;
 }
 
-void tape_record(Tape *tape, Var *output, Backward backward, void *context)
+void tape_work(Tape *tape, double flops, double bytes)
+{
+    tape->flops = flops;
+    tape->bytes = bytes;
+}
+
+void tape_set_profile(Tape *tape, Profile *profile)
+{
+    tape->profile = profile;
+}
+
+void tape_record_as(Tape *tape, const char *name, Var *output, Backward backward, void *context)
 {
     check_no_scratch(tape);
     Record *record = tape_take(tape, sizeof *record);
-    *record = (Record){ tape->last, output, backward, context };
+    *record = (Record){ tape->last, output, backward, context, name, tape->flops, tape->bytes };
     tape->last = record;
+    tape->flops = tape->bytes = 0;
+    profile_lap(tape->profile, name, "forward", record->flops, record->bytes);
 }
 
 uint32_t tape_site(Tape *tape)
@@ -181,6 +198,7 @@ void tape_backward(Tape *tape)
         if (!record->output->gradient) continue; // nothing that counts was made of this value
         record->backward(tape, record->context);
         release_gradient(tape, record->output);
+        profile_lap(tape->profile, record->name, "backward", 2 * record->flops, 2 * record->bytes);
     }
     tape->last = NULL;
 }

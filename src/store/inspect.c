@@ -64,7 +64,7 @@ static void print_values(Text *out, const TensorFile *file)
         else if (value->kind == VALUE_INT)
             text_printf(out, "%" PRId64, value->integer);
         else
-            text_printf(out, "%.17g", value->real);
+            text_real(out, value->real);
         text_append(out, "\n");
     }
 }

@@ -158,16 +158,86 @@ void json_quote(Text *out, const char *text, size_t bytes)
     text_append(out, "\"");
 }
 
-static int append_piece(const char *piece, size_t bytes, void *out)
+/// A whole number keeps a fraction, so that it is read back as a real.
+static void print_real(Text *out, double value)
 {
-    text_append_bytes(out, piece, bytes);
-    return 0;
+    size_t start = out->length_bytes;
+    text_real(out, value);
+    if (!strpbrk(out->data + start, ".e")) text_append(out, ".0");
 }
 
+static void start_line(Text *out, int indent, int depth)
+{
+    if (indent) text_printf(out, "\n%*s", indent * depth, "");
+}
+
+static void start_item(Text *out, bool first, int indent, int depth)
+{
+    if (!first) text_append(out, indent ? "," : ", ");
+    start_line(out, indent, depth);
+}
+
+static void print_value(Text *out, const Json *value, int indent, int depth);
+
+static void print_object(Text *out, const Json *object, int indent, int depth)
+{
+    void *iterator = NULL;
+    const char *key;
+    Json *member;
+    text_append(out, "{");
+    for (bool first = true; json_next(object, &iterator, &key, &member); first = false) {
+        start_item(out, first, indent, depth + 1);
+        json_quote(out, key, strlen(key));
+        text_append(out, ": ");
+        print_value(out, member, indent, depth + 1);
+    }
+    if (json_size(object)) start_line(out, indent, depth);
+    text_append(out, "}");
+}
+
+static void print_array(Text *out, const Json *array, int indent, int depth)
+{
+    text_append(out, "[");
+    for (int64_t i = 0; i < json_size(array); i++) {
+        start_item(out, i == 0, indent, depth + 1);
+        print_value(out, json_at(array, i), indent, depth + 1);
+    }
+    if (json_size(array)) start_line(out, indent, depth);
+    text_append(out, "]");
+}
+
+static void print_value(Text *out, const Json *value, int indent, int depth)
+{
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        print_object(out, value, indent, depth);
+        break;
+    case JSON_ARRAY:
+        print_array(out, value, indent, depth);
+        break;
+    case JSON_STRING:
+        json_quote(out, json_string_value(value), json_string_length(value));
+        break;
+    case JSON_INTEGER:
+        text_printf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        break;
+    case JSON_REAL:
+        print_real(out, json_real_value(value));
+        break;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        text_append(out, json_is_true(value) ? "true" : "false");
+        break;
+    case JSON_NULL:
+        text_append(out, "null");
+        break;
+    }
+}
+
+// jansson's own printer gives 0.1 as 0.10000000000000001, or drops digits
 void json_print(Text *out, const Json *value, int indent)
 {
-    size_t flags = JSON_ENCODE_ANY | (indent ? JSON_INDENT((size_t)indent) : 0);
-    json_dump_callback(value, append_piece, out, flags);
+    print_value(out, value, indent, 0);
 }
 
 Json *json_new_object(void)

@@ -8,6 +8,7 @@
 #include "comm/agree.h"
 #include "store/h5.h"
 #include "store/integrity.h"
+#include "store/provenance.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -91,7 +92,11 @@ static Status add_values(H5File *file, const char *schema, const Value *values, 
                           { .name = "creator", .text = "temper" },
                           { .name = "created_utc", .text = now },
                           { .name = "byte_order", .text = "LE" } };
+    Value provenance[PROVENANCE_VALUES];
+    ProvenanceTexts texts;
+    int provenance_count = provenance_values(provenance, &texts);
     for (size_t i = 0; i < sizeof own / sizeof *own; i++) TRY(h5_add_value(file, &own[i]));
+    for (int i = 0; i < provenance_count; i++) TRY(h5_add_value(file, &provenance[i]));
     for (int i = 0; i < value_count; i++)
         if (!is_long(&values[i])) TRY(h5_add_value(file, &values[i]));
 done:

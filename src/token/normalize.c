@@ -6,10 +6,12 @@
 #include <string.h>
 
 /// An entry of the table: a kind, and for REPLACE the offset in the pool above it.
-enum { KEEP, SPACED, DROP, RUN, REPLACE, KIND_BITS = 3 };
+enum { KEEP, SPACED, DROP, HANGUL, RUN, REPLACE, KIND_BITS = 3 };
 
 /// A text grows at most by this factor (checked for every entry when the table is made).
 enum { GROWTH = 3 };
+
+enum { HANGUL_FIRST = 0xAC00, HANGUL_LAST = 0xD7A3 };
 
 void normalized_release(Normalized *text)
 {
@@ -53,6 +55,17 @@ static void reserve_marks(Normalized *out, size_t count)
     out->mark_capacity = 2 * count;
     out->marks = mem_resize(out->marks, out->mark_capacity, sizeof *out->marks);
     out->sorted = mem_resize(out->sorted, out->mark_capacity, sizeof *out->sorted);
+}
+
+/// A syllable into its two or three jamo (Unicode 15, 3.12), which have neither marks nor case.
+static void put_hangul(Normalized *out, uint32_t code, int32_t start)
+{
+    uint32_t index = code - HANGUL_FIRST, tail = index % 28;
+    uint32_t jamo[] = { 0x1100 + index / (21 * 28), 0x1161 + index / 28 % 21, 0x11A7 + tail };
+    for (int i = 0; i < (tail ? 3 : 2); i++) {
+        unsigned char bytes[4];
+        put_bytes(out, bytes, (size_t)utf8_encode(bytes, jamo[i]), start);
+    }
 }
 
 /// Reads the marks from `at` up to the next code point of class 0 (or `end`, returned).
@@ -136,6 +149,9 @@ static size_t put_rare(const Normalizer *normalizer, Normalized *out, size_t at,
         put_bytes(out, s, kept, (int32_t)at);
         put_bytes(out, " ", 1, (int32_t)at);
         break;
+    case HANGUL:
+        put_hangul(out, code, (int32_t)at);
+        break;
     case REPLACE:
         put_bytes(out, replaced + 1, (size_t)*replaced, (int32_t)at);
         break;
@@ -167,57 +183,60 @@ void normalizer_run(const Normalizer *normalizer, Normalized *text, size_t first
     }
 }
 
-/// The text a code point becomes; the kind of its entry.
-static uint32_t map_code(const CodeSteps *steps, Text *out, uint32_t code)
+/// The text that a code point becomes, as it lies in the pool.
+typedef struct {
+    unsigned char length, bytes[2 + UNICODE_DECOMPOSED_MAX * 2 * 4];
+} Mapped;
+
+static void append_code(Mapped *out, uint32_t code)
 {
-    uint32_t parts[UNICODE_DECOMPOSED_MAX];
+    out->length = (unsigned char)(out->length + utf8_encode(out->bytes + out->length, code));
+}
+
+/// Returns the kind of its entry.
+static uint32_t map_code(const CodeSteps *steps, Mapped *out, uint32_t code)
+{
+    uint32_t parts[UNICODE_DECOMPOSED_MAX] = { code };
+    int count = 1;
     bool spaced = steps->chinese && code_set_has(&unicode_chinese, code);
     if (steps->clean && code_set_has(&unicode_dropped, code)) return DROP;
-    if (steps->clean && code_set_has(&unicode_spaces, code)) code = ' ';
-    int count = 1;
-    parts[0] = code;
-    if (steps->strip) count = unicode_decompose(parts, code);
-    text_append(out, spaced ? " " : "");
+    if (steps->clean && code_set_has(&unicode_spaces, code)) parts[0] = ' ';
+    if (steps->strip) count = unicode_decompose(parts, parts[0]);
+    if (spaced) append_code(out, ' ');
     for (int i = 0; i < count; i++) {
         uint32_t codes[2] = { parts[i] };
         bool mark = steps->strip && code_set_has(&unicode_marks, parts[i]);
         if (steps->strip && unicode_combining_class(parts[i]) && (!mark || i == 0)) return RUN;
         int lowered = mark ? 0 : steps->lower ? unicode_lower(codes, parts[i]) : 1;
-        for (int j = 0; j < lowered; j++) {
-            unsigned char bytes[4];
-            text_append_bytes(out, bytes, (size_t)utf8_encode(bytes, codes[j]));
-        }
+        for (int j = 0; j < lowered; j++) append_code(out, codes[j]);
     }
-    text_append(out, spaced ? " " : "");
+    if (spaced) append_code(out, ' ');
     return REPLACE;
 }
 
 static void add_code(Normalizer *normalizer, uint32_t code)
 {
-    Text mapped = { 0 };
+    Mapped mapped = { 0 };
     unsigned char plain[4];
-    size_t bytes = (size_t)utf8_encode(plain, code);
     uint32_t entry = map_code(&normalizer->steps, &mapped, code);
-    if (entry == REPLACE) {
-        CHECK(mapped.length_bytes <= GROWTH * bytes, "U+%04X grows too much", code);
-        entry |= (uint32_t)normalizer->pool.length_bytes << KIND_BITS;
-        char length = (char)mapped.length_bytes;
-        text_append_bytes(&normalizer->pool, &length, 1);
-        text_append_bytes(&normalizer->pool, text_chars(&mapped), mapped.length_bytes);
+    CHECK(mapped.length <= GROWTH * utf8_encode(plain, code), "U+%04X grows too much", code);
+    if (code < 0x80) {
+        normalizer->ascii[code] = entry == DROP ? -1 : mapped.bytes[0];
+        return;
     }
-    if (code < 0x80)
-        normalizer->ascii[code] =
-            (int16_t)(entry == DROP ? -1 : (unsigned char)text_chars(&mapped)[0]);
-    else
-        code_table_set(&normalizer->table, code, entry);
-    text_release(&mapped);
+    if (entry == REPLACE) {
+        entry |= (uint32_t)normalizer->pool.length_bytes << KIND_BITS;
+        text_append_bytes(&normalizer->pool, &mapped, 1u + mapped.length);
+    }
+    code_table_set(&normalizer->table, code, entry);
 }
 
 static void add_set(Normalizer *normalizer, const CodeSet *set)
 {
     for (int i = 0; i < set->count; i++)
         for (uint32_t code = set->ranges[i].first; code <= set->ranges[i].last; code++)
-            if (code >= 0x80) add_code(normalizer, code);
+            if (code >= 0x80 && (code < HANGUL_FIRST || code > HANGUL_LAST))
+                add_code(normalizer, code);
 }
 
 static void fill_ranges(Normalizer *normalizer, const CodeSet *set, uint32_t entry)
@@ -233,6 +252,7 @@ static void make_table(Normalizer *normalizer)
     if (steps->chinese) fill_ranges(normalizer, &unicode_chinese, SPACED);
     for (uint32_t code = 0; code < 0x80; code++) add_code(normalizer, code);
     if (steps->clean) add_set(normalizer, &unicode_spaces);
+    if (steps->strip) code_table_set_range(&normalizer->table, HANGUL_FIRST, HANGUL_LAST, HANGUL);
     if (steps->strip) add_set(normalizer, &unicode_decomposing);
     if (steps->strip) add_set(normalizer, &unicode_marks);
     if (steps->strip) add_set(normalizer, &unicode_combining);

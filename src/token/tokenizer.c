@@ -146,6 +146,7 @@ void tokenizer_encode(const Tokenizer *tokenizer, Encoding *out, const char *tex
     int64_t left = max_length > form->specials ? max_length - form->specials : 0;
     size_t room = max_length > 0 ? (size_t)left : SIZE_MAX;
     scratch->pieces.count = 0;
+    pieces_reserve(&scratch->pieces, 1);
     scratch->normalized.ill_formed = 0;
     // Two texts need their whole lengths: which of them is longer decides.
     encode_text(tokenizer, scratch, text, text_bytes, pair ? SIZE_MAX : room);

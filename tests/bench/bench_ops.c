@@ -36,10 +36,9 @@ static float *numbers(int64_t n)
 
 static Weight weight(int64_t rows, int64_t cols)
 {
-    return (Weight){ .rows = rows,
-                     .cols = cols,
-                     .value = numbers(rows * cols),
-                     .gradient = numbers(rows * cols) };
+    return (Weight){
+        .rows = rows, .cols = cols, .value = numbers(rows * cols), .gradient = numbers(rows * cols)
+    };
 }
 
 static void bench_init(Bench *bench)
@@ -177,7 +176,7 @@ static void time_vectors(void)
 {
     enum { N = 1 << 22 };
     float *p = numbers(N), *m = MEM_NEW(float, N), *v = MEM_NEW(float, N), *g = numbers(N);
-    AdamStep step = { 1e-5f, 0.9f, 0.999f, 1e-8f, 0.01f, 0.1, 0.001, 1 };
+    AdamStep step = { 1e-5, 0.9, 0.999, 1e-8, 0.01, 0.1, 0.001, 1 };
     double best_s[3] = { 1e9, 1e9, 1e9 }, sum = 0;
     for (int trial = 0; trial < 10; trial++) {
         double at_s[4];

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Tokens per second of one thread of Hugging Face `tokenizers` (pip install tokenizers==0.23.3):
 bench_tokenizer.py TOKENIZER.json LINES.txt [SECONDS]"""
+
 import os
 import sys
 import time

@@ -1,4 +1,5 @@
 """Runs Temper and its peer in turn on the same rows; see compare_pytorch."""
+
 import argparse
 import csv
 import json
@@ -23,7 +24,9 @@ MINILM, BASE = ROOT / "models" / "minilm-l6", CACHE / "bert-base-shape"
 # of the padded peer's memory.
 CASES = {
     "minilm-sms": dict(model=MINILM, data="sms", max_length=128, bars=(3.0, 1.4, 0.62, 0.5)),
-    "minilm-reviews": dict(model=MINILM, data="reviews", max_length=256, bars=(4.0, 2.0, 0.62, 0.3)),
+    "minilm-reviews": dict(
+        model=MINILM, data="reviews", max_length=256, bars=(4.0, 2.0, 0.62, 0.3)
+    ),
     "base-sms": dict(model=BASE, data="sms", max_length=128, bars=(3.3, 1.6, 0.65, 0.6)),
 }
 DATA = {
@@ -68,7 +71,10 @@ def make_base_model():
     if (BASE / "model.safetensors").exists():
         return
     from transformers import AutoConfig, AutoModelForSequenceClassification
-    shape = dict(num_hidden_layers=12, hidden_size=768, num_attention_heads=12, intermediate_size=3072)
+
+    shape = dict(
+        num_hidden_layers=12, hidden_size=768, num_attention_heads=12, intermediate_size=3072
+    )
     config = AutoConfig.from_pretrained(MINILM, num_labels=2, **shape)
     AutoModelForSequenceClassification.from_config(config).save_pretrained(BASE)
     for name in "tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json":
@@ -113,8 +119,13 @@ def run(command, program, log):
     """(standard output, peak PSS in GiB); the command's messages go to `log`."""
     peak = 0
     with open(log, "w") as messages, open(f"{log}.out", "w+") as output:
-        process = subprocess.Popen([str(part) for part in command], stdout=output, stderr=messages,
-                                   cwd=ROOT, env=environment())
+        process = subprocess.Popen(
+            [str(part) for part in command],
+            stdout=output,
+            stderr=messages,
+            cwd=ROOT,
+            env=environment(),
+        )
         while process.poll() is None:
             peak = max(peak, pss_kib(process.pid, program))
             time.sleep(0.2)
@@ -126,8 +137,11 @@ def run(command, program, log):
 
 def environment():
     """As tests run MPI; one thread a rank."""
-    settings = dict(line.split("=", 1) for line in (ROOT / "cmake" / "mpi.env").read_text().split()
-                    if "yield" not in line)
+    settings = dict(
+        line.split("=", 1)
+        for line in (ROOT / "cmake" / "mpi.env").read_text().split()
+        if "yield" not in line
+    )
     return {**os.environ, **settings, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
@@ -136,17 +150,37 @@ def sgemm_gflops():
     settings = {**os.environ, "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
     if "avx512f" in pathlib.Path("/proc/cpuinfo").read_text():
         settings.setdefault("OPENBLAS_CORETYPE", "SkylakeX")
-    done = subprocess.run([sys.executable, ROOT / "tests" / "bench" / "sgemm.py"], check=True,
-                          env=settings, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, ROOT / "tests" / "bench" / "sgemm.py"],
+        check=True,
+        env=settings,
+        capture_output=True,
+        text=True,
+    )
     return float(done.stdout)
 
 
 def peer(name, rows_sorted):
     case, log = CASES[name], CACHE / f"{name}-peer.log"
     data = DATA[case["data"]]
-    command = [sys.executable, ROOT / "tests" / "bench" / "peer_pytorch.py", "--model", case["model"],
-               "--data", CACHE / data["file"], "--text", data["text"], "--label", data["label"],
-               "--max-length", case["max_length"], "--batch-size", BATCH, "--threads", 2]
+    command = [
+        sys.executable,
+        ROOT / "tests" / "bench" / "peer_pytorch.py",
+        "--model",
+        case["model"],
+        "--data",
+        CACHE / data["file"],
+        "--text",
+        data["text"],
+        "--label",
+        data["label"],
+        "--max-length",
+        case["max_length"],
+        "--batch-size",
+        BATCH,
+        "--threads",
+        2,
+    ]
     output, memory = run(command + ["--sorted"] * rows_sorted, "python", log)
     steps = json.loads(output.splitlines()[-1])
     return steps["tokens"], steps["seconds"], memory
@@ -159,11 +193,26 @@ def temper(name):
     if not model.exists():
         run([TEMPER, "import", case["model"], "-o", model], "temper", log)
     shutil.rmtree(folder, ignore_errors=True)
-    command = ["mpirun", "-n", 2, TEMPER, "train", ROOT / "jobs" / "sms-spam.yaml",
-               f"model.path={model}", f"data.path={CACHE / data['file']}", f"data.text={data['text']}",
-               f"data.label={data['label']}", f"data.max_length={case['max_length']}",
-               "data.split.validation=0", "data.split.test=0", "train.epochs=1", "train.shuffle=false",
-               f"train.batch_size={BATCH}", f"output.folder={folder}", "output.save_steps=0"]
+    command = [
+        "mpirun",
+        "-n",
+        2,
+        TEMPER,
+        "train",
+        ROOT / "jobs" / "sms-spam.yaml",
+        f"model.path={model}",
+        f"data.path={CACHE / data['file']}",
+        f"data.text={data['text']}",
+        f"data.label={data['label']}",
+        f"data.max_length={case['max_length']}",
+        "data.split.validation=0",
+        "data.split.test=0",
+        "train.epochs=1",
+        "train.shuffle=false",
+        f"train.batch_size={BATCH}",
+        f"output.folder={folder}",
+        "output.save_steps=0",
+    ]
     memory = run(command, "temper", log)[1]
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     steps = [line for line in lines if "split" not in line]
@@ -180,9 +229,12 @@ def layer_flops(model):
 def measured(name, result):
     tokens, seconds, memory = result
     tokens, seconds = tokens[SKIPPED_STEPS:], seconds[SKIPPED_STEPS:]
-    return dict(gflops=sum(tokens) * layer_flops(CASES[name]["model"]) / sum(seconds) / 1e9,
-                tokens_per_s=sum(tokens) / sum(seconds), memory_gib=memory,
-                step_s=statistics.mean(seconds))
+    return dict(
+        gflops=sum(tokens) * layer_flops(CASES[name]["model"]) / sum(seconds) / 1e9,
+        tokens_per_s=sum(tokens) / sum(seconds),
+        memory_gib=memory,
+        step_s=statistics.mean(seconds),
+    )
 
 
 def measure(name, options):
@@ -199,8 +251,10 @@ def measure(name, options):
             print(f"{name}: {contender} ...", file=sys.stderr, flush=True)
             rounds[contender].append(measured(name, start()))
             sgemm.append(sgemm_gflops())
-    out = {contender: {key: statistics.median(one[key] for one in results) for key in results[0]}
-           for contender, results in rounds.items()}
+    out = {
+        contender: {key: statistics.median(one[key] for one in results) for key in results[0]}
+        for contender, results in rounds.items()
+    }
     return dict(case=name, sgemm_gflops=statistics.median(sgemm), **out)
 
 
@@ -208,13 +262,18 @@ def add_ratios(result):
     if not all(contender in result for contender in ("padded", "sorted", "temper")):
         return
     own, padded = result["temper"], result["padded"]
-    values = (own["gflops"] / padded["gflops"], own["gflops"] / result["sorted"]["gflops"],
-              own["gflops"] / result["sgemm_gflops"], own["memory_gib"] / padded["memory_gib"])
+    values = (
+        own["gflops"] / padded["gflops"],
+        own["gflops"] / result["sorted"]["gflops"],
+        own["gflops"] / result["sgemm_gflops"],
+        own["memory_gib"] / padded["memory_gib"],
+    )
     names = "times_padded", "times_sorted", "share_of_sgemm", "share_of_memory"
     bars = CASES[result["case"]]["bars"]
     result["ratios"] = {
         name: dict(value=value, bar=bar, met=value <= bar if "memory" in name else value >= bar)
-        for name, value, bar in zip(names, values, bars)}
+        for name, value, bar in zip(names, values, bars)
+    }
 
 
 def print_table(result):
@@ -223,19 +282,26 @@ def print_table(result):
     for name in "padded", "sorted", "temper":
         if name in result:
             one = result[name]
-            print(f"  {name:8} {one['gflops']:8.1f} {one['gflops'] / result['sgemm_gflops']:9.2f} "
-                  f"{one['tokens_per_s']:9.0f} {one['step_s']:9.3f} {one['memory_gib']:8.2f}")
+            print(
+                f"  {name:8} {one['gflops']:8.1f} {one['gflops'] / result['sgemm_gflops']:9.2f} "
+                f"{one['tokens_per_s']:9.0f} {one['step_s']:9.3f} {one['memory_gib']:8.2f}"
+            )
     for name, ratio in result.get("ratios", {}).items():
         sign = "<=" if "memory" in name else ">="
-        print(f"  {name.replace('_', ' '):16} {ratio['value']:6.2f}  {sign} {ratio['bar']:.2f}  "
-              f"{'yes' if ratio['met'] else 'NO'}")
+        print(
+            f"  {name.replace('_', ' '):16} {ratio['value']:6.2f}  {sign} {ratio['bar']:.2f}  "
+            f"{'yes' if ratio['met'] else 'NO'}"
+        )
 
 
 def machine():
     info = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
     names = [line.split(":", 1)[1].strip() for line in info if line.startswith("model name")]
-    return dict(cpu=names[0] if names else platform.processor(), cpus=os.cpu_count(),
-                date=time.strftime("%Y-%m-%d"))
+    return dict(
+        cpu=names[0] if names else platform.processor(),
+        cpus=os.cpu_count(),
+        date=time.strftime("%Y-%m-%d"),
+    )
 
 
 def main():
@@ -246,8 +312,9 @@ def main():
         results.append(measure(name, options))
         add_ratios(results[-1])
         print_table(results[-1])
-    document = json.dumps(dict(machine=machine(), steps=options.steps, rounds=options.rounds,
-                               cases=results))
+    document = json.dumps(
+        dict(machine=machine(), steps=options.steps, rounds=options.rounds, cases=results)
+    )
     print(document)
     if options.json:
         options.json.write_text(document + "\n")

@@ -5,6 +5,7 @@ line with the real tokens (no padding) and the wall time of every step.
 
 torch 2.13.0, transformers 5.23.0
 """
+
 import argparse
 import csv
 import json
@@ -53,7 +54,8 @@ def main():
     texts, labels = read_rows(options.data, options.text, options.label)
     tokenizer = AutoTokenizer.from_pretrained(options.model)
     model = AutoModelForSequenceClassification.from_pretrained(
-        options.model, num_labels=max(labels) + 1).train()
+        options.model, num_labels=max(labels) + 1
+    ).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-5, weight_decay=0.01, fused=True)
     cut = dict(truncation=True, max_length=options.max_length)
     order = list(range(len(texts)))
@@ -63,7 +65,7 @@ def main():
     tokens, seconds, losses = [], [], []
     for first in range(0, len(order), options.batch_size):
         begin = time.perf_counter()
-        rows = order[first:first + options.batch_size]
+        rows = order[first : first + options.batch_size]
         batch = tokenizer([texts[row] for row in rows], padding=True, return_tensors="pt", **cut)
         target = torch.tensor([labels[row] for row in rows])
         losses.append(train_step(model, optimizer, batch, target))

@@ -2,6 +2,7 @@
 
 OPENBLAS_CORETYPE chooses the kernels, OPENBLAS_NUM_THREADS and OMP_NUM_THREADS the threads.
 """
+
 import ctypes
 import time
 
@@ -19,7 +20,9 @@ def product(a, b, c):
         return lambda: numpy.matmul(a, b.T, out=c)
     one, zero = ctypes.c_float(1), ctypes.c_float(0)
     at = [ctypes.c_void_p(x.ctypes.data) for x in (a, b, c)]
-    return lambda: sgemm(ROW_MAJOR, PLAIN, TRANSPOSED, N, N, N, one, at[0], N, at[1], N, zero, at[2], N)
+    return lambda: sgemm(
+        ROW_MAJOR, PLAIN, TRANSPOSED, N, N, N, one, at[0], N, at[1], N, zero, at[2], N
+    )
 
 
 def main():

@@ -9,6 +9,7 @@ TEMPER is the program. SOURCE_FOLDER is imported and exported again: every tenso
 bytes, the tokenizer its ids, the model its outputs. RUN, a run folder or a checkpoint, is exported
 too and must load with its labels.
 """
+
 import json
 import os
 import subprocess
@@ -41,7 +42,8 @@ def compare_tensors(source, exported):
 
 def load(folder):
     model, info = AutoModelForSequenceClassification.from_pretrained(
-        folder, output_loading_info=True, ignore_mismatched_sizes=False)
+        folder, output_loading_info=True, ignore_mismatched_sizes=False
+    )
     wrong = [key for key in info["missing_keys"] if not key.startswith("classifier.")]
     assert not wrong and not info["unexpected_keys"], info
     return model.eval(), info

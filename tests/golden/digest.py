@@ -1,4 +1,5 @@
 """How a tensor is held in a few numbers: norm, 64 projections, 256 entries. See README.md."""
+
 import numpy as np
 
 PROJECTIONS, SAMPLES = 64, 256
@@ -18,7 +19,7 @@ def project(x):
     """64 sums of x with signs: + where bit p of splitmix64(0, element) is set."""
     total = np.zeros(PROJECTIONS)
     for first in range(0, x.size, 1 << 18):
-        part = x[first:first + (1 << 18)]
+        part = x[first : first + (1 << 18)]
         bits = splitmix64(0, np.arange(first, first + part.size))
         ones = np.unpackbits(bits.view(np.uint8).reshape(-1, 8), axis=1, bitorder="little")
         total += 2.0 * (part @ ones.astype(np.float64)) - part.sum()

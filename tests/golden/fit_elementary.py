@@ -29,12 +29,16 @@ def show(name, result):
 nodes = (1 - np.cos(np.linspace(0, np.pi, 4001))) / 2
 
 r = (2 * nodes - 1) * np.log(2) / 2 * 1.001
-show("exp(r) - 1 - r = r^2 (c2 + c3 r + ... + c6 r^4)",
-     fit(np.stack([r**k for k in range(2, 7)], 1), np.expm1(r) - r, np.exp(-r)))
+show(
+    "exp(r) - 1 - r = r^2 (c2 + c3 r + ... + c6 r^4)",
+    fit(np.stack([r**k for k in range(2, 7)], 1), np.expm1(r) - r, np.exp(-r)),
+)
 
 # The rounding of x^2 / 2 costs the exponential a relative x^2 / 2 ulp: no need to do better.
 x = nodes * 13.5
-t = 1 / (1 + 0.3 * x)
+t = 1 / (1 + 0.4 * x)
 tail = erfcx(x / np.sqrt(2)) / 2
-show("Phi(-x) exp(x^2 / 2) = c1 t + ... + c8 t^8, t = 1 / (1 + 0.3 x)",
-     fit(np.stack([t**k for k in range(1, 9)], 1), tail, 1 / (tail * (1 + x * x / 2))))
+show(
+    "Phi(-x) exp(x^2 / 2) = c1 t + ... + c8 t^8, t = 1 / (1 + 0.4 x)",
+    fit(np.stack([t**k for k in range(1, 9)], 1), tail, 1 / (tail * (1 + x * x / 2))),
+)

@@ -3,13 +3,20 @@
 
 python 3.11, scikit-learn 1.9.1, numpy 2.4.6
 """
+
 import json
 import os
 import warnings
 
 import numpy as np
-from sklearn.metrics import (accuracy_score, confusion_matrix, log_loss, matthews_corrcoef,
-                             precision_recall_fscore_support, roc_auc_score)
+from sklearn.metrics import (
+    accuracy_score,
+    confusion_matrix,
+    log_loss,
+    matthews_corrcoef,
+    precision_recall_fscore_support,
+    roc_auc_score,
+)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -32,11 +39,16 @@ def expected(labels, logits):
     probabilities = softmax(logits.astype(np.float64))
     predicted = logits.argmax(axis=1)
     every = list(range(logits.shape[1]))
-    out = dict(loss=log_loss(labels, probabilities, labels=every),
-               accuracy=accuracy_score(labels, predicted),
-               mcc=matthews_corrcoef(labels, predicted), auc=auc(labels, probabilities))
+    out = dict(
+        loss=log_loss(labels, probabilities, labels=every),
+        accuracy=accuracy_score(labels, predicted),
+        mcc=matthews_corrcoef(labels, predicted),
+        auc=auc(labels, probabilities),
+    )
     for average in "macro", "micro", "weighted":
-        values = precision_recall_fscore_support(labels, predicted, average=average, zero_division=0)
+        values = precision_recall_fscore_support(
+            labels, predicted, average=average, zero_division=0
+        )
         for name, value in zip(("precision", "recall", "f1"), values):
             out[f"{average}_{name}"] = value
     values = precision_recall_fscore_support(labels, predicted, labels=every, zero_division=0)
@@ -50,9 +62,13 @@ def expected(labels, logits):
 def case(name, labels, logits):
     logits = np.asarray(logits, np.float32)
     labels = np.asarray(labels, np.int32)
-    return dict(name=name, label_count=logits.shape[1], labels=labels.tolist(),
-                logits=[float(f"{x:.6g}") for x in logits.reshape(-1)],
-                expected=expected(labels, logits))
+    return dict(
+        name=name,
+        label_count=logits.shape[1],
+        labels=labels.tolist(),
+        logits=[float(f"{x:.6g}") for x in logits.reshape(-1)],
+        expected=expected(labels, logits),
+    )
 
 
 def draw(random, rows, count, used, signal, step=0.0):
@@ -78,7 +94,11 @@ def main():
         case("three labels", *draw(random, 90, 3, [0, 1, 2], 1.5)),
         case("three labels, tied scores", *draw(random, 60, 3, [0, 1, 2], 1.0, step=1.0)),
         case("three labels, one absent in truth", *draw(random, 40, 3, [0, 2], 1.0)),
-        case("three labels, one nowhere", [0, 2, 0, 2], [[2, -9, 1], [0, -9, 1], [1, -9, 3], [0, -9, 2]]),
+        case(
+            "three labels, one nowhere",
+            [0, 2, 0, 2],
+            [[2, -9, 1], [0, -9, 1], [1, -9, 3], [0, -9, 2]],
+        ),
         case("seven labels", *draw(random, 150, 7, range(7), 2.5)),
         case("seven labels, three used", *draw(random, 50, 7, [1, 2, 6], 2.0)),
         case("one row", [1], [[0.25, -0.5]]),
@@ -86,7 +106,9 @@ def main():
     with open(os.path.join(HERE, "metrics.json"), "w") as file:
         file.write('{"cases": [\n' + ",\n".join(json.dumps(c) for c in cases) + "\n]}\n")
     for c in cases:
-        print(c["name"], {k: v for k, v in c["expected"].items() if k in ("auc", "mcc", "macro_f1")})
+        print(
+            c["name"], {k: v for k, v in c["expected"].items() if k in ("auc", "mcc", "macro_f1")}
+        )
 
 
 main()

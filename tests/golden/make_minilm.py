@@ -7,6 +7,7 @@ python 3.11, torch 2.13.0 (CPU), transformers 5.23.0, tokenizers 0.23.3, safeten
 
 MODEL_FOLDER holds config.json, model.safetensors and tokenizer.json of all-MiniLM-L6-v2.
 """
+
 import math
 import os
 import sys
@@ -43,8 +44,13 @@ def mixed_rows(rows):
 
 def load(folder, gelu="gelu", dtype=torch.float32):
     model = BertForSequenceClassification.from_pretrained(
-        folder, num_labels=2, hidden_act=gelu, hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0, dtype=torch.float32)
+        folder,
+        num_labels=2,
+        hidden_act=gelu,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        dtype=torch.float32,
+    )
     width = model.config.hidden_size
     at = np.arange(2 * width, dtype=np.float64).reshape(2, width)
     with torch.no_grad():
@@ -58,16 +64,18 @@ def pad(sequences):
     ids = torch.zeros(len(sequences), longest, dtype=torch.long)
     mask = torch.zeros_like(ids)
     for i, sequence in enumerate(sequences):
-        ids[i, :len(sequence)] = torch.tensor(sequence)
-        mask[i, :len(sequence)] = 1
+        ids[i, : len(sequence)] = torch.tensor(sequence)
+        mask[i, : len(sequence)] = 1
     return dict(input_ids=ids, attention_mask=mask)
 
 
 def batch_tensors(rows):
     lengths = [len(ids) for ids, _ in rows]
-    return {"ids": np.concatenate([ids for ids, _ in rows]).astype(np.int16),
-            "cu_seqlens": np.cumsum([0] + lengths).astype(np.int32),
-            "labels": np.array([label for _, label in rows], np.int32)}
+    return {
+        "ids": np.concatenate([ids for ids, _ in rows]).astype(np.int16),
+        "cu_seqlens": np.cumsum([0] + lengths).astype(np.int32),
+        "labels": np.array([label for _, label in rows], np.int32),
+    }
 
 
 def gradients(model):
@@ -85,8 +93,9 @@ def write(name, tensors, **metadata):
 def smoothed(logits, labels):
     """Loss and gradient of the logits with label smoothing and class weights, in double."""
     logits = torch.from_numpy(logits).double().requires_grad_()
-    loss = torch.nn.functional.cross_entropy(logits, labels, torch.tensor(CLASS_WEIGHTS).double(),
-                                             label_smoothing=SMOOTHING)
+    loss = torch.nn.functional.cross_entropy(
+        logits, labels, torch.tensor(CLASS_WEIGHTS).double(), label_smoothing=SMOOTHING
+    )
     loss.backward()
     return loss.item(), logits.grad.float().numpy()
 
@@ -120,7 +129,7 @@ def backward(model, rows, parts):
     ordered = sorted(rows, key=lambda row: len(row[0])) if parts > 1 else rows
     total = 0.0
     for part in range(parts):
-        some = ordered[part * len(rows) // parts:(part + 1) * len(rows) // parts]
+        some = ordered[part * len(rows) // parts : (part + 1) * len(rows) // parts]
         logits = model(**pad([ids for ids, _ in some])).logits
         labels = torch.tensor([label for _, label in some])
         loss = torch.nn.functional.cross_entropy(logits, labels, reduction="sum") / len(rows)
@@ -131,15 +140,17 @@ def backward(model, rows, parts):
 
 def train(folder, rows, dtype, parts):
     model = load(folder, dtype=dtype)
-    groups = [{"params": [p for p in model.parameters() if p.dim() >= 2], "weight_decay": DECAY},
-              {"params": [p for p in model.parameters() if p.dim() < 2], "weight_decay": 0.0}]
+    groups = [
+        {"params": [p for p in model.parameters() if p.dim() >= 2], "weight_decay": DECAY},
+        {"params": [p for p in model.parameters() if p.dim() < 2], "weight_decay": 0.0},
+    ]
     optimizer = torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.999), eps=1e-8)
     losses, norms = [], []
     for step in range(STEPS):
         begin = time.time()
         for group in groups:
             group["lr"] = RATE * rate_factor(step)
-        losses.append(backward(model, rows[step * BATCH:(step + 1) * BATCH], parts))
+        losses.append(backward(model, rows[step * BATCH : (step + 1) * BATCH], parts))
         norms.append(torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0).item())
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -164,8 +175,15 @@ def training(folder, rows):
     out["torch_distance"] = np.array([np.linalg.norm(apart)])
     norm = math.sqrt(sum((m * m).sum() for m in moved.values()))
     print(f"moved {norm:.6g}, torch fp32 from float64 {np.linalg.norm(apart):.6g}")
-    write("minilm-training.safetensors", out, parameters="\n".join(start), batch_size=BATCH,
-          steps=STEPS, weight_decay=DECAY, max_grad_norm=1.0)
+    write(
+        "minilm-training.safetensors",
+        out,
+        parameters="\n".join(start),
+        batch_size=BATCH,
+        steps=STEPS,
+        weight_decay=DECAY,
+        max_grad_norm=1.0,
+    )
 
 
 def main():
@@ -179,7 +197,7 @@ def main():
         parity(folder, some, "gelu", "minilm-parity.safetensors", True)
         parity(folder, some, "gelu_new", "minilm-parity-tanh.safetensors", False)
     if what in ("all", "training"):
-        training(folder, rows[:STEPS * BATCH])
+        training(folder, rows[: STEPS * BATCH])
 
 
 main()

@@ -9,6 +9,7 @@ Writes reader/*.csv (seeded random text; kept, so that the values stay true) and
 records that are not blank, of fields, and the SHA-256 of "row number, fields", each field behind 0x1F and each record behind
 0x1E.
 """
+
 import csv
 import hashlib
 import io
@@ -22,12 +23,32 @@ PROJECT = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, "..", "..")
 csv.field_size_limit(1 << 30)
 
 # A lone carriage return ends a line for Python and is text for us: it is not in the soup.
-PIECES = ["a", "bc", " ", ",", ",", '"', '"', '""', "\n", "\r\n", "\u00e9", "\u4f60\u597d", "\U0001f600", "don't", ",\"", "\",", '"\n']
+PIECES = [
+    "a",
+    "bc",
+    " ",
+    ",",
+    ",",
+    '"',
+    '"',
+    '""',
+    "\n",
+    "\r\n",
+    "\u00e9",
+    "\u4f60\u597d",
+    "\U0001f600",
+    "don't",
+    ',"',
+    '",',
+    '"\n',
+]
 
 
 def read(text, **how):
     # row numbers count blank lines too
-    return [(i, row) for i, row in enumerate(csv.reader(io.StringIO(text, newline=""), **how), 1) if row]
+    return [
+        (i, row) for i, row in enumerate(csv.reader(io.StringIO(text, newline=""), **how), 1) if row
+    ]
 
 
 def soup(seed):
@@ -39,9 +60,17 @@ def soup(seed):
 
 
 def digest(rows):
-    data = b"".join(str(i).encode() + b"".join(b"\x1f" + field.encode("utf-8", "surrogateescape") for field in row) + b"\x1e"
-                    for i, row in rows)
-    return {"records": len(rows), "fields": sum(len(row) for _, row in rows), "sha256": hashlib.sha256(data).hexdigest()}
+    data = b"".join(
+        str(i).encode()
+        + b"".join(b"\x1f" + field.encode("utf-8", "surrogateescape") for field in row)
+        + b"\x1e"
+        for i, row in rows
+    )
+    return {
+        "records": len(rows),
+        "fields": sum(len(row) for _, row in rows),
+        "sha256": hashlib.sha256(data).hexdigest(),
+    }
 
 
 def main():
@@ -51,8 +80,17 @@ def main():
         name, text = f"soup-{seed}.csv", soup(seed)
         with open(os.path.join(HERE, "reader", name), "w", newline="", encoding="utf-8") as file:
             file.write(text)
-        values[f"tests/golden/reader/{name}"] = {"quote": "\"", "delimiter": ",", **digest(read(text))}
-    with open(os.path.join(PROJECT, "jobs/data/sms-spam.tsv"), newline="", encoding="utf-8", errors="surrogateescape") as file:
+        values[f"tests/golden/reader/{name}"] = {
+            "quote": '"',
+            "delimiter": ",",
+            **digest(read(text)),
+        }
+    with open(
+        os.path.join(PROJECT, "jobs/data/sms-spam.tsv"),
+        newline="",
+        encoding="utf-8",
+        errors="surrogateescape",
+    ) as file:
         rows = read(file.read(), delimiter="\t", quoting=csv.QUOTE_NONE)
     values["jobs/data/sms-spam.tsv"] = {"quote": "", "delimiter": "\t", **digest(rows)}
     with open(os.path.join(HERE, "reader.json"), "w", encoding="utf-8") as file:

@@ -9,13 +9,22 @@ added.json  a tokenizer.json of it with added tokens of every sort
 hashes.txt  VARIANT KIND and one CRC-32 per chunk of results (test_wordpiece.c says which)
 cases.json  single results, to be read
 """
+
 import json
 import os
 import sys
 
 import tokenizers
-from token_strings import (Draws, bert, code_point_strings, crc, encoded, from_json, string,
-                           with_added)
+from token_strings import (
+    Draws,
+    bert,
+    code_point_strings,
+    crc,
+    encoded,
+    from_json,
+    string,
+    with_added,
+)
 from tokenizers import normalizers
 
 assert tokenizers.__version__ == "0.23.3"
@@ -101,9 +110,25 @@ def case(name, tokenizer, data, second=None, max_length=0):
 
 
 def cases(all_tokenizers):
-    texts = [b"", b" ", b"Hello, world!", "İstanbul ΑΣ".encode(), "我爱中文，测试！".encode(), b"a" * 101]
-    texts += [b"[CLS] the [SEP][MASK]", "가각 ＡＢＣ".encode(), b"\xff\xe4\xb8a\0b", b"don't e-mail"]
-    texts += ["unaffable CAFÉ cafe\u0301".encode(), b"the<one> <one> x<left>  <right> y", b"\xed\xa0\x80"]
+    texts = [
+        b"",
+        b" ",
+        b"Hello, world!",
+        "İstanbul ΑΣ".encode(),
+        "我爱中文，测试！".encode(),
+        b"a" * 101,
+    ]
+    texts += [
+        b"[CLS] the [SEP][MASK]",
+        "가각 ＡＢＣ".encode(),
+        b"\xff\xe4\xb8a\0b",
+        b"don't e-mail",
+    ]
+    texts += [
+        "unaffable CAFÉ cafe\u0301".encode(),
+        b"the<one> <one> x<left>  <right> y",
+        b"\xed\xa0\x80",
+    ]
     draws = Draws(1)
     for name, tokenizer in all_tokenizers.items():
         for text in texts + [string(draws.below(1 << 30)) for _ in range(12)]:

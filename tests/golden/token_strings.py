@@ -1,5 +1,6 @@
 """Strings that are made the same way in Python and in C (token_strings.h), and the tokenizers they
 are given to."""
+
 import codecs
 import json
 import struct

@@ -1,4 +1,5 @@
 """Reads our C as clang-format leaves it: a function's braces stand alone in column 0."""
+
 import pathlib
 import re
 
@@ -39,12 +40,16 @@ def functions(text):
             start = number
         elif line == "}" and start is not None:
             above = start
-            while above > 0 and lines[above - 1].strip() and not re.search(
-                    r"^#|[;}]\s*$", lines[above - 1]):
+            while (
+                above > 0
+                and lines[above - 1].strip()
+                and not re.search(r"^#|[;}]\s*$", lines[above - 1])
+            ):
                 above -= 1
             signature = "\n".join(lines[above:start])
-            yield Function(function_name(signature), signature, start + 1,
-                           lines[start:number + 1])
+            yield Function(
+                function_name(signature), signature, start + 1, lines[start : number + 1]
+            )
             start = None
 
 

@@ -13,6 +13,7 @@ it) says that all ranks take the same way there. The bodies of src/comm are what
 of and are not judged; a call with the communicator `&self` is local; `main` may call both kinds and
 leave before it starts MPI.
 """
+
 import re
 import sys
 
@@ -46,10 +47,14 @@ def contradictions(path, text):
         if not lines[after].strip():
             continue  # it speaks of the whole section
         if (word.group(1) == "Collective") != lines[after].startswith("COLLECTIVE"):
-            name = re.search(r"(\w+)\s*\(", " ".join(lines[after:after + 3]))
+            name = re.search(r"(\w+)\s*\(", " ".join(lines[after : after + 3]))
             if name:
-                yield (path, number + 1, f"the contract of {name.group(1)} says {word.group(1)}, "
-                       "its mark COLLECTIVE says otherwise")
+                yield (
+                    path,
+                    number + 1,
+                    f"the contract of {name.group(1)} says {word.group(1)}, "
+                    "its mark COLLECTIVE says otherwise",
+                )
 
 
 class Judge:
@@ -161,8 +166,11 @@ class Judge:
         if not self.collective or name == "main":
             return
         if word == "TRY" and self.word(at + 2) not in self.marked:
-            self.find(line, f"{name} is collective but leaves early with TRY of the local "
-                      f"{self.word(at + 2)}: use TRY_ALL or TRY_ROOT")
+            self.find(
+                line,
+                f"{name} is collective but leaves early with TRY of the local "
+                f"{self.word(at + 2)}: use TRY_ALL or TRY_ROOT",
+            )
         if word == "FAIL":
             self.find(line, f"{name} is collective but leaves early with FAIL")
         if word == "status_fail" and self.word(at - 1) == "return":

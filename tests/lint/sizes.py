@@ -1,4 +1,5 @@
 """Usage: sizes.py ROOT: names functions, files and lines that are too long."""
+
 import sys
 
 from c_functions import functions, sources
@@ -23,13 +24,16 @@ def findings(path, text):
         return
     for function in functions(text):
         if len(function.lines) > FUNCTION_LINES:
-            yield (f"{path}:{function.first_line}: {function.name} has {len(function.lines)} "
-                   f"lines, more than {FUNCTION_LINES}")
+            yield (
+                f"{path}:{function.first_line}: {function.name} has {len(function.lines)} "
+                f"lines, more than {FUNCTION_LINES}"
+            )
 
 
 def main(root):
-    found = [line for path, text in sources(root, FOLDERS, ENDINGS)
-             for line in findings(path, text)]
+    found = [
+        line for path, text in sources(root, FOLDERS, ENDINGS) for line in findings(path, text)
+    ]
     print("\n".join(found), end="\n" if found else "")
     return 1 if found else 0
 

@@ -13,28 +13,26 @@ typedef struct {
     double absolute, relative; ///< error allowed: the sum of both
 } Function;
 
-KERNEL static void exp_of(float *y, const float *x)
+KERNEL static void exp_of(float *restrict y, const float *restrict x)
 {
-    lanes_store(y, lanes_exp(lanes_load(x)));
+    for (int i = 0; i < LANES; i++) y[i] = kernel_exp(x[i]);
 }
-KERNEL static void tanh_of(float *y, const float *x)
+KERNEL static void tanh_of(float *restrict y, const float *restrict x)
 {
-    lanes_store(y, lanes_tanh(lanes_load(x)));
+    for (int i = 0; i < LANES; i++) y[i] = kernel_tanh(x[i]);
 }
-KERNEL static void sigmoid_of(float *y, const float *x)
+KERNEL static void sigmoid_of(float *restrict y, const float *restrict x)
 {
-    lanes_store(y, lanes_sigmoid(lanes_load(x)));
+    for (int i = 0; i < LANES; i++) y[i] = kernel_sigmoid(x[i]);
 }
-KERNEL static void normal_of(float *y, const float *x)
+KERNEL static void normal_of(float *restrict y, const float *restrict x)
 {
-    Lanes bell;
-    lanes_store(y, lanes_normal(&bell, lanes_load(x)));
+    float bell;
+    for (int i = 0; i < LANES; i++) y[i] = kernel_normal(&bell, x[i]);
 }
-KERNEL static void bell_of(float *y, const float *x)
+KERNEL static void bell_of(float *restrict y, const float *restrict x)
 {
-    Lanes bell;
-    (void)lanes_normal(&bell, lanes_load(x));
-    lanes_store(y, bell);
+    for (int i = 0; i < LANES; i++) (void)kernel_normal(&y[i], x[i]);
 }
 static double sigmoid(double x)
 {
@@ -107,8 +105,8 @@ static void special_values(void)
 
 KERNEL static void reduce_of(float *sum, float *greatest, const float *x)
 {
-    *sum = lanes_sum(lanes_load(x));
-    *greatest = lanes_greatest(lanes_load(x));
+    *sum = lanes_sum(x);
+    *greatest = lanes_greatest(x);
 }
 
 static void reductions(void)

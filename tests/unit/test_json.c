@@ -118,6 +118,28 @@ static void builds_and_prints(void)
     CHECK_EQ(mem_live_blocks(), 0);
 }
 
+/// Numbers as they were written, and the layout of Python's json.
+static void prints_as_it_read(void)
+{
+    static const char *const texts[] = {
+        "{\n  \"p\": 0.1,\n  \"e\": 1e-12,\n  \"one\": 1.0,\n  \"n\": -3,\n  \"o\": {},\n"
+        "  \"l\": [\n    null,\n    {\n      \"b\": true\n    },\n    []\n  ],\n"
+        "  \"t\": \"\xE5\x8C\x97\\n\\\"\"\n}",
+        "[]",
+        "5e-05",
+        "\"x\"",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        Json *document;
+        Text out = { 0 };
+        CHECK_EQ(parse(&document, texts[i]), OK);
+        json_print(&out, document, 2);
+        CHECK_TEXT(text_chars(&out), texts[i]);
+        text_release(&out);
+        json_free(document);
+    }
+}
+
 static const Case cases[] = {
     { "reads values", reads_values },
     { "walks in file order", walks_in_file_order },
@@ -125,6 +147,7 @@ static const Case cases[] = {
     { "bounds nesting", bounds_nesting },
     { "quotes any bytes", quotes_any_bytes },
     { "builds and prints", builds_and_prints },
+    { "prints as it read", prints_as_it_read },
 };
 
 int main(int argc, char **argv)

@@ -174,7 +174,7 @@ static void open_quote_names_its_row(void)
                                   : reader_new(&input, &csv, 0, cut, (Place){ 0 });
             Status status = OK;
             for (bool more = true; more && status == OK;) status = reader_next(reader, &more);
-            failures += status == USAGE;
+            failures += status == FAILED;
             reader_free(reader);
         }
         CHECK_EQ(failures, 1);
@@ -188,7 +188,7 @@ static void marks_are_known(void)
                                   "\xFF\xFE"
                                   "a\0",
                                   4);
-    CHECK_EQ(input_skip_mark(&input), USAGE);
+    CHECK_EQ(input_skip_mark(&input), FAILED);
     CHECK_TRUE(strstr(status_message(), "UTF-16"));
     input = input_of_memory("test", "\xEF\xBB", 2);
     CHECK_EQ(input_skip_mark(&input), OK);

@@ -193,8 +193,8 @@ static void inspects(void)
     CHECK_EQ(inspect_file(&text, path, true), OK);
     expect_words(&text,
                  (const char *const[]){
-                     "i.h5: checkpoint, schema version 1.0.0\n", "  step            120\n",
-                     "  tokenizer       {} ... (14 bytes)\n", "tensors: 4, 21 elements, 84 B\n",
+                     "i.h5: checkpoint, schema version 1.0.0\n", "  step             120\n",
+                     "  tokenizer        {} ... (14 bytes)\n", "tensors: 4, 21 elements, 84 B\n",
                      "  model/w             F32   2 x 3             24 B\n",
                      "validation: schema and checksums are sound\n", NULL });
     damage(path, find_bytes(path, s.matrix, sizeof s.matrix));

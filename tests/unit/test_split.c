@@ -30,7 +30,7 @@ static void shares_are_by_largest_remainder(void)
     CHECK_TRUE(!memcmp(splits, again, ROWS));
     split_stratified(again, labels, ROWS, 2, 0.1, 0.1, 1);
     for (int i = 0; i < ROWS; i++) same += splits[i] == SPLIT_TEST && again[i] == SPLIT_TEST;
-    CHECK_TRUE(same > 20 && same < 120); // 55 by chance
+    CHECK_TRUE(same > 20 && same < 120);              // 55 by chance
     for (int i = 0; i < 30; i++) labels[i] = i >= 12; // 1.2 and 1.8
     split_stratified(splits, labels, 30, 2, 0, 0.1, 0);
     count_splits(counts, splits, labels, 30, 2);
