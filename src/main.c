@@ -59,7 +59,7 @@ int main(int argc, char **argv)
     const Command *command = &command_help;
     Invocation invocation = { 0 };
     Comm world = comm_self();
-    bool speaks = probe_launcher_rank() == 0;
+    bool speaks = probe_launcher_rank() <= 0;
     gemm_choose_core(argv);
     if (argc < 2) FAIL(USAGE, "which command? 'temper --help' lists them");
     TRY(command_find(&command, argv[1]));

@@ -2,7 +2,7 @@
 #pragma once
 #include "comm/comm.h"
 
-/// Local. This process's rank by the launcher's environment; 0 without a launcher.
+/// Local. This process's rank by the launcher's environment; -1 without a launcher.
 int probe_launcher_rank(void);
 
 typedef struct {

@@ -1,5 +1,6 @@
 #include "comm/comm.h"
 #include "base/mem.h"
+#include "comm/probe.h"
 
 #include <mpi.h>
 #include <stdlib.h>
@@ -22,6 +23,8 @@ static void set_defaults(void)
 {
     setenv("OMPI_MCA_fbtl_posix_write_datasieving", "0", 0);
     setenv("OMPI_MCA_fbtl_posix_read_datasieving", "0", 0);
+    // a program without a launcher needs no daemon beside it
+    if (probe_launcher_rank() < 0) setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
 }
 
 static int launched_tasks(void)

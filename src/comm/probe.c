@@ -14,7 +14,7 @@ int probe_launcher_rank(void)
         const char *value = getenv(names[i]);
         if (value) return atoi(value);
     }
-    return 0;
+    return -1;
 }
 
 /// Collective over ranks 0 and `peer`. Seconds of one round trip.
