@@ -17,7 +17,9 @@ struct Gradients {
     Arena buffers;  ///< of the pieces
     Arena received; ///< pieces of other ranks, merged tables: reset each step
     Exchange *exchange;
-    Piece *sources; ///< (source_capacity): all pieces of this rank's slice
+    int widest;             ///< most pieces of a rank
+    int64_t *mine, *theirs; ///< (ranks, widest, tables): rows of each piece's tables, to and from
+    Piece *sources;         ///< (source_capacity): all pieces of this rank's slice
     int source_count, source_capacity;
     float *dense;        ///< merged: this rank's dense slice
     TouchedRows *tables; ///< (table_count) merged: this rank's rows
@@ -81,8 +83,14 @@ static void init_sources(Gradients *g)
 {
     size_t bytes = 0;
     int64_t first, count;
-    for (int rank = 0; rank < g->comm->size; rank++)
-        g->source_capacity += count_pieces(g->cuts[rank], g->cuts[rank + 1]);
+    for (int rank = 0; rank < g->comm->size; rank++) {
+        int pieces = count_pieces(g->cuts[rank], g->cuts[rank + 1]);
+        g->source_capacity += pieces;
+        if (pieces > g->widest) g->widest = pieces;
+    }
+    int64_t counts = (int64_t)g->comm->size * g->widest * g->blocks->table_count;
+    g->mine = MEM_NEW(int64_t, counts);
+    g->theirs = MEM_NEW(int64_t, counts);
     // every piece of this rank's slice, and for each merge of two tables both; address space only
     for (int t = 0; t < g->blocks->table_count; t++) {
         int64_t cols = g->model->params[g->blocks->tables[t]].cols;
@@ -119,6 +127,8 @@ void gradients_free(Gradients *g)
     mem_free(g->pieces);
     mem_free(g->sources);
     mem_free(g->tables);
+    mem_free(g->mine);
+    mem_free(g->theirs);
     exchange_free(g->exchange);
     arena_release(&g->buffers);
     arena_release(&g->received);
@@ -179,27 +189,22 @@ void gradients_leaf_done(Gradients *g, const Weight *weights)
     }
 }
 
-/// Announces how many rows of each table each of my pieces sends to each rank; theirs is
-/// (ranks, widest, tables), by sender.
+/// Announces how many rows of each table each of my pieces sends to each rank.
 COLLECTIVE
-static int64_t *exchange_table_counts(const Gradients *g, int widest)
+static void exchange_table_counts(Gradients *g)
 {
-    int tables = g->blocks->table_count, ranks = g->comm->size;
-    int64_t *mine = MEM_NEW(int64_t, ranks * widest * tables + 1);
-    int64_t *theirs = MEM_NEW(int64_t, ranks * widest * tables + 1);
-    for (int rank = 0; rank < ranks; rank++) {
+    int tables = g->blocks->table_count;
+    for (int rank = 0; rank < g->comm->size; rank++) {
         for (int p = 0; p < g->piece_count; p++) {
             for (int t = 0; t < tables; t++) {
                 int64_t first, count;
                 blocks_table_slice(g->blocks, t, rank, &first, &count);
-                mine[(rank * widest + p) * tables + t] =
+                g->mine[(rank * g->widest + p) * tables + t] =
                     touched_range(&g->pieces[p].tables[t], first, count).count;
             }
         }
     }
-    exchange_counts(g->comm, theirs, mine, widest * tables);
-    mem_free(mine);
-    return theirs;
+    exchange_counts(g->comm, g->theirs, g->mine, g->widest * tables);
 }
 
 static void send_piece(Gradients *g, const Piece *piece, int rank)
@@ -247,21 +252,11 @@ static void take_own(Gradients *g, Piece *source, const Piece *piece)
     }
 }
 
-static int widest_run(const Gradients *g)
-{
-    int widest = 1;
-    for (int rank = 0; rank < g->comm->size; rank++) {
-        int pieces = count_pieces(g->cuts[rank], g->cuts[rank + 1]);
-        if (pieces > widest) widest = pieces;
-    }
-    return widest;
-}
-
 COLLECTIVE
 static void collect_sources(Gradients *g)
 {
-    int widest = widest_run(g), tables = g->blocks->table_count;
-    int64_t *counts = g->comm->size > 1 ? exchange_table_counts(g, widest) : NULL;
+    int tables = g->blocks->table_count;
+    if (g->comm->size > 1) exchange_table_counts(g);
     g->source_count = 0;
     arena_reset(&g->received, 0);
     for (int rank = 0; rank < g->comm->size; rank++) {
@@ -274,14 +269,13 @@ static void collect_sources(Gradients *g)
             if (rank == g->comm->rank)
                 take_own(g, source, &g->pieces[p]);
             else
-                receive_piece(g, source, rank, counts + (rank * widest + p) * tables);
+                receive_piece(g, source, rank, g->theirs + (rank * g->widest + p) * tables);
         }
     }
     for (int rank = 0; rank < g->comm->size; rank++)
         for (int p = 0; p < g->piece_count && rank != g->comm->rank; p++)
             send_piece(g, &g->pieces[p], rank);
     if (g->exchange) exchange_finish(g->exchange);
-    mem_free(counts);
 }
 
 static const Piece *find_source(const Gradients *g, int64_t start, int64_t size)

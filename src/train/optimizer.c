@@ -132,6 +132,7 @@ static void update_dense(Optimizer *o, const Gradients *gradients, const AdamSte
     }
 }
 
+COLLECTIVE
 static void gather_dense(Optimizer *o)
 {
     if (o->comm->size == 1) return;

@@ -14,6 +14,18 @@ static void append_parent(Text *out, const char *path)
     text_append_bytes(out, length ? path : ".", length ? length : 1);
 }
 
+Status prepare_check_model(const Recipe *recipe, const Model *model)
+{
+    const DataOptions *data = &recipe->data;
+    if (data->max_length > model->spec.max_position_embeddings)
+        return status_fail(USAGE, "data.max_length %lld exceeds the %lld positions of the model",
+                           (long long)data->max_length,
+                           (long long)model->spec.max_position_embeddings);
+    if (*data->text_pair && model->spec.type_vocab_size < 2)
+        return status_fail(USAGE, "data.text_pair: the model knows no second text");
+    return OK;
+}
+
 Status prepare_data(const Comm *comm, Dataset **data, Tokenizer **tokenizer, const Recipe *recipe,
                     const char *tokenizer_json)
 {

@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "comm/agree.h"
 #include "store/yaml.h"
+#include "train/metrics.h"
 
 #include <string.h>
 
@@ -73,7 +74,7 @@ const Option recipe_options[] = {
       .help = "auto: from the newest checkpoint of the run folder; never; or a checkpoint file" },
     { FIELD(Recipe, train.eval_steps), .def = "0", .min = 0, .max = 4e9, .unit = "steps",
       .help = "between evaluations on the validation rows; 0: after every epoch" },
-    { FIELD(Recipe, train.metric_for_best_model), .def = "loss",
+    { FIELD(Recipe, train.metric_for_best_model), .def = "loss", .choices = metric_names,
       .help = "decides the best checkpoint and early stopping" },
     { FIELD(Recipe, train.early_stopping_patience), .def = "0", .min = 0, .max = 1e9,
       .unit = "evaluations", .help = "stop after so many without a better metric; 0: off" },

@@ -16,11 +16,7 @@ static Status load_inputs(Trainer *t, const Comm *comm, const Recipe *recipe)
     t->recipe = recipe;
     t->objective = objective_find(recipe->model.task);
     TRY(model_load(comm, &t->model, recipe->model.path));
-    if (recipe->data.max_length > t->model->spec.max_position_embeddings)
-        TRY_ALL(comm,
-                status_fail(USAGE, "data.max_length %lld exceeds the %lld positions of %s",
-                            (long long)recipe->data.max_length,
-                            (long long)t->model->spec.max_position_embeddings, recipe->model.path));
+    TRY_ALL(comm, prepare_check_model(recipe, t->model));
     TRY(prepare_data(comm, &t->data, &t->tokenizer, recipe, t->model->tokenizer_json));
     model_set_labels(t->model, t->data->label_names, t->data->label_count,
                      (uint64_t)recipe->train.seed);
