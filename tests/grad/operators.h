@@ -72,8 +72,8 @@ static Var *embedding_forward(Problem *p, Tape *tape)
 }
 static Var *embedding_twice(Problem *p, Tape *tape)
 {
-    Var *a = embedding(tape, &p->weights[0], &p->weights[1], NULL, 0);
-    Var *b = embedding(tape, &p->weights[0], &p->weights[1], &p->weights[2], 3);
+    Var *a = embedding(tape, &p->weights[0], &p->weights[1], NULL, 3);
+    Var *b = embedding(tape, &p->weights[0], &p->weights[1], &p->weights[2], 0);
     return norm_of_sum(tape, a, b);
 }
 

@@ -46,10 +46,17 @@ static void square_sums(void)
         for (int64_t i = 0; i < sizes[k]; i++) expected += (long double)x[i] * (long double)x[i];
         CHECK_NEAR(vec_square_sum(x, sizes[k]), (double)expected, 1e-14 * (double)(expected + 1));
     }
-    // The sum over whole blocks is the tree over the sums of blocks: slices may be summed apart.
-    double blocks[4];
-    for (int i = 0; i < 4; i++) blocks[i] = vec_square_sum(x + i * 65536, 65536);
-    CHECK_TRUE(vec_square_sum(x, 4 * 65536) == (blocks[0] + blocks[1]) + (blocks[2] + blocks[3]));
+    // The sum over whole blocks is the tree over the sums of blocks, so slices may be summed apart.
+    // With 1 and three times 0.4 (0.75) of half a unit, other orders round otherwise.
+    enum { BLOCK = 65536 };
+    const double thirds[] = { 0.4, 0.75 }, sums[] = { 1, 1 + 0x1p-52 };
+    float *sparse = MEM_NEW(float, 4 * BLOCK);
+    sparse[0] = 1;
+    for (int k = 0; k < 2; k++) {
+        for (int b = 1; b < 4; b++) sparse[b * BLOCK + 5] = (float)sqrt(thirds[k] * 0x1p-53);
+        CHECK_TRUE(vec_square_sum(sparse, 4 * BLOCK) == sums[k]);
+    }
+    mem_free(sparse);
     mem_free(x);
 }
 
