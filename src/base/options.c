@@ -3,10 +3,11 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_ROWS = 256 };
+enum { MOST_ROWS = 256, HELP_WIDTH = 100 };
 
 void settings_add(Settings *settings, const char *key, const char *value, const char *where)
 {
@@ -62,7 +63,8 @@ static const char *store_value(void *config, const Option *row, const char *valu
     switch (row->type) {
     case OPTION_INT64:
         if (!text_to_int64(&integer, value)) {
-            if (!text_to_double(&real, value) || real != (double)(int64_t)real)
+            if (!text_to_double(&real, value) || fabs(real) > 0x1p62 ||
+                real != (double)(int64_t)real)
                 return "a whole number";
             integer = (int64_t)real; // 1e4 is a whole number too
         }
@@ -77,8 +79,8 @@ static const char *store_value(void *config, const Option *row, const char *valu
     case OPTION_BOOL:
         return text_to_bool(field, value) ? NULL : "true or false";
     case OPTION_TEXT:
-        if (strlen(value) >= row->size_bytes) return "a shorter text";
-        if (!is_choice(row, value)) return "another value";
+        if (strlen(value) >= row->size_bytes) return "short enough";
+        if (!is_choice(row, value)) return "an allowed value";
         strcpy(field, value);
         return NULL;
     }
@@ -106,12 +108,18 @@ static void report_unknown(Text *errors, const Option *rows, const Setting *sett
 static void report_value(Text *errors, const Option *row, const Setting *setting,
                          const char *expected)
 {
-    text_printf(errors, "%s%s: %s: '%s' is not %s", errors->length_bytes ? "\n" : "",
-                setting->where, row->key, setting->value, expected);
+    const size_t shown = 80;
+    bool cut = strlen(setting->value) > shown;
+    text_printf(errors, "%s%s: %s: '%.*s%s' is not %s", errors->length_bytes ? "\n" : "",
+                setting->where, row->key, (int)shown, setting->value, cut ? "..." : "", expected);
     Text range = { 0 };
     range_text(&range, row);
     if (range.length_bytes) text_printf(errors, " (%s)", range.data);
     text_release(&range);
+    int count = 0;
+    while (row->choices && row->choices[count]) count++;
+    const char *near = text_nearest(setting->value, row->choices, count);
+    if (near) text_printf(errors, "; did you mean '%s'?", near);
 }
 
 /// given[row] becomes true for the rows that were set.
@@ -243,6 +251,23 @@ static void append_start(Text *out, const Option *row, OptionsForm form)
     }
 }
 
+/// Words of `meaning` on lines that start at `column` and end before HELP_WIDTH.
+static void append_wrapped(Text *out, const char *meaning, size_t line_start, size_t column)
+{
+    for (const char *word = meaning; *word;) {
+        size_t length = strcspn(word, " "), used = out->length_bytes - line_start;
+        if (used > column && used + 1 + length > HELP_WIDTH) {
+            text_append(out, "\n");
+            line_start = out->length_bytes;
+            text_printf(out, "%*s", (int)column, "");
+        } else if (used > column) {
+            text_append(out, " ");
+        }
+        text_append_bytes(out, word, length);
+        word += length + strspn(word + length, " ");
+    }
+}
+
 void options_help(Text *out, const Option *rows, OptionsForm form)
 {
     const size_t column = form == OPTIONS_FLAGS ? 26 : 36;
@@ -253,7 +278,10 @@ void options_help(Text *out, const Option *rows, OptionsForm form)
         do {
             text_append(out, " ");
         } while (out->length_bytes - start < column);
-        option_meaning(out, row, form);
+        Text meaning = { 0 };
+        option_meaning(&meaning, row, form);
+        append_wrapped(out, text_chars(&meaning), start, column);
+        text_release(&meaning);
         text_append(out, "\n");
     }
 }

@@ -16,7 +16,7 @@ for name in "${names[@]}"; do
     cp "$work/out" "$work/help"
     expect_exit 0 "$TEMPER" help "$name"
     cmp -s "$work/help" "$work/out" || fail "help $name is not $name --help"
-    awk 'length > 150' "$work/help" | grep . && fail "long lines in temper $name --help"
+    awk 'length > 100' "$work/help" | grep . && fail "long lines in temper $name --help"
 done
 expect_exit 0 "$TEMPER" help
 cmp -s "$work/overview" "$work/out" || fail "help is not --help"
