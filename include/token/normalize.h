@@ -13,8 +13,8 @@
 typedef struct {
     uint32_t code;
     int32_t start;
-    unsigned char class; ///< canonical combining class
-    bool follows;        ///< not the first of its decomposition
+    unsigned char rank; ///< canonical combining class
+    bool follows;       ///< not the first of its decomposition
 } Mark;
 
 /// A normalized text, reused from call to call. `(Normalized){0}` is empty.

@@ -86,7 +86,7 @@ static size_t gather_marks(const Normalizer *normalizer, Normalized *out, size_t
             out->marks[(*count)++] =
                 (Mark){ .code = parts[i],
                         .start = (int32_t)at,
-                        .class = (unsigned char)unicode_combining_class(parts[i]),
+                        .rank = (unsigned char)unicode_combining_class(parts[i]),
                         .follows = i > 0 };
         out->ill_formed += ill_formed;
         at += (size_t)bytes;
@@ -99,9 +99,9 @@ static size_t gather_marks(const Normalizer *normalizer, Normalized *out, size_t
 static void sort_marks(Normalized *out, size_t count)
 {
     size_t first[257] = { 0 }, taken = 0;
-    for (size_t i = 0; i < count; i++) first[out->marks[i].class + 1]++;
-    for (int class = 0; class < 256; class ++) first[class + 1] += first[class];
-    for (size_t i = 0; i < count; i++) out->sorted[first[out->marks[i].class]++] = out->marks[i];
+    for (size_t i = 0; i < count; i++) first[out->marks[i].rank + 1]++;
+    for (int rank = 0; rank < 256; rank++) first[rank + 1] += first[rank];
+    for (size_t i = 0; i < count; i++) out->sorted[first[out->marks[i].rank]++] = out->marks[i];
     int32_t start = out->marks[0].start;
     for (size_t i = 0; i < count; i++) {
         if (!out->sorted[i].follows) {

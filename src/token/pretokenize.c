@@ -20,24 +20,24 @@ bool pretokenizer_next(const PreTokenizer *words, size_t *first, size_t *end,
 {
     int bytes;
     size_t at = *end;
-    CodeClass class = SPACE;
+    CodeClass kind = SPACE;
     for (; at < text->count; at += (size_t)bytes) {
-        class = class_at(words, text, at, &bytes);
-        if (class != SPACE) break;
+        kind = class_at(words, text, at, &bytes);
+        if (kind != SPACE) break;
     }
     if (at >= text->count) return false;
     *first = at;
     at += (size_t)bytes;
-    while (class == IN_WORD && at < text->count && class_at(words, text, at, &bytes) == IN_WORD)
+    while (kind == IN_WORD && at < text->count && class_at(words, text, at, &bytes) == IN_WORD)
         at += (size_t)bytes;
     *end = at;
     return true;
 }
 
-static void set_class(PreTokenizer *words, const CodeSet *set, CodeClass class)
+static void set_class(PreTokenizer *words, const CodeSet *set, CodeClass kind)
 {
     for (int i = 0; i < set->count; i++)
-        code_table_set_range(&words->table, set->ranges[i].first, set->ranges[i].last, class);
+        code_table_set_range(&words->table, set->ranges[i].first, set->ranges[i].last, kind);
 }
 
 static void set_bert(PreTokenizer *words)
