@@ -13,10 +13,5 @@ Status checkpoint_save(Trainer *trainer);
 COLLECTIVE
 Status checkpoint_load(Trainer *trainer, const char *path);
 
-/// Local. The newest checkpoint of a run folder, owned by the caller; NULL if there is none.
-char *checkpoint_newest(const char *run);
-/// Local. What RUN stands for: its best checkpoint where one is kept, else the newest; a file
-/// stands for itself. USAGE if there is none. The caller owns *path.
-Status checkpoint_of_run(char **path, const char *run);
 /// Local. The effective recipe stored in a checkpoint.
 Status checkpoint_recipe(Recipe *out, const char *path);

@@ -1,10 +1,9 @@
 /// The run: steps, evaluation, checkpoints, stop.
 #pragma once
-#include "train/lock.h"
 #include "train/record.h"
 
 /// Collective. Steps until the last one, an early stop or a request to stop (STOPPED, after a
 /// checkpoint). A final checkpoint is always written. FAILED with the step if the loss is not
-/// finite. `lock` is the run folder's: its heartbeat is renewed.
+/// finite.
 COLLECTIVE
-Status loop_run(Trainer *trainer, Record *record, Lock *lock);
+Status loop_run(Trainer *trainer, Record *record);

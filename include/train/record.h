@@ -1,6 +1,5 @@
 /// What a run says while it goes: metrics.jsonl, run.log, and a line of progress.
 #pragma once
-#include "train/lock.h"
 #include "train/metrics.h"
 #include "train/trainer.h"
 
@@ -9,6 +8,8 @@
 /// Rank 0 writes; on other ranks everything here does nothing.
 typedef struct {
     FILE *metrics, *log; ///< NULL on other ranks
+    Text unwritten;      ///< lines of `metrics` that a full disk has not taken yet
+    bool warned;
     const Trainer *trainer;
     double limit_gflops;   ///< measured product rate of all ranks
     int64_t steps, tokens; ///< of this process's life
@@ -19,5 +20,5 @@ typedef struct {
 Status record_start(Record *record, const Trainer *trainer, double limit_gflops);
 void record_step(Record *record, const StepRecord *step);
 void record_evaluation(Record *record, Split split, const Metrics *metrics);
-/// Local. FAILED if a line could not be written.
+/// Local. FAILED if lines are left that could not be written.
 Status record_stop(Record *record);

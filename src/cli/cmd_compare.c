@@ -1,7 +1,7 @@
 #include "base/mem.h"
 #include "cli/commands.h"
 #include "store/inspect.h"
-#include "train/checkpoint.h"
+#include "train/checkpoint_folder.h"
 
 #include <stdio.h>
 

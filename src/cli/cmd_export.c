@@ -2,7 +2,7 @@
 #include "cli/commands.h"
 #include "comm/agree.h"
 #include "model/model.h"
-#include "train/checkpoint.h"
+#include "train/checkpoint_folder.h"
 
 #include <stdio.h>
 

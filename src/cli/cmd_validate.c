@@ -2,7 +2,8 @@
 #include "cli/commands.h"
 #include "data/leaves.h"
 #include "model/model.h"
-#include "train/checkpoint.h"
+#include "train/checkpoint_folder.h"
+#include "train/objective.h"
 #include "train/prepare.h"
 #include "train/schedule.h"
 
@@ -13,11 +14,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/// What was found so far: one line a failed check, and the status of the first.
+typedef struct {
+    Text lines;
+    Status status;
+} Findings;
+
 /// Takes the message of a failed check and goes on with the next.
-static bool note(Text *errors, Status status)
+static bool note(Findings *errors, Status status)
 {
     if (status == OK) return true;
-    text_printf(errors, "%s%s", errors->length_bytes ? "\n" : "", status_message());
+    if (errors->status == OK) errors->status = status;
+    text_printf(&errors->lines, "%s%s", errors->lines.length_bytes ? "\n" : "", status_message());
     status_clear();
     return false;
 }
@@ -82,6 +90,9 @@ static Status print_plan(const Recipe *recipe, const Model *model, const Dataset
 {
     Status status = OK;
     Batches batches = { 0 };
+    double *weights = NULL;
+    char *newest = NULL;
+    TRY(objective_class_weights(&weights, recipe, data));
     TRY(batches_init(&batches, data, &recipe->train));
     int64_t leaves = recipe->train.leaves
                          ? recipe->train.leaves
@@ -93,10 +104,11 @@ static Status print_plan(const Recipe *recipe, const Model *model, const Dataset
     for (int64_t ranks = 1; ranks <= leaves; ranks *= 2)
         printf("memory %" PRId64 " ranks  about %.2f GB a rank\n", ranks,
                rank_bytes(model, &batches, leaves, ranks) / 1e9);
-    char *newest = checkpoint_newest(recipe->output.folder);
+    TRY(checkpoint_newest(&newest, recipe->output.folder, 0));
     if (newest) printf("resumes from %s\n", newest);
-    mem_free(newest);
 done:
+    mem_free(newest);
+    mem_free(weights);
     batches_release(&batches);
     return status;
 }
@@ -104,7 +116,7 @@ done:
 COLLECTIVE
 static Status validate_run(const Invocation *invocation)
 {
-    Text errors = { 0 };
+    Findings errors = { 0 };
     const Comm *self = invocation->world;
     Recipe *recipe = MEM_NEW(Recipe, 1);
     Model *model = NULL;
@@ -113,22 +125,24 @@ static Status validate_run(const Invocation *invocation)
     if (note(&errors,
              recipe_read(self, recipe, invocation->arguments[0], &invocation->overrides))) {
         note(&errors, check_folder(recipe->output.folder));
-        if (note(&errors, model_load(self, &model, recipe->model.path)) &&
+        bool loaded = note(&errors, model_load(self, &model, recipe->model.path));
+        if (loaded) note(&errors, prepare_check_model(recipe, model));
+        if (loaded &&
             note(&errors, prepare_data(self, &data, &tokenizer, recipe, model->tokenizer_json))) {
             print_lengths(data);
             note(&errors, print_plan(recipe, model, data));
-        } else if (access(recipe->data.path, R_OK)) {
+        } else if (!loaded && access(recipe->data.path, R_OK)) {
             note(&errors,
                  status_fail(USAGE, "data.path %s: %s", recipe->data.path, strerror(errno)));
         }
     }
-    Status status = errors.length_bytes ? status_fail(USAGE, "%s", errors.data) : OK;
-    text_release(&errors);
+    if (errors.status != OK) status_fail(errors.status, "%s", errors.lines.data);
+    text_release(&errors.lines);
     dataset_free(data);
     tokenizer_free(tokenizer);
     model_free(model);
     mem_free(recipe);
-    return status;
+    return errors.status;
 }
 
 const Command command_validate = {

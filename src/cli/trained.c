@@ -2,6 +2,8 @@
 #include "base/mem.h"
 #include "comm/agree.h"
 #include "train/checkpoint.h"
+#include "train/checkpoint_folder.h"
+#include "train/prepare.h"
 
 #include <string.h>
 
@@ -26,6 +28,7 @@ Status trained_load(Trained *out, const Comm *comm, const char *run, const char 
     comm_broadcast(comm, out->recipe, sizeof *out->recipe, 0);
     comm_broadcast_text(comm, &out->path, 0);
     TRY(model_load(comm, &out->model, out->path));
+    TRY_ALL(comm, prepare_check_model(out->recipe, out->model));
     TRY_ALL(comm, tokenizer_new(&out->tokenizer, out->model->tokenizer_json,
                                 strlen(out->model->tokenizer_json), out->path));
 done:

@@ -2,55 +2,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "comm/agree.h"
+#include "train/checkpoint_folder.h"
 #include "train/platform.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <inttypes.h>
 #include <omp.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-static const char pattern[] = "step-%010" PRId64 ".h5";
-
-static void checkpoint_path(Text *out, const char *run, int64_t step)
-{
-    text_printf(out, "%s/checkpoints/", run);
-    text_printf(out, pattern, step);
-}
-
-/// The step of a checkpoint's file name, -1 for any other name.
-static int64_t step_of_name(const char *name)
-{
-    int64_t step;
-    char again[64];
-    if (sscanf(name, "step-%" SCNd64 ".h5", &step) != 1) return -1;
-    snprintf(again, sizeof again, pattern, step);
-    return strcmp(again, name) ? -1 : step;
-}
-
-/// Steps of all checkpoints of a run, descending; the caller owns *steps.
-static int list_steps(int64_t **steps, const char *run)
-{
-    Text folder = { 0 };
-    int count = 0;
-    *steps = NULL;
-    text_printf(&folder, "%s/checkpoints", run);
-    DIR *dir = opendir(folder.data);
-    for (struct dirent *entry; dir && (entry = readdir(dir));) {
-        int64_t step = step_of_name(entry->d_name);
-        if (step < 0) continue;
-        *steps = mem_resize(*steps, (size_t)count + 1, sizeof **steps);
-        int at = count++;
-        for (; at > 0 && (*steps)[at - 1] < step; at--) (*steps)[at] = (*steps)[at - 1];
-        (*steps)[at] = step;
-    }
-    if (dir) closedir(dir);
-    text_release(&folder);
-    return count;
-}
 
 /// The part of one parameter-shaped tensor that this rank's slice holds.
 static TensorPart slice_part(const Trainer *t, const Param *p, const char *path, const float *slice)
@@ -126,46 +83,20 @@ static int make_values(Value *values, Text storage[2], Trainer *t)
     return count;
 }
 
-static Status make_folder(const char *run)
-{
-    Status status = OK;
-    Text folder = { 0 };
-    text_printf(&folder, "%s/checkpoints", run);
-    if (mkdir(folder.data, 0777) && errno != EEXIST)
-        FAIL(FAILED, "%s: %s", folder.data, strerror(errno));
-done:
-    text_release(&folder);
-    return status;
-}
-
-static void rotate(const Trainer *t)
-{
-    const char *run = t->recipe->output.folder;
-    int64_t *steps;
-    int count = list_steps(&steps, run), kept = 0;
-    for (int i = 0; i < count; i++) {
-        if (steps[i] == t->best_step || kept++ < t->recipe->output.save_total_limit) continue;
-        Text path = { 0 };
-        checkpoint_path(&path, run, steps[i]);
-        if (unlink(path.data)) log_warn("%s: %s", path.data, strerror(errno));
-        text_release(&path);
-    }
-    mem_free(steps);
-}
-
 Status checkpoint_save(Trainer *t)
 {
     Status status = OK;
+    const char *run = t->recipe->output.folder;
     Text path = { 0 }, storage[2] = { { 0 } }, *paths = NULL;
     Value values[STATE_VALUES];
     TensorPart *parts = make_parts(t, &paths);
     int part_count = GROUPS * t->model->param_count;
     int value_count = make_values(values, storage, t);
     optimizer_refresh_all(&t->optimizer);
-    checkpoint_path(&path, t->recipe->output.folder, t->step);
-    TRY_ROOT(t->comm, make_folder(t->recipe->output.folder));
+    checkpoint_path(&path, run, t->step);
     TRY(tensors_write(t->comm, path.data, "checkpoint", values, value_count, parts, part_count));
-    if (t->comm->rank == 0) rotate(t);
+    if (t->comm->rank == 0)
+        checkpoint_rotate(run, t->recipe->output.save_total_limit, t->step, t->best_step);
 done:
     for (int i = 0; i < part_count; i++) text_release(&paths[i]);
     mem_free(paths);
@@ -260,50 +191,6 @@ Status checkpoint_load(Trainer *t, const char *path)
     optimizer_restored(&t->optimizer);
 done:
     model_free(stored);
-    tensors_close(file);
-    return status;
-}
-
-char *checkpoint_newest(const char *run)
-{
-    int64_t *steps;
-    char *newest = NULL;
-    if (list_steps(&steps, run) > 0) {
-        Text path = { 0 };
-        checkpoint_path(&path, run, steps[0]);
-        newest = path.data;
-    }
-    mem_free(steps);
-    return newest;
-}
-
-Status checkpoint_of_run(char **path, const char *run)
-{
-    Status status = OK;
-    TensorFile *file = NULL;
-    Text best = { 0 };
-    struct stat info;
-    *path = NULL;
-    if (stat(run, &info)) FAIL(USAGE, "%s: %s", run, strerror(errno));
-    if (!S_ISDIR(info.st_mode)) {
-        *path = mem_copy_text(run);
-        goto done;
-    }
-    *path = checkpoint_newest(run);
-    if (!*path) FAIL(USAGE, "%s: holds no checkpoint; is it the output.folder of a run?", run);
-    TRY(tensors_open(&file, *path, "checkpoint"));
-    int64_t best_step = tensors_int(file, "best_step", 0);
-    if (best_step > 0) checkpoint_path(&best, run, best_step);
-    if (best.data && !access(best.data, R_OK)) {
-        mem_free(*path);
-        *path = mem_copy_text(best.data);
-    }
-done:
-    if (status != OK) {
-        mem_free(*path);
-        *path = NULL;
-    }
-    text_release(&best);
     tensors_close(file);
     return status;
 }

@@ -4,6 +4,7 @@
 #include "comm/agree.h"
 #include "train/ahead.h"
 #include "train/checkpoint.h"
+#include "train/checkpoint_folder.h"
 #include "train/evaluate.h"
 
 #include <inttypes.h>
@@ -70,7 +71,8 @@ static bool stops_early(const Trainer *t)
 
 static Status diverged(const Trainer *t, const StepRecord *record)
 {
-    char *newest = t->comm->rank ? NULL : checkpoint_newest(t->recipe->output.folder);
+    char *newest;
+    checkpoint_newest(&newest, t->recipe->output.folder, 0);
     Status status =
         status_fail(FAILED,
                     "step %" PRId64
@@ -81,7 +83,7 @@ static Status diverged(const Trainer *t, const StepRecord *record)
     return status;
 }
 
-Status loop_run(Trainer *t, Record *record, Lock *lock)
+Status loop_run(Trainer *t, Record *record)
 {
     Status status = OK;
     int64_t saved_step = t->step > 0 ? t->step : -1; // resumed from it
@@ -92,7 +94,6 @@ Status loop_run(Trainer *t, Record *record, Lock *lock)
         train_step(t, &step);
         if (step.diverged) TRY_ALL(t->comm, diverged(t, &step));
         record_step(record, &step);
-        lock_beat(lock);
         if (evaluation_due(t, &step)) evaluate_step(t, record, &saved_step);
         asked = step.stop;
         stop = asked || stops_early(t);

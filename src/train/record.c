@@ -85,6 +85,33 @@ static void show_progress(Record *r, const StepRecord *step)
     text_release(&line);
 }
 
+/// Writes what is there to write. What a full disk does not take is tried again with the next line.
+static Status write_lines(Record *r)
+{
+    Status status = OK;
+    Text *lines = &r->unwritten;
+    while (lines->length_bytes) {
+        ssize_t put = write(fileno(r->metrics), lines->data, lines->length_bytes);
+        if (put < 0 && errno == EINTR) continue;
+        if (put < 0)
+            FAIL(FAILED, "%s/metrics.jsonl: %s", r->trainer->recipe->output.folder,
+                 strerror(errno));
+        lines->length_bytes -= (size_t)put;
+        memmove(lines->data, lines->data + put, lines->length_bytes + 1);
+    }
+done:
+    return status;
+}
+
+static void add_line(Record *r, const Text *line)
+{
+    text_append(&r->unwritten, line->data);
+    if (write_lines(r) == OK) return;
+    if (!r->warned) log_warn("%s; training goes on", status_message());
+    r->warned = true;
+    status_clear();
+}
+
 void record_step(Record *r, const StepRecord *step)
 {
     if (!r->metrics) return;
@@ -98,8 +125,7 @@ void record_step(Record *r, const StepRecord *step)
     text_real(&line, step->grad_norm);
     text_printf(&line, ", \"tokens\": %" PRId64 ", \"seconds\": %.6f}\n", step->tokens,
                 step->seconds);
-    fputs(line.data, r->metrics);
-    fflush(r->metrics);
+    add_line(r, &line);
     text_release(&line);
     r->steps++;
     r->tokens += step->tokens;
@@ -116,8 +142,8 @@ void record_evaluation(Record *r, Split split, const Metrics *metrics)
     json_set_text(object, "split", split_names[split]);
     metrics_set(object, metrics);
     json_print(&line, object, 0);
-    fprintf(r->metrics, "%s\n", line.data);
-    fflush(r->metrics);
+    text_append(&line, "\n");
+    add_line(r, &line);
     log_info("step %" PRId64 "  %s: loss %.4f  accuracy %.4f  macro-F1 %.4f", r->trainer->step,
              split_names[split], metrics->loss, metrics->accuracy, metrics->macro_f1);
     json_free(object);
@@ -126,12 +152,11 @@ void record_evaluation(Record *r, Split split, const Metrics *metrics)
 
 Status record_stop(Record *r)
 {
-    Status status = OK;
+    Status status = r->metrics ? write_lines(r) : OK;
     log_copy_to(NULL);
-    if (r->metrics && (ferror(r->metrics) | fclose(r->metrics)))
-        status = status_fail(FAILED, "%s/metrics.jsonl: %s", r->trainer->recipe->output.folder,
-                             strerror(errno));
+    if (r->metrics) fclose(r->metrics);
     if (r->log) fclose(r->log);
+    text_release(&r->unwritten);
     r->metrics = r->log = NULL;
     return status;
 }

@@ -5,6 +5,7 @@
 #include "linalg/gemm.h"
 #include "report/report.h"
 #include "train/checkpoint.h"
+#include "train/checkpoint_folder.h"
 #include "train/evaluate.h"
 #include "train/lock.h"
 #include "train/loop.h"
@@ -55,24 +56,49 @@ static Status write_recipe(const Recipe *recipe)
     return status;
 }
 
+/// The checkpoint that train.resume means, "" for none.
+static Status find_checkpoint(char **path, const Recipe *recipe)
+{
+    Status status = OK;
+    const char *how = recipe->train.resume;
+    TRY(checkpoint_folder_open(recipe->output.folder));
+    if (!strcmp(how, "auto"))
+        TRY(checkpoint_newest(path, recipe->output.folder, 0));
+    else if (strcmp(how, "never"))
+        *path = mem_copy_text(how);
+done:
+    if (!*path) *path = mem_copy_text("");
+    return status;
+}
+
+/// Adds to the message of a newest checkpoint that cannot be read what the user can do.
+static Status advise(const Recipe *recipe)
+{
+    char *older = NULL, *message = mem_copy_text(status_message());
+    if (!strcmp(recipe->train.resume, "auto")) checkpoint_newest(&older, recipe->output.folder, 1);
+    if (older)
+        status_fail(FAILED, "%s; set train.resume=%s to go on from the one before it", message,
+                    older);
+    mem_free(message);
+    mem_free(older);
+    return FAILED;
+}
+
 /// Collective. Goes on from what train.resume says.
 COLLECTIVE
 static Status resume(Trainer *t)
 {
     Status status = OK;
-    const char *how = t->recipe->train.resume;
     char *path = NULL;
-    if (!strcmp(how, "never")) goto done;
-    if (!strcmp(how, "auto"))
-        path = t->comm->rank ? NULL : checkpoint_newest(t->recipe->output.folder);
-    else
-        path = t->comm->rank ? NULL : mem_copy_text(how);
-    int64_t found = path != NULL;
-    comm_max_int64(t->comm, &found, 1);
-    if (!found) goto done;
+    TRY_ROOT(t->comm, find_checkpoint(&path, t->recipe));
     comm_broadcast_text(t->comm, &path, 0);
-    TRY(checkpoint_load(t, path));
-    log_info("resumed from %s (step %" PRId64 ")", path, t->step);
+    if (*path) {
+        status = checkpoint_load(t, path);
+        if (status == FAILED) TRY_ROOT(t->comm, advise(t->recipe));
+        if (status != OK) goto done;
+        log_info("resumed from %s (step %" PRId64 ")", path, t->step);
+    }
+    TRY_ROOT(t->comm, checkpoint_set_aside(t->recipe->output.folder, t->step));
 done:
     mem_free(path);
     return status;
@@ -175,7 +201,7 @@ static void print_profile(const Profile *profile)
 
 /// Collective. Training proper, with the folder's files open.
 COLLECTIVE
-static Status train(Trainer *t, Lock *lock)
+static Status train(Trainer *t)
 {
     Status status = OK;
     Record record = { 0 };
@@ -183,12 +209,12 @@ static Status train(Trainer *t, Lock *lock)
     TRY_ROOT(t->comm, write_recipe(t->recipe));
     TRY_ALL(t->comm, record_start(&record, t, measure_limit(t->comm)));
     announce(t);
-    TRY(loop_run(t, &record, lock));
+    TRY(loop_run(t, &record));
     if (t->profile) print_profile(t->profile);
 done:
-    if (record.metrics && status == OK) status = record_stop(&record);
-    record_stop(&record);
-    return agree(t->comm, status);
+    if (status == FAILED) text_clear(&record.unwritten); // the next job does these steps again
+    Status stopped = record_stop(&record);
+    return agree(t->comm, stopped == OK ? status : stopped);
 }
 
 Status run_train(const Comm *comm, const Recipe *recipe)
@@ -200,7 +226,7 @@ Status run_train(const Comm *comm, const Recipe *recipe)
     TRY(platform_agree(comm));
     TRY_ROOT(comm, open_folder(&lock, recipe));
     TRY(trainer_init(&trainer, comm, recipe));
-    TRY(train(&trainer, &lock));
+    TRY(train(&trainer));
     TRY(finish(&trainer));
 done:
     trainer_release(&trainer);

@@ -67,9 +67,7 @@ def temper(seed):
     shutil.rmtree(folder, ignore_errors=True)
     settings = f"output.folder={folder}", f"train.seed={seed}", "output.save_steps=0"
     os.environ["OMP_NUM_THREADS"] = "1"
-    call_temper(
-        FOLDER / "temper.log", "mpirun", "-n", 2, TEMPER, "train", *recipe(*settings)
-    )
+    call_temper(FOLDER / "temper.log", "mpirun", "-n", 2, TEMPER, "train", *recipe(*settings))
     test = json.loads((folder / "report.json").read_text())["splits"]["test"]
     return dict(accuracy=test["accuracy"], macro_f1=test["macro_f1"])
 
@@ -169,7 +167,8 @@ def measure(name, seeds, start):
 
 
 def show(name, one, end=""):
-    print(f"{name:20} accuracy {one['accuracy']:.4f}  macro-F1 {one['macro_f1']:.4f}{end}", flush=True)
+    scores = f"accuracy {one['accuracy']:.4f}  macro-F1 {one['macro_f1']:.4f}"
+    print(f"{name:20} {scores}{end}", flush=True)
 
 
 def main():

@@ -22,10 +22,6 @@ if [ -z "${TEMPER:-}" ]; then
     export TEMPER=$root/build/temper
 fi
 
-set -a
-source "$root/cmake/mpi.env"
-set +a
-
 # need_model WHAT: ends the script, loudly, where MiniLM is not there.
 need_model() {
     [ -f "$model/model.safetensors" ] && return

@@ -134,5 +134,5 @@ model "not a regular file" folder.h5
 model "No such file" none.h5
 expect_exit 0 "$TEMPER" prepare recipe.yaml
 model "a dataset file holds no model" "$(ls runs/prepared-*.h5)"
-refused 2 "data.max_length 41 exceeds the 40 positions of tiny.h5" train recipe.yaml \
+refused 2 "data.max_length 41 exceeds the 40 positions of the model" train recipe.yaml \
     output.folder=runs/none data.max_length=41

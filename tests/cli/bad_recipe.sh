@@ -44,21 +44,36 @@ wrong "bad.yaml:4: train.dropout: '1.5' is not a number in range (0 to 0.9)" \
 wrong "bad.yaml:4: train.learning_rate: 'nan' is not a number" \
     "train: {epochs: 1, learning_rate: nan}" "$output"
 wrong "bad.yaml:4: train.seed: '-1' is not a number in range" "train: {epochs: 1, seed: -1}" "$output"
-wrong "train.lr_scheduler_type: 'cosin' is not another value (one of linear, cosine, constant)" \
+wrong "train.lr_scheduler_type: 'cosin' is not an allowed value (one of linear, cosine, constant); did you mean 'cosine'?" \
     "train: {epochs: 1, lr_scheduler_type: cosin}" "$output"
-wrong "bad.yaml:4: train.metric_for_best_model: 'f2'" \
-    "train: {epochs: 1, metric_for_best_model: f2}" "$output"
+wrong "bad.yaml:4: train.metric_for_best_model: 'f1' is not an allowed value (one of loss, " \
+    "train: {epochs: 1, metric_for_best_model: f1}" "$output"
 wrong "bad.yaml: one of train.epochs and train.max_steps must be given" "train: {}" "$output"
 wrong "output.folder must be given" "train: {epochs: 1}"
 wrong "bad.yaml:5: 'train.epochs' is given twice, first at bad.yaml:4" \
     "train: {epochs: 1}" "train.epochs: 2" "$output"
-wrong "bad.yaml:4: " "train: {epochs: 1" "$output"
+wrong "bad.yaml:5: did not find expected ',' or '}'" "train: {epochs: 1" "$output"
 wrong "bad.yaml:4: the file must be" "---" "- a" "- list"
 wrong "bad.yaml:5: a key must be a name" "train:" "  {a: 1}: 2" "$output"
 wrong "bad.yaml:4: aliases are not supported" "train: *all" "$output"
 wrong "bad.yaml:4: " $'train: {epochs: 1, resume: "\xff"}' "$output"
-wrong "is not a shorter text" "train: {epochs: 1}" "output: {folder: $(printf 'x%.0s' {1..1100})}"
-wrong "train.class_weights" "train: {epochs: 1, class_weights: [1, 2, 3]}" "$output"
+wrong "is not short enough" "train: {epochs: 1}" "output: {folder: $(printf 'x%.0s' {1..1100})}"
+# what only data and model can tell
+mkdir -p runs/bad # a run's folder may be left empty
+wrong "train.class_weights: '[1, 2, 3]' is not 'balanced' or a list of 2 weights by label id" \
+    "train: {epochs: 1, class_weights: [1, 2, 3]}" "$output"
+wrong "train.class_weights: 'even' is not" "train: {epochs: 1, class_weights: even}" "$output"
+refused 2 "data.max_length 41 exceeds the 40 positions of the model" train recipe.yaml \
+    output.folder=runs/bad data.max_length=41
+refused 2 "data.max_length 41 exceeds the 40 positions of the model" validate recipe.yaml \
+    data.max_length=41
+# each of two faults, once
+messages=2 refused 2 "data.max_length 41 exceeds" validate recipe.yaml data.max_length=41 \
+    data.path=none.tsv
+expect_text err "cannot read none.tsv: No such file"
+refused 2 "cannot read none.tsv: No such file" validate recipe.yaml data.path=none.tsv
+messages=2 refused 1 "none.h5: No such file" validate recipe.yaml model.path=none.h5 \
+    data.path=none.tsv
 
 # every error at once, each with its line
 recipe "train: {epoch: 2, dropout: 2," "        batch_size: many}" "$output"

@@ -7,7 +7,7 @@ python 3.11, torch 2.13.0 (CPU), transformers 5.23.0, safetensors 0.8.0
 
 TEMPER is the program. SOURCE_FOLDER is imported and exported again: every tensor must keep its
 bytes, the tokenizer its ids, the model its outputs. RUN, a run folder or a checkpoint, is exported
-too and must load with its labels.
+too and must load with its labels and give the logits of `temper predict`.
 """
 
 import json
@@ -61,6 +61,19 @@ def compare_outputs(source, exported):
     print(f"{len(TEXTS)} texts give the same ids and outputs")
 
 
+def compare_logits(temper, run, logits):
+    """The logits of `temper predict` on the same texts, within 1e-5 of the largest."""
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
+        file.write("".join(text + "\n" for text in TEXTS))
+        file.flush()
+        command = [temper, "predict", run, "--input", file.name, "--logits"]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+    own = torch.tensor([json.loads(line)["logits"] for line in done.stdout.splitlines()])
+    apart = ((own - logits).abs().max() / logits.abs().max()).item()
+    assert apart <= 1e-5, f"logits differ by {apart:.2g} of the largest"
+    print(f"{run}: logits of temper predict differ by {apart:.2g} of the largest")
+
+
 def check_run(folder):
     model, info = load(folder)
     assert not info["missing_keys"], info["missing_keys"]
@@ -78,6 +91,7 @@ def check_run(folder):
         logits = model(**batch).logits
     assert logits.shape == (len(TEXTS), len(names)) and torch.isfinite(logits).all()
     print(f"{folder}: {type(model).__name__}, labels {list(names.values())}")
+    return logits
 
 
 def main():
@@ -91,7 +105,7 @@ def main():
         for run in sys.argv[3:]:
             folder = os.path.join(scratch, "run")
             subprocess.run([temper, "export", run, "-o", folder], check=True)
-            check_run(folder)
+            compare_logits(temper, run, check_run(folder))
 
 
 main()

@@ -3,7 +3,7 @@
 #include "support/check.h"
 #include "support/folder.h"
 #include "support/golden.h"
-#include "train/trainer.h"
+#include "train/ahead.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -150,7 +150,9 @@ static void train(const char *source, Golden *golden)
     set_head(model);
     float *start = mem_copy(model->values, (size_t)model->elements * sizeof(float));
     check_rows(trainer.data, golden);
+    ahead_take(&trainer);
     check_steps(&trainer, golden);
+    optimizer_refresh_all(&trainer.optimizer);
     check_weights(model, start, golden);
     mem_free(start);
     trainer_release(&trainer);

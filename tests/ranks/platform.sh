@@ -25,7 +25,7 @@ expect_exit 0 "${other[@]}" "$TEMPER" train recipe.yaml output.folder=runs/one t
 ! grep -q "was made with" "$work/err" || fail "warned of the same kernels"
 
 # provenance, which compare ignores
-expect_exit 0 env OMP_NUM_THREADS=2 "$TEMPER" train recipe.yaml output.folder=runs/two train.max_steps=2
+OMP_NUM_THREADS=2 expect_exit 0 train 1 two train.max_steps=2
 expect_exit 0 train 1 three train.max_steps=2
 expect_exit 0 "$TEMPER" compare "$(newest two)" "$(newest three)"
 expect_exit 0 "$TEMPER" inspect "$(newest two)" --validate

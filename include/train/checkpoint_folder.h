@@ -1,0 +1,22 @@
+/// The files of RUN/checkpoints: which there are, which are kept. All are Local (rank 0), under the
+/// run folder's lock where they change anything. Files of other names are never touched.
+#pragma once
+#include "base/text.h"
+
+#include <stdint.h>
+
+/// Appends RUN/checkpoints/step-0000000120.h5.
+void checkpoint_path(Text *out, const char *run, int64_t step);
+/// Makes the folder, and removes what processes that died while saving left in it.
+Status checkpoint_folder_open(const char *run);
+/// The newest checkpoint but `skip`: *path is owned by the caller, NULL if there is none. FAILED if
+/// the folder cannot be read.
+Status checkpoint_newest(char **path, const char *run, int skip);
+/// What RUN stands for: its best checkpoint where one is kept, else the newest; a file stands for
+/// itself. USAGE if there is none. The caller owns *path.
+Status checkpoint_of_run(char **path, const char *run);
+/// Renames checkpoints of steps after `step` to *.old: the run goes on without them.
+Status checkpoint_set_aside(const char *run, int64_t step);
+/// Removes all but the newest `limit`, those of `step` and `best_step`, and files that are no sound
+/// checkpoint: those are somebody else's, or evidence.
+void checkpoint_rotate(const char *run, int64_t limit, int64_t step, int64_t best_step);

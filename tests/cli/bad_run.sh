@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# TEST labels=cli,bad timeout=180
+# evaluate, predict, export and inspect of what is no run, and bad texts for a sound one.
+source "${TEMPER_SOURCE:?}/tests/support/train.sh"
+source "$TEMPER_SOURCE/tests/support/refuse.sh"
+
+expect_exit 0 train 1 one train.epochs=1
+file=$(newest one)
+mkdir -p runs/none/checkpoints plain
+echo 'one text' >texts.txt
+
+# the control
+expect_failure refused 2 "" predict runs/one --text "a text"
+
+for command in evaluate "predict --text x" "export -o exported"; do
+    refused 2 "runs/none: holds no checkpoint; is it the output.folder of a run?" \
+        $command runs/none
+    refused 2 "nowhere: No such file" $command nowhere
+done
+for command in evaluate "predict --text x"; do
+    [ "$command" = evaluate ] && alone=true || alone=
+    refused 1 "tiny.h5: is a model file, a checkpoint file is needed" $command tiny.h5
+    refused 1 "texts.txt: not an HDF5 file" $command runs/one --checkpoint texts.txt
+    refused 2 "none.h5: No such file" $command runs/one --checkpoint none.h5
+    refused 2 "data.max_length 41 exceeds the 40 positions" $command runs/one data.max_length=41
+    refused 2 "command line: unknown key 'data.txt'; did you mean 'data.text'?" $command runs/one \
+        data.txt=1
+done
+
+# a damaged or foreign checkpoint
+for kind in empty half appended; do
+    mkdir -p "runs/$kind/checkpoints"
+    cp "$file" "runs/$kind/checkpoints"
+    bad=runs/$kind/checkpoints/${file##*/}
+    python3 "$TEMPER_SOURCE/tests/support/damage.py" "$kind" "$bad"
+    refused 1 "$bad: " predict "runs/$kind" --text x
+    alone=true refused 1 "$bad" inspect "$bad"
+done
+mkdir -p "runs/folder/checkpoints/${file##*/}"
+refused 1 "not a regular file" evaluate runs/folder
+
+# texts
+refused 2 "predict needs one of --text and --input" predict runs/one
+refused 2 "predict needs one of --text and --input" predict runs/one --text ""
+refused 2 "predict needs one of --text and --input" predict runs/one --text a --input texts.txt
+refused 2 "cannot read none.txt: No such file" predict runs/one --input none.txt
+refused 2 "plain holds no file" predict runs/one --input plain
+refused 2 "text: '" predict runs/one --text "$(printf 'x%.0s' {1..70000})"
+printf 'SMS,Label\na,ham\n"b,spam\n' >open.csv
+refused 1 "open.csv: a quote opened in row 3 is not closed" predict runs/one --input open.csv
+printf 'Text,Label\na,ham\n' >other.csv
+refused 2 "other.csv: there is no column 'SMS' (data.text)" predict runs/one --input other.csv
+
+# labels of evaluation
+refused 2 "cannot read none.csv" evaluate runs/one data.path=none.csv
+printf 'SMS,Label\na,ham\nb,spam\nc,span\n' >unseen.csv
+refused 1 "unseen.csv: the label 'span' of row 4 is not one of training; did you mean 'spam'?" \
+    evaluate runs/one data.path=unseen.csv
+printf 'SMS,Label\na,ham\nb\n' >narrow.csv
+refused 1 "narrow.csv: row 3 has 1 column where the header has 2" evaluate runs/one \
+    data.path=narrow.csv
+printf 'SMS,Label\n' >header.csv
+refused 1 "header.csv is empty" evaluate runs/one data.path=header.csv
+refused 2 "'tests' is not an allowed value (one of train, validation, test)" evaluate runs/one \
+    --split tests
+expect_exit 0 train 1 two train.epochs=1 data.split.test=0
+refused 2 "has no rows of the split 'test'" evaluate runs/two
