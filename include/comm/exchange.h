@@ -4,7 +4,8 @@
 
 typedef struct Exchange Exchange;
 
-/// Local. The caller owns it (`exchange_free`). Reused from step to step.
+/// Local. On a communicator of one rank it carries nothing. The caller owns it (`exchange_free`).
+/// Reused from step to step.
 Exchange *exchange_new(const Comm *comm);
 void exchange_free(Exchange *exchange); ///< NULL-safe
 

@@ -19,9 +19,9 @@ typedef struct {
 } Segment;
 
 typedef struct {
-    Block *items; ///< (count), owned
-    int count;
-    int *tables; ///< (table_count), owned: index of each table in Model.params
+    Block *items;           ///< (count), owned
+    int count, dense_count; ///< dense blocks come first
+    int *tables;            ///< (table_count), owned: index of each table in Model.params
     int table_count;
     int *slice; ///< (ranks + 1), owned: rank r owns blocks [slice[r], slice[r + 1])
     int ranks, rank;

@@ -2,18 +2,11 @@
 ///
 /// Leaves 0..G-1 are the leaves of the complete binary tree over the next power of two; absent
 /// right children are passed through. A rank sums its contiguous run of leaves into maximal aligned
-/// pieces
-/// (`dyadic pieces`), sends each slice of every piece to the slice's owner, and the owner merges
-/// the pieces of all ranks in tree order. So the sum is one expression for every number of ranks.
+/// subtrees (train/subtrees.h), sends each slice of every subtree to the slice's owner, and the
+/// owner merges the subtrees of all ranks in tree order. So the sum is one expression for every
+/// number of ranks.
 #pragma once
 #include "train/blocks.h"
-
-/// A node of the tree held by this rank: the sum over leaves [start, start + size).
-typedef struct {
-    int64_t start, size;
-    float *dense;        ///< (dense_elements)
-    TouchedRows *tables; ///< (table_count)
-} Piece;
 
 typedef struct Gradients Gradients;
 
@@ -22,12 +15,13 @@ typedef struct Gradients Gradients;
 Gradients *gradients_new(const Comm *comm, const Model *model, const Blocks *blocks,
                          const int64_t *cuts, int64_t leaf_tokens);
 void gradients_free(Gradients *gradients); ///< NULL-safe
+
 /// Local. Points the weights' gradients at the buffers of the next leaf.
 void gradients_leaf_start(Gradients *gradients, Weight *weights);
-/// Local. Adds the leaf that `gradients_leaf_start` began to the pieces.
+/// Local. Adds the leaf that `gradients_leaf_start` began to this rank's subtrees.
 void gradients_leaf_done(Gradients *gradients, const Weight *weights);
 
-/// Collective. Exchanges the pieces of all leaves and merges this rank's slice; squares[i] is the
+/// Collective. Exchanges the subtrees of all leaves and merges this rank's slice; squares[i] is the
 /// sum of squares of block i for the blocks that this rank owns (others are untouched).
 COLLECTIVE
 void gradients_finish(Gradients *gradients, double *squares);

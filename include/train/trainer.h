@@ -56,6 +56,8 @@ typedef struct {
 COLLECTIVE
 Status trainer_init(Trainer *trainer, const Comm *comm, const Recipe *recipe);
 void trainer_release(Trainer *trainer);
+/// Local. Gives back activations, gradients and optimizer state: after the last step.
+void trainer_release_engine(Trainer *trainer);
 
 /// Collective. One optimizer step on the global batch (train/step.c). Cannot fail.
 COLLECTIVE

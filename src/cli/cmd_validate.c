@@ -91,7 +91,6 @@ static Status print_plan(const Recipe *recipe, const Model *model, const Dataset
     Status status = OK;
     Batches batches = { 0 };
     double *weights = NULL;
-    char *newest = NULL;
     TRY(objective_class_weights(&weights, recipe, data));
     TRY(batches_init(&batches, data, &recipe->train));
     int64_t leaves = recipe->train.leaves
@@ -104,12 +103,18 @@ static Status print_plan(const Recipe *recipe, const Model *model, const Dataset
     for (int64_t ranks = 1; ranks <= leaves; ranks *= 2)
         printf("memory %" PRId64 " ranks  about %.2f GB a rank\n", ranks,
                rank_bytes(model, &batches, leaves, ranks) / 1e9);
-    TRY(checkpoint_newest(&newest, recipe->output.folder, 0));
-    if (newest) printf("resumes from %s\n", newest);
 done:
-    mem_free(newest);
     mem_free(weights);
     batches_release(&batches);
+    return status;
+}
+
+static Status print_resume(const Recipe *recipe)
+{
+    char *newest;
+    Status status = checkpoint_newest(&newest, recipe->output.folder, 0);
+    if (newest) printf("resumes from %s\n", newest);
+    mem_free(newest);
     return status;
 }
 
@@ -124,13 +129,14 @@ static Status validate_run(const Invocation *invocation)
     Dataset *data = NULL;
     if (note(&errors,
              recipe_read(self, recipe, invocation->arguments[0], &invocation->overrides))) {
-        note(&errors, check_folder(recipe->output.folder));
+        bool has_folder = note(&errors, check_folder(recipe->output.folder));
         bool loaded = note(&errors, model_load(self, &model, recipe->model.path));
         if (loaded) note(&errors, prepare_check_model(recipe, model));
         if (loaded &&
             note(&errors, prepare_data(self, &data, &tokenizer, recipe, model->tokenizer_json))) {
             print_lengths(data);
             note(&errors, print_plan(recipe, model, data));
+            if (has_folder) note(&errors, print_resume(recipe));
         } else if (!loaded && access(recipe->data.path, R_OK)) {
             note(&errors,
                  status_fail(USAGE, "data.path %s: %s", recipe->data.path, strerror(errno)));

@@ -15,7 +15,7 @@ struct Exchange {
 Exchange *exchange_new(const Comm *comm)
 {
     Exchange *exchange = MEM_NEW(Exchange, 1);
-    exchange->comm = (MPI_Comm)comm->handle;
+    exchange->comm = (MPI_Comm)comm->handle; // unused by a rank alone
     return exchange;
 }
 

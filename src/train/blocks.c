@@ -76,6 +76,7 @@ void blocks_init(Blocks *blocks, const Model *model, const Comm *comm)
     blocks->tables = MEM_NEW(int, model->param_count);
     blocks->slice = MEM_NEW(int, comm->size + 1);
     add_dense(blocks, model);
+    blocks->dense_count = blocks->count;
     for (int i = 0; i < model->param_count; i++)
         if (model->params[i].table) add_table(blocks, model, i);
     deal(blocks);

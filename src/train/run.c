@@ -22,6 +22,7 @@
 static Status make_folders(const char *path)
 {
     Status status = OK;
+    struct stat info;
     char *copy = mem_copy_text(path);
     for (char *at = copy + 1; *at; at++) {
         if (*at != '/') continue;
@@ -29,8 +30,9 @@ static Status make_folders(const char *path)
         mkdir(copy, 0777); // the last one tells
         *at = '/';
     }
-    if (mkdir(copy, 0777) && errno != EEXIST)
+    if ((mkdir(copy, 0777) && errno != EEXIST) || stat(copy, &info))
         FAIL(FAILED, "output.folder %s: cannot be made: %s", path, strerror(errno));
+    if (!S_ISDIR(info.st_mode)) FAIL(FAILED, "output.folder %s: is not a folder", path);
 done:
     mem_free(copy);
     return status;
@@ -158,17 +160,19 @@ static Status finish(Trainer *t)
 {
     Status status = OK;
     char *path = NULL;
-    Model *best = NULL;
     Json *results = json_new_object(), *splits = json_new_object();
     Text table = { 0 };
     json_set_text(results, "title", t->recipe->output.folder);
     TRY_ROOT(t->comm, checkpoint_of_run(&path, t->recipe->output.folder));
     comm_broadcast_text(t->comm, &path, 0);
-    TRY(model_load(t->comm, &best, path));
+    trainer_release_engine(t); // the last weights are in their checkpoint
+    model_free(t->model);
+    t->model = NULL;
+    TRY(model_load(t->comm, &t->model, path));
     for (Split split = SPLIT_VALIDATION; split <= SPLIT_TEST; split++) {
         Metrics metrics;
-        const char *const *names = (const char *const *)best->label_names;
-        if (!evaluate_split(t->comm, &metrics, best, t->data, split)) continue;
+        const char *const *names = (const char *const *)t->model->label_names;
+        if (!evaluate_split(t->comm, &metrics, t->model, t->data, split)) continue;
         text_printf(&table, "%s (%s)\n", split_names[split], path);
         metrics_print(&table, &metrics, names);
         json_set(splits, split_names[split], metrics_json(&metrics, names));
@@ -186,7 +190,6 @@ done:
     text_release(&table);
     json_free(splits);
     json_free(results);
-    model_free(best);
     mem_free(path);
     return status;
 }

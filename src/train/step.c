@@ -38,7 +38,7 @@ static double leaf_step(Trainer *t, const Batch *batch, int64_t leaf, double div
     double loss = t->objective->loss(t, t->buffers.labels, divisor);
     tape_backward(t->tape);
     gradients_leaf_done(t->gradients, t->weights);
-    profile_lap(t->profile, "pieces", "reduction", 0, 0);
+    profile_lap(t->profile, "subtrees", "reduction", 0, 0);
     return fault_at("loss-nan") ? NAN : loss;
 }
 
@@ -53,7 +53,7 @@ static double clip_factor(double norm, double max_norm)
 ///
 ///   data        deal_leaves         the rows taken ahead, dealt to leaves
 ///   forward     objective->loss     per leaf of this rank: model forward, loss and its gradient
-///   backward    tape_backward       gradients of the leaf, then into this rank's pieces
+///   backward    tape_backward       gradients of the leaf, then into this rank's subtrees
 ///   reduction   gradients_finish    the tree over leaves; this rank's slice of the sum
 ///   vote        vote_cast           loss, norm and stop requests of all ranks
 ///   update      optimizer_update    AdamW on the slice; every rank gets the new weights

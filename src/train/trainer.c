@@ -101,9 +101,18 @@ done:
     return status;
 }
 
-void trainer_release(Trainer *t)
+void trainer_release_engine(Trainer *t)
 {
     tape_free(t->tape);
+    t->tape = NULL;
+    gradients_free(t->gradients);
+    t->gradients = NULL;
+    if (t->optimizer.comm) optimizer_release(&t->optimizer);
+}
+
+void trainer_release(Trainer *t)
+{
+    trainer_release_engine(t);
     mem_free(t->profile);
     leaf_plan_release(&t->plan);
     leaf_buffers_release(&t->buffers);
@@ -113,8 +122,6 @@ void trainer_release(Trainer *t)
     mem_free(t->leaf_rows);
     mem_free(t->weights);
     vote_release(&t->vote);
-    if (t->optimizer.comm) optimizer_release(&t->optimizer);
-    gradients_free(t->gradients);
     blocks_release(&t->blocks);
     mem_free(t->cuts);
     mem_free(t->class_weights);
