@@ -10,6 +10,7 @@
 #include "train/lock.h"
 #include "train/loop.h"
 #include "train/platform.h"
+#include "train/series.h"
 #include "train/signals.h"
 
 #include <errno.h>
@@ -181,6 +182,7 @@ static Status finish(Trainer *t)
     json_set(results, "summary", summary(t, path));
     json_set(results, "splits", json_clone(splits));
     json_set(results, "recipe", recipe_json(t->recipe));
+    TRY_ROOT(t->comm, series_write(t->recipe));
     TRY_ROOT(t->comm, report_write(t->recipe->output.folder, results));
     if (t->comm->rank == 0)
         printf("%srun folder %s\nreport     %s/report.html\nloss curve %s/loss.svg\n",

@@ -17,6 +17,11 @@ for threads in 2 3; do
     same_run one "threads$threads"
 done
 
+# the same steps as number series
+expect_exit 0 "$TEMPER" inspect runs/one/metrics.h5 --validate
+expect_text out "series/grad_norm"
+expect_text out "$(grep -c grad_norm runs/one/metrics.jsonl)"
+
 tail -n 40 sms.tsv | cut -f 2 >texts.txt
 expect_exit 0 ranks 1 "$TEMPER" predict runs/one --input texts.txt --logits
 cp "$work/out" predictions
