@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Compares with the living Hugging Face tokenizers (0.23.3), token by token: ids, types, byte ranges.
+"""Compares with Hugging Face tokenizers 0.23.3, token by token: ids, types, byte ranges.
 
     compare_tokens.py TEST_WORDPIECE MODEL [TEXT_FILE...]
 
-TEST_WORDPIECE is the built test program (it answers with --dump), MODEL a folder with the tokenizer.json
-of a BERT model, TEXT_FILE lines of any text (of a CSV or TSV file too). Ends with 1 if anything differs.
+TEST_WORDPIECE is the built test program (it answers with --dump), MODEL a folder with the
+tokenizer.json of a BERT model, TEXT_FILE lines of any text (of a CSV or TSV file too). Ends with 1
+if anything differs.
 """
 import json
 import os
@@ -25,7 +26,9 @@ def answers(program, path, questions):
             file.write(struct.pack("<3I", len(first), bytes_second, length))
             file.write(first + (second or b""))
         file.seek(0)
-        out = subprocess.run([program, "--dump", path], stdin=file, stdout=subprocess.PIPE, check=True)
+        out = subprocess.run(
+            [program, "--dump", path], stdin=file, stdout=subprocess.PIPE, check=True
+        )
     at = 0
     for _ in questions:
         (count,) = struct.unpack_from("<i", out.stdout, at)
@@ -54,7 +57,8 @@ def compare(program, name, tokenizer, questions):
 
 def chinese_vocabulary():
     tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + [chr(c) for c in range(0x21, 0x7F)]
-    codes = [*range(0x30, 0x7B), *range(0xC0, 0x180), *range(0x3000, 0x3100), *range(0x4E00, 0x9FA6)]
+    ranges = [(0x30, 0x7B), (0xC0, 0x180), (0x3000, 0x3100), (0x4E00, 0x9FA6)]
+    codes = [code for first, end in ranges for code in range(first, end)]
     tokens += [p + chr(c) for c in codes for p in ("", "##")]
     return {token: i for i, token in enumerate(dict.fromkeys(tokens))}
 

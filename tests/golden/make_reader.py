@@ -5,9 +5,9 @@ python 3.11 (csv, hashlib)
 
     make_reader.py [PROJECT]
 
-Writes reader/*.csv (seeded random text; kept, so that the values stay true) and reader.json: for each file the number of
-records that are not blank, of fields, and the SHA-256 of "row number, fields", each field behind 0x1F and each record behind
-0x1E.
+Writes reader/*.csv (seeded random text; kept, so that the values stay true) and reader.json: for
+each file the number of records that are not blank, of fields, and the SHA-256 of "row number,
+fields", each field behind 0x1F and each record behind 0x1E.
 """
 
 import csv

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A small BERT with every gradient, as described in README.md: makes the folder tiny-bert.
 
-python 3.11, torch 2.13.0 (CPU), transformers 5.23.0, tokenizers 0.23.3, safetensors 0.8.0, numpy 2.4.6
+python 3.11, torch 2.13.0 (CPU), transformers 5.23.0, tokenizers 0.23.3, safetensors 0.8.0,
+numpy 2.4.6
 """
 
 import json

@@ -2,7 +2,7 @@
 """Writes tests/golden/tokens: what Hugging Face tokenizers makes of generated strings.
 
     pip install tokenizers==0.23.3
-    python3 tests/golden/make_tokens.py MODEL        (MODEL holds the tokenizer.json of all-MiniLM-L6-v2)
+    python3 tests/golden/make_tokens.py MODEL     (with the tokenizer.json of all-MiniLM-L6-v2)
 
 vocab.txt   a small vocabulary
 added.json  a tokenizer.json of it with added tokens of every sort

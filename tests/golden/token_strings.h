@@ -1,7 +1,7 @@
 /// The strings of token_strings.py.
 #pragma once
 #include "base/text.h"
-#include "token/utf8.h"
+#include "base/utf8.h"
 
 #include <stdint.h>
 #include <string.h>
