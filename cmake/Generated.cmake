@@ -1,16 +1,15 @@
 include(Embed)
 
 # generated/build_info.h: what `temper --version` and every file's provenance say of the build.
+# The commit is looked up by every build, and its header is written anew where it changed.
 find_package(Git QUIET)
-set(TEMPER_COMMIT "unknown")
-if(Git_FOUND)
-  execute_process(
-    COMMAND ${GIT_EXECUTABLE} -C ${CMAKE_SOURCE_DIR} describe --always --dirty --abbrev=12
-    OUTPUT_VARIABLE commit OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE failed)
-  if(NOT failed)
-    set(TEMPER_COMMIT ${commit})
-  endif()
-endif()
+set(commit_header ${CMAKE_BINARY_DIR}/generated/build_commit.h)
+add_custom_target(temper_commit
+  COMMAND ${CMAKE_COMMAND} -D HEADER=${commit_header} -D SOURCE=${CMAKE_SOURCE_DIR}
+          -D GIT=${GIT_EXECUTABLE} -P ${CMAKE_SOURCE_DIR}/cmake/commit.cmake
+  BYPRODUCTS ${commit_header}
+  COMMENT "" VERBATIM)
+add_dependencies(temper_core temper_commit)
 
 # Known when all is configured; flags of warnings are left out.
 string(TOUPPER "${CMAKE_BUILD_TYPE}" type)

@@ -7,6 +7,7 @@
 #include "comm/agree.h"
 #include "comm/probe.h"
 #include "linalg/gemm.h"
+#include "train/platform.h"
 #include "build_info.h"
 
 #include <errno.h>
@@ -38,6 +39,7 @@ static Status run(Invocation *invocation, Comm *world)
     log_start(world->rank);
     fault_start(world->rank);
     gemm_start();
+    platform_start();
     threads_start(world);
     invocation->world = world;
     TRY_ALL(world, invocation->command->run(invocation));

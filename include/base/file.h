@@ -1,4 +1,4 @@
-/// Exact reads and writes at offsets, reserved space, synced folders.
+/// Exact reads and writes at offsets, reserved space, folders made and synced.
 #pragma once
 #include "base/status.h"
 
@@ -14,5 +14,7 @@ Status file_write_at(int file, int64_t offset_bytes, const void *data, size_t by
 /// Local. Makes sure that the first `bytes` of the file have space on the disk; where the file
 /// system cannot reserve, that so much is free now.
 Status file_reserve(int file, int64_t bytes, const char *path);
+/// Local. Makes a folder and those that it lies in, unless they are there.
+Status file_make_folders(const char *folder);
 /// Local. Makes a rename in the folder of `path` last.
 Status file_sync_folder(const char *path);

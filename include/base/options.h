@@ -61,8 +61,6 @@ Status options_override(void *config, const Option *rows, const Settings *settin
 
 /// Local. Appends the value of one row as text (the form that `options_read` parses back exactly).
 void options_value(Text *out, const void *config, const Option *row);
-/// Local. Appends "key: value" lines in table order: the canonical text of a configuration.
-void options_print(Text *out, const void *config, const Option *rows);
 /// Rows are keys of the recipe ("train.max_steps 0") or flags ("-o, --output OUTPUT").
 typedef enum { OPTIONS_KEYS, OPTIONS_FLAGS } OptionsForm;
 

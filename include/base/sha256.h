@@ -11,6 +11,11 @@ typedef struct {
     unsigned char block[64]; ///< the first total_bytes % 64 bytes wait here
 } Sha256;
 
+/// Local. Takes whole blocks of 64 bytes, with the SHA instructions of the CPU if it has them; and
+/// without them, to the same end.
+void sha256_blocks(uint32_t state[8], const unsigned char *data, size_t blocks);
+void sha256_blocks_portable(uint32_t state[8], const unsigned char *data, size_t blocks);
+
 void sha256_init(Sha256 *sha);
 void sha256_add(Sha256 *sha, const void *data, size_t bytes);
 /// Local. 64 lower-case digits and a NUL; `sha` is used up.

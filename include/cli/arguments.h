@@ -8,4 +8,6 @@
 /// line, for an unknown flag (and the nearest name), a missing value, missing or surplus arguments.
 /// The caller releases *out in any case.
 Status arguments_read(Invocation *out, const Command *command, int count, char **words);
+/// Local. True if the flag of this key was given, be it with an empty value.
+bool arguments_has(const Invocation *invocation, const char *key);
 void arguments_release(Invocation *invocation);

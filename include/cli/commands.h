@@ -15,8 +15,9 @@ typedef struct {
     const Command *command;
     const char *arguments[ARGUMENTS_MAX]; ///< in the order of the row's; NULL: not given
     Settings overrides;                   ///< the key=value words, where = "command line", owned
-    void *flags; ///< owned: the struct that the row's `flags` describe; NULL without flags
-    bool help;   ///< --help was given; nothing else is checked then
+    void *flags;    ///< owned: the struct that the row's `flags` describe; NULL without flags
+    Settings given; ///< the flags, as they were given, owned
+    bool help;      ///< --help was given; nothing else is checked then
 } Invocation;
 
 struct Command {

@@ -10,8 +10,8 @@ typedef struct {
     Tokenizer *tokenizer;
 } Trained;
 
-/// Collective. Of `run`, or of `checkpoint` if it is not "". `overrides` go over the run's recipe.
-/// `trained_release` also after failure.
+/// Collective. Of `run`, or of `checkpoint` if it is not "". `overrides`, of data.* alone, go over
+/// the run's recipe. `trained_release` also after failure.
 COLLECTIVE
 Status trained_load(Trained *out, const Comm *comm, const char *run, const char *checkpoint,
                     const Settings *overrides);

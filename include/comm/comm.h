@@ -36,16 +36,17 @@ COLLECTIVE
 void comm_sum_int64(const Comm *comm, int64_t *values, int count);
 COLLECTIVE
 void comm_max_int64(const Comm *comm, int64_t *values, int count);
-COLLECTIVE
-void comm_max_double(const Comm *comm, double *values, int count);
 /// Collective. The sum of `value` over the ranks below this one: its offset into the whole.
 COLLECTIVE
 int64_t comm_offset(const Comm *comm, int64_t value);
 /// Collective. Concatenates every rank's bytes in rank order on all ranks: rank r gives counts[r]
-/// bytes (`counts` is the same everywhere). `mine` NULL: this rank's bytes are in their place in
-/// `all` already (on every rank alike); otherwise the two may not overlap.
+/// bytes (`counts` is the same everywhere). `mine` may be NULL where it gives none, and may not
+/// overlap `all`.
 COLLECTIVE
 void comm_gather_all(const Comm *comm, void *all, const void *mine, const int64_t *counts_bytes);
+/// Collective. As `comm_gather_all`, where every rank's bytes are in their place in `all` already.
+COLLECTIVE
+void comm_gather_in_place(const Comm *comm, void *all, const int64_t *counts_bytes);
 /// Collective. One int64 of each rank, on all ranks: all[size].
 COLLECTIVE
 void comm_gather_int64(const Comm *comm, int64_t *all, int64_t mine);
@@ -55,8 +56,5 @@ COLLECTIVE
 void comm_gather_root(const Comm *comm, char **all, size_t *all_bytes, const void *mine,
                       size_t mine_bytes);
 
-/// Collective. Ranks of this communicator on this node, and this rank's place among them.
-COLLECTIVE
-void comm_node(const Comm *comm, int *ranks_on_node, int *rank_on_node);
 /// Local. "Open MPI v4.1.4, ..." of the library in use.
 const char *comm_library(void);

@@ -57,5 +57,15 @@ Status dataset_read(const Comm *comm, Dataset **out, const DataOptions *options,
 void dataset_from_text(Dataset **out, const Tokenizer *tokenizer, const char *text,
                        int64_t max_length);
 void dataset_free(Dataset *dataset); ///< NULL-safe
+/// Local. Tokens of a row.
+static inline int64_t dataset_length(const Dataset *dataset, int64_t row)
+{
+    return dataset->offsets[row + 1] - dataset->offsets[row];
+}
+/// Local. Tokens of the longest row, at least 1.
+int64_t dataset_longest(const Dataset *dataset);
+/// Local. Rows by split and label, (SPLIT_COUNT, label_count); rows without a label count nowhere.
+/// The caller owns it.
+int64_t *dataset_label_counts(const Dataset *dataset);
 /// Local. Rows of one split, ascending: *rows is owned by the caller.
 int64_t dataset_split_rows(const Dataset *dataset, Split split, int64_t **rows);

@@ -29,14 +29,14 @@ void leaf_plan_release(LeafPlan *plan);
 
 /// Local. Cuts the sequences of a step into leaves, longest processing time first: by falling cost
 /// (ties: position), each into the leaf with the least cost so far (ties: lowest leaf). `costs` is
-/// the model's work for each sequence, an encoder's s + s^2 / (6 h). A leaf may stay empty.
+/// the model's work for each sequence. A leaf may stay empty.
 void leaves_assign(LeafPlan *plan, const double *costs /* (count) */, int64_t count,
                    int64_t leaves);
 
-/// Local. The run of leaves of a rank: at most ceil(leaves / ranks), cut so that the aligned powers
-/// of two into which all runs fall are fewest (they are what ranks exchange). With more ranks than
-/// leaves, and sometimes with fewer, a rank has none.
-void leaves_of_rank(int64_t *first, int64_t *count, int64_t leaves, int64_t ranks, int64_t rank);
+/// Local. Rank r has leaves [cuts[r], cuts[r + 1]): at most ceil(leaves / ranks), cut so that the
+/// aligned powers of two into which all runs fall are fewest (they are what ranks exchange). With
+/// more ranks than leaves, and sometimes with fewer, a rank has none.
+void leaves_cut(int64_t *cuts /* (ranks + 1) */, int64_t leaves, int64_t ranks);
 
 /// What a leaf's packing points to, reused from leaf to leaf. `(LeafBuffers){0}` is empty;
 /// `leaf_buffers_reserve` sizes it, else it grows with the largest leaf.

@@ -14,9 +14,11 @@ COLLECTIVE
 Status source_sha256(const Comm *comm, char **out, const Source *source);
 
 /// Collective. Reads the file once a job. *out stays NULL if there is none of this key; a damaged
-/// one is warned of and counts as none. The caller owns *out (`dataset_free`).
+/// one, or one with ids outside [0, vocabulary), is warned of and counts as none. The caller owns
+/// *out (`dataset_free`).
 COLLECTIVE
-Status prepared_read(const Comm *comm, Dataset **out, const char *path, const char *key);
+Status prepared_read(const Comm *comm, Dataset **out, const char *path, const char *key,
+                     int64_t vocabulary);
 /// Collective. Every rank writes a part.
 COLLECTIVE
 Status prepared_write(const Comm *comm, const Dataset *dataset, const Source *source,

@@ -4,14 +4,11 @@
 #pragma once
 #include <stdint.h>
 
-/// y += x, y = a + b over n elements.
+/// y += x over n elements.
 void vec_add(float *y, const float *x, int64_t n);
-void vec_sum(float *y, const float *a, const float *b, int64_t n);
 void vec_scale(float *y, float factor, int64_t n);
 /// Sum of squares in double: pairwise over blocks of 65536 elements counted from x.
 double vec_square_sum(const float *x, int64_t n);
-/// True if an element is NaN or infinite.
-int vec_has_bad(const float *x, int64_t n);
 
 /// One AdamW step on n elements (Loshchilov & Hutter 2019, as torch.optim.AdamW):
 /// p *= 1 - lr wd; m += (1 - b1)(g - m); v = b2 v + (1 - b2) g^2;

@@ -6,6 +6,7 @@
 #include "nn/ops.h"
 #include "store/json.h"
 #include "store/tensors.h"
+#include "token/tokenizer.h"
 
 /// Sizes and switches, from Hugging Face's config.json (its own names where they differ from ours).
 typedef struct {
@@ -24,6 +25,7 @@ enum {
     PARAM_TABLE = 1,  ///< lookup table
     PARAM_HEAD = 2,   ///< of the task head
     PARAM_JOINED = 4, ///< follows the row before it without a gap: one product serves both
+    PARAM_LABELS = 8, ///< of the task head, with a row (of a vector: an element) for each label
 };
 
 /// One parameter. `name` is Hugging Face's with the architecture's prefix
@@ -37,6 +39,7 @@ typedef struct {
     bool table;  ///< lookup table: its gradient is kept as touched rows
     bool decays; ///< weight decay applies by default (rank >= 2)
     bool head;   ///< of the task head: may be absent in an imported model, then initialised
+    bool labels; ///< has a row, of a vector an element, for each label
     bool absent; ///< not in the file that was read: values are 0 until `model_set_labels`
 } Param;
 
@@ -70,12 +73,20 @@ struct Arch {
     void (*add_params)(Model *model);
     /// Local. Logits (B, num_labels) of the leaf on the tape; weights[i] belongs to params[i].
     Var *(*classify)(const Model *model, Weight *weights, Tape *tape);
+    /// Local. The work of training on a sequence, by which sequences are dealt to leaves, in units
+    /// of a token's products: at least `tokens`, and a longer sequence costs no less a token.
+    double (*sequence_cost)(const ModelSpec *spec, int64_t tokens);
+    /// Local. Flops of one pass forward over this many tokens, products of the layers alone.
+    double (*forward_flops)(const ModelSpec *spec, int64_t tokens);
+    /// Local. An upper bound of the floats that `classify` and its way back take from the tape.
+    double (*arena_floats)(const ModelSpec *spec, int64_t tokens, int64_t sequences,
+                           int64_t longest);
 };
 const Arch *arch_find(const char *model_type); ///< NULL if unknown
 void arch_names(Text *out);                    ///< "bert, roberta, ...": for messages
 
 /// Local, for `add_params`. Tables must come last. A %d in `name` stands for the layer; rows = 0
-/// makes a vector of `cols`. `flags` are PARAM_TABLE, PARAM_HEAD, PARAM_JOINED.
+/// makes a vector of `cols`. `flags` are those above.
 void model_add_param(Model *model, const char *name, int64_t layer, int64_t rows, int64_t cols,
                      unsigned flags);
 /// Local. A model for this config.json without values: the table is built, every row absent.
@@ -94,17 +105,20 @@ COLLECTIVE
 Status model_load(const Comm *comm, Model **out, const char *path);
 void model_free(Model *model); ///< NULL-safe
 
-/// Local. Gives the model these labels. Where their number differs from the head's, or the head was
-/// not imported, the head's rows are initialised: N(0, 0.02) of (seed, element), zero biases.
+/// Local. Gives the model these labels. Each takes its row of the head that was read over by name;
+/// names LABEL_n stand for any, in order. The rows of others, and a head that was not imported, are
+/// initialised: N(0, 0.02) of (seed, element), zero biases. Says what starts at random.
 void model_set_labels(Model *model, char *const *names, int64_t count, uint64_t seed);
+
+/// Local. USAGE where the tokenizer (`where` names it) gives texts no token that stands for them
+/// all: the heads read the first.
+Status model_check_tokenizer(const Tokenizer *tokenizer, const char *where);
 
 /// Local. weights[param_count] over Model.values without gradients.
 void model_bind(const Model *model, Weight *weights);
 /// Local. An upper bound of the tape's arena for leaves of this many tokens and sequences, with the
 /// threads of now: address space, not memory.
 size_t model_arena_bytes(const Model *model, int64_t tokens, int64_t sequences, int64_t longest);
-/// Local. Flops of one pass forward over the encoder's products: L (8 h^2 + 4 h f) a token.
-double model_forward_flops(const Model *model, int64_t tokens);
 
 /// Local. The named values of a model file; borrowed from the model and from `storage`, which the
 /// caller releases after use. Returns their number (at most MODEL_VALUES).

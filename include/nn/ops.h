@@ -7,7 +7,7 @@
 #include "nn/tape.h"
 
 /// embedding.c: y (T, C) = word[ids] + position[place in its sequence + offset] + type[types].
-/// `type` may be NULL. word is a table (touched rows) unless its gradient is dense.
+/// `position` and `type` may be NULL. word is a table (touched rows) unless its gradient is dense.
 Var *embedding(Tape *tape, Weight *word, Weight *position, Weight *type, int64_t position_offset);
 
 /// linear.c: y (rows, n) = x (rows, k) w' + b; w (n, k), b (1, n) or NULL.
@@ -38,10 +38,9 @@ Var *dropout(Tape *tape, Var *x, double p);
 Var *first_tokens(Tape *tape, Var *x);
 
 /// loss.c: cross entropy of logits (B, K) against labels (B):
-/// sum over rows of w[label] * ((1 - s) * -log p[label] + s / K * sum_k -log p[k]), each divided by
-/// `divisor` (the sum of w[label] over the whole step), with s the label smoothing; class_weights
-/// (K) or NULL = ones. With smoothing the second term is weighted per class as in PyTorch:
-/// s / K * sum_k w[k] * -log p[k]. Returns the sum in double and, when training, fills the gradient
-/// of `logits`.
+/// sum over rows of (1 - s) * w[label] * -log p[label] + s / K * sum_k w[k] * -log p[k], each
+/// divided by `divisor` (the sum of w[label] over the whole step), with s the label smoothing and w
+/// the class_weights (K) or NULL = ones, as PyTorch. Returns the sum in double and, when training,
+/// fills the gradient of `logits`.
 double cross_entropy(Tape *tape, Var *logits, const int32_t *labels, const double *class_weights,
                      double label_smoothing, double divisor);

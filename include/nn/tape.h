@@ -97,5 +97,5 @@ float *tape_gradient_for(Tape *tape, Var *x, bool *first);
 float *weight_gradient_for(Weight *weight, bool *first);
 
 /// Local. Walks the records in reverse from `loss`, whose gradient the caller has filled through
-/// `tape_gradient_for`. `done(weight)` per weight is not called: see train/gradients.
+/// `tape_gradient_for`.
 void tape_backward(Tape *tape);

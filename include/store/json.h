@@ -38,8 +38,11 @@ bool json_is_null(const Json *value); ///< absent or null
 /// Local. Walks an object in file order: start with *iterator = NULL; false at the end.
 bool json_next(const Json *object, void **iterator, const char **key, Json **value);
 
-/// Local. Appends `text` as a JSON string with its quotes; ill-formed UTF-8 becomes U+FFFD.
+/// Local. Appends `text` as a JSON string with its quotes, which YAML reads alike; ill-formed UTF-8
+/// becomes U+FFFD.
 void json_quote(Text *out, const char *text, size_t bytes);
+/// Local. Appends an array of texts on one line.
+void json_quote_list(Text *out, char *const *texts, int64_t count);
 /// Local. Appends the document; indent 0 writes one line.
 void json_print(Text *out, const Json *value, int indent);
 
@@ -54,7 +57,6 @@ void json_set(Json *object, const char *key, Json *value); ///< takes `value` ov
 void json_append(Json *array, Json *value);                ///< takes `value` over
 Json *json_new_text(const char *value);
 Json *json_new_int(int64_t value);
-Json *json_new_number(double value);
 Json *json_clone(const Json *value); ///< deep; the caller owns it
 void json_remove(Json *object, const char *key);
 /// Local. The version of the library in use.

@@ -2,12 +2,16 @@
 #pragma once
 #include "store/tensors.h"
 
-enum { PROVENANCE_VALUES = 8 };
+enum { PROVENANCE_MOST_FACTS = 4, PROVENANCE_VALUES = 7 + PROVENANCE_MOST_FACTS };
 
 typedef struct {
     char host[256], hdf5[32];
 } ProvenanceTexts;
 
-/// Local. Program, compiler, libraries, host and job of this process, as values for `h5_add_value`;
-/// they borrow from `texts`. Returns their number.
+/// Local. A fact that the layers above know, for all that is written from now on. Both texts are
+/// borrowed for good.
+void provenance_add(const char *name, const char *text);
+
+/// Local. Program, compiler, libraries, host and job of this process and the facts that were added,
+/// as values for `h5_add_value`; they borrow from `texts`. Returns their number.
 int provenance_values(Value values[PROVENANCE_VALUES], ProvenanceTexts *texts);

@@ -3,6 +3,7 @@
 #include "base/status.h"
 #include "store/json.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,7 @@ typedef struct {
     int32_t *starts,
         *ends; ///< (count), owned: byte range in the text the token came from, [start, end)
     int64_t count, capacity;
+    bool truncated;                  ///< by max_length
     int64_t ill_formed;              ///< UTF-8 errors replaced by U+FFFD
     struct EncodingScratch *scratch; ///< owned: the tokenizer's working memory
 } Encoding;
@@ -36,6 +38,8 @@ Status tokenizer_json_from_vocab(char **json, const char *vocab, size_t vocab_by
 void tokenizer_encode(const Tokenizer *tokenizer, Encoding *out, const char *text,
                       size_t text_bytes, const char *pair, size_t pair_bytes, int64_t max_length);
 
+/// Local. True if every sequence begins with a special token, such as BERT's [CLS].
+bool tokenizer_marks_start(const Tokenizer *tokenizer);
 int64_t tokenizer_size(const Tokenizer *tokenizer); ///< vocabulary with added tokens
 /// Local. The token's text, NULL outside the vocabulary; and its id, -1 if absent.
 const char *tokenizer_token(const Tokenizer *tokenizer, int64_t id);

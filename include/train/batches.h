@@ -1,5 +1,6 @@
 /// Which rows each step takes: a pure function of (data set, recipe, step).
 #pragma once
+#include "model/model.h"
 #include "train/recipe.h"
 
 typedef struct {
@@ -7,6 +8,7 @@ typedef struct {
     const TrainOptions *options;
     int64_t *rows; ///< (count), owned: rows of the training split, ascending
     int64_t count;
+    int64_t tokens;  ///< of those rows
     int64_t epoch;   ///< the one that `order` and `starts` hold; -1: none yet
     int64_t *order;  ///< (count), owned: rows in this epoch's order
     int64_t *starts; ///< (epoch_steps + 1), owned: step i of the epoch takes order[starts[i] ...]
@@ -27,8 +29,12 @@ typedef struct {
     double progress; ///< epochs done after this step, as 1.25
 } Batch;
 
-/// Local. USAGE if the training split is empty.
+/// Local. USAGE if the training split is empty, or the schedule longer than 2^32 steps.
 Status batches_init(Batches *batches, const Dataset *data, const TrainOptions *options);
+/// Local. The number of leaves of every step, and a bound of the tokens of one. USAGE where that is
+/// more than a leaf can have.
+Status batches_leaves(int64_t *leaves, int64_t *leaf_tokens, const Batches *batches,
+                      const Model *model);
 void batches_release(Batches *batches);
 /// Local. The rows of step `step` (from 0). Steps may come in any order; going forward is cheap.
 void batches_take(Batches *batches, Batch *out, int64_t step);

@@ -13,10 +13,12 @@ Status checkpoint_folder_open(const char *run);
 /// the folder cannot be read.
 Status checkpoint_newest(char **path, const char *run, int skip);
 /// What RUN stands for: its best checkpoint where one is kept, else the newest; a file stands for
-/// itself. USAGE if there is none. The caller owns *path.
-Status checkpoint_of_run(char **path, const char *run);
-/// Renames checkpoints of steps after `step` to *.old: the run goes on without them.
-Status checkpoint_set_aside(const char *run, int64_t step);
+/// itself. One that cannot be opened is passed over for the next older one with a warning, or
+/// FAILED if `strict`. USAGE if there is none. The caller owns *path.
+Status checkpoint_of_run(char **path, const char *run, bool strict);
+/// Renames checkpoints of steps after `step`, and that of `step` itself unless it is the run's
+/// `own`, to *.old: the run goes on without them.
+Status checkpoint_set_aside(const char *run, int64_t step, bool own);
 /// Removes all but the newest `limit`, those of `step` and `best_step`, and files that are no sound
 /// checkpoint: those are somebody else's, or evidence.
 void checkpoint_rotate(const char *run, int64_t limit, int64_t step, int64_t best_step);

@@ -3,10 +3,10 @@
 #include "comm/comm.h"
 #include "store/tensors.h"
 
-enum { PLATFORM_VALUES = 3 };
-
-/// Local. What a checkpoint keeps of it.
-void platform_values(Value values[PLATFORM_VALUES]);
+/// Local. Names the kernels in the provenance of all that is written from now on.
+void platform_start(void);
+/// Local. Logs program, build and kernels.
+void platform_announce(void);
 /// Collective. USAGE naming both sides if a rank has another build, BLAS or kernels than rank 0.
 COLLECTIVE
 Status platform_agree(const Comm *comm);

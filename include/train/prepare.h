@@ -7,8 +7,15 @@
 /// texts for a model of one.
 Status prepare_check_model(const Recipe *recipe, const Model *model);
 
-/// Collective. The tokenizer of `tokenizer_json` and the data set prepared with it, beside the run
-/// folder, so that runs share it. The caller owns both.
+/// Local. A model's tokenizer; `path` names the model in messages. FAILED if it has more tokens
+/// than the model's table has rows, `vocabulary` (0: unknown). The caller owns *out.
+Status prepare_tokenizer(Tokenizer **out, const char *json, int64_t vocabulary, const char *path);
+
+/// Local. USAGE where the recipe stops early by validation rows that there are not.
+Status prepare_check_data(const Recipe *recipe, const Dataset *data);
+
+/// Collective. The tokenizer as `prepare_tokenizer` makes it and the data set prepared with it,
+/// beside the run folder, so that runs share it. The caller owns both.
 COLLECTIVE
 Status prepare_data(const Comm *comm, Dataset **data, Tokenizer **tokenizer, const Recipe *recipe,
-                    const char *tokenizer_json);
+                    const char *tokenizer_json, int64_t vocabulary);

@@ -47,8 +47,12 @@ typedef struct {
 extern const Option recipe_options[]; ///< ended by a row without key
 
 /// Collective. Reads the recipe file on rank 0 and `overrides` over it, checks every key and range,
-/// broadcasts the result. USAGE with every error at once.
+/// broadcasts the result. USAGE with every error at once; *out then holds the defaults and what
+/// could be read, or only zeros where the file is no map of keys.
 COLLECTIVE
 Status recipe_read(const Comm *comm, Recipe *out, const char *path, const Settings *overrides);
-/// Local. From the canonical text that `options_print` made (kept in checkpoints).
+/// Local. Appends "key: value" lines in table order, as YAML: the canonical text of a recipe, in
+/// recipe.yaml and in checkpoints.
+void recipe_print(Text *out, const Recipe *recipe);
+/// Local. From the text that `recipe_print` made.
 Status recipe_parse(Recipe *out, const char *text, const char *where);

@@ -7,8 +7,8 @@
 
 /// Rank 0 writes; on other ranks everything here does nothing.
 typedef struct {
-    FILE *metrics, *log; ///< NULL on other ranks
-    Text unwritten;      ///< lines of `metrics` that a full disk has not taken yet
+    FILE *metrics;  ///< NULL on other ranks
+    Text unwritten; ///< lines of it that a full disk has not taken yet
     bool warned;
     const Trainer *trainer;
     double limit_gflops;   ///< measured product rate of all ranks
@@ -16,7 +16,12 @@ typedef struct {
     double seconds;
 } Record;
 
-/// Local. Opens the files of the run folder; metrics.jsonl is cut to the steps done.
+/// Local (rank 0). From here on every line that is logged also goes to RUN/run.log.
+Status record_open_log(FILE **log, const char *run);
+/// Local. Ends that, NULL-safe: the last line is the message of what failed.
+void record_close_log(FILE *log, Status status);
+
+/// Local. Opens metrics.jsonl in the run folder, cut to the steps done.
 Status record_start(Record *record, const Trainer *trainer, double limit_gflops);
 void record_step(Record *record, const StepRecord *step);
 void record_evaluation(Record *record, Split split, const Metrics *metrics);

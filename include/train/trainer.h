@@ -3,10 +3,17 @@
 #include "base/profile.h"
 #include "data/leaves.h"
 #include "train/batches.h"
+#include "train/lock.h"
 #include "train/optimizer.h"
 #include "train/vote.h"
 
 typedef struct Objective Objective;
+
+/// The best evaluation of some.
+typedef struct {
+    int64_t step; ///< 0: none
+    double metric;
+} Best;
 
 typedef struct {
     const Comm *comm;
@@ -35,8 +42,9 @@ typedef struct {
     int64_t step;        ///< updates done
     Profile *profile;    ///< owned; NULL unless train.profile
 
-    int64_t best_step; ///< of the best evaluation so far; 0: none
-    double best_metric;
+    const Lock *lock;   ///< of the run folder, borrowed; held on rank 0
+    int64_t saved_step; ///< of this run's last checkpoint in its folder; -1: none
+    Best judged, kept;  ///< of all evaluations; of those whose checkpoint is in the run folder
     int64_t evaluations_without_gain;
 } Trainer;
 

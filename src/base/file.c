@@ -15,7 +15,7 @@ enum { SLAB_BYTES = 256 << 20 }; ///< Linux moves less than 2 GiB a call
 Status file_open(int *out, int64_t *bytes, const char *path)
 {
     struct stat info;
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); // a pipe would wait for a writer
     *out = -1;
     if (file < 0) return status_fail(FAILED, "%s: %s", path, strerror(errno));
     if (fstat(file, &info) || !S_ISREG(info.st_mode)) {
@@ -89,6 +89,25 @@ Status file_reserve(int file, int64_t bytes, const char *path)
     if (failed == EOPNOTSUPP || failed == ENOSYS) return has_room(bytes, path);
     if (failed) return status_fail(FAILED, "%s: %s", path, strerror(failed));
     return OK;
+}
+
+Status file_make_folders(const char *folder)
+{
+    Status status = OK;
+    struct stat info;
+    char *path = mem_copy_text(folder);
+    for (char *end = path; end && *end;) {
+        end = strchr(end + 1, '/');
+        if (end) *end = '\0';
+        mkdir(path, 0777); // the last one tells
+        if (end) *end = '/';
+    }
+    if ((mkdir(path, 0777) && errno != EEXIST) || stat(path, &info))
+        FAIL(FAILED, "%s: cannot be made: %s", folder, strerror(errno));
+    if (!S_ISDIR(info.st_mode)) FAIL(FAILED, "%s: is not a folder", folder);
+done:
+    mem_free(path);
+    return status;
 }
 
 Status file_sync_folder(const char *path)

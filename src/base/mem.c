@@ -56,7 +56,10 @@ void arena_init(Arena *arena, size_t capacity_bytes)
     *arena = (Arena){ .capacity_bytes = capacity_bytes ? capacity_bytes : 64 };
     arena->base = mmap(NULL, arena->capacity_bytes, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    CHECK(arena->base != MAP_FAILED, "out of memory: cannot reserve %zu bytes", capacity_bytes);
+    CHECK(arena->base != MAP_FAILED,
+          "out of memory: cannot reserve %zu bytes of address space: a smaller train.batch_size or "
+          "train.batch_tokens or more train.leaves need less, and ulimit -v may limit it",
+          capacity_bytes);
     atomic_fetch_add(&live_blocks, 1);
 }
 

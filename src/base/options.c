@@ -160,7 +160,9 @@ Status options_read(void *config, const Option *rows, const Settings *settings)
     }
     apply(config, rows, settings, given, &errors);
     for (const Option *row = rows; row->key; row++) {
-        if (!row->required || given[row - rows]) continue;
+        bool empty = !errors.length_bytes && row->type == OPTION_TEXT &&
+                     !*((const char *)config + row->offset_bytes);
+        if (!row->required || (given[row - rows] && !empty)) continue;
         text_printf(&errors, "%s%s must be given: %s", errors.length_bytes ? "\n" : "", row->key,
                     row->help);
     }
@@ -191,15 +193,6 @@ void options_value(Text *out, const void *config, const Option *row)
     case OPTION_TEXT:
         text_append(out, field);
         break;
-    }
-}
-
-void options_print(Text *out, const void *config, const Option *rows)
-{
-    for (const Option *row = rows; row->key; row++) {
-        text_printf(out, "%s: ", row->key);
-        options_value(out, config, row);
-        text_append(out, "\n");
     }
 }
 

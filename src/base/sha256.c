@@ -1,11 +1,15 @@
 #include "base/sha256.h"
+#include "base/file.h"
 #include "base/mem.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
 
 static const uint32_t constants[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
@@ -53,6 +57,67 @@ static void take_block(uint32_t state[8], const unsigned char *s)
     for (int i = 0; i < 8; i++) state[i] += v[i];
 }
 
+void sha256_blocks_portable(uint32_t state[8], const unsigned char *data, size_t blocks)
+{
+    for (; blocks; blocks--, data += 64) take_block(state, data);
+}
+
+#if defined(__x86_64__)
+static bool has_instructions(void)
+{
+    unsigned a, b, c, d;
+    bool sse41 = __get_cpuid(1, &a, &b, &c, &d) && c & bit_SSE4_1;
+    return sse41 && __get_cpuid_count(7, 0, &a, &b, &c, &d) && b & bit_SHA;
+}
+
+/// The instructions want the state as (A, B, E, F) and (C, D, G, H) and do two rounds a call.
+__attribute__((target("sha,sse4.1"))) static void
+take_blocks(uint32_t state[8], const unsigned char *data, size_t blocks)
+{
+    const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
+    __m128i cdab = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)state), 0xB1);
+    __m128i efgh = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(state + 4)), 0x1B);
+    __m128i abef = _mm_alignr_epi8(cdab, efgh, 8), cdgh = _mm_blend_epi16(efgh, cdab, 0xF0);
+    for (; blocks; blocks--, data += 64) {
+        __m128i w[4], old_abef = abef, old_cdgh = cdgh;
+        for (int i = 0; i < 4; i++)
+            w[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(data + 16 * i)), swap);
+#pragma GCC unroll 16
+        for (int i = 0; i < 16; i++) {
+            const __m128i *four = (const __m128i *)(constants + 4 * i);
+            __m128i sum = _mm_add_epi32(w[i % 4], _mm_loadu_si128(four));
+            cdgh = _mm_sha256rnds2_epu32(cdgh, abef, sum);
+            abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(sum, 0x0E));
+            __m128i last = w[(i + 3) % 4], middle = _mm_alignr_epi8(last, w[(i + 2) % 4], 4);
+            __m128i next = _mm_add_epi32(_mm_sha256msg1_epu32(w[i % 4], w[(i + 1) % 4]), middle);
+            w[i % 4] = _mm_sha256msg2_epu32(next, last);
+        }
+        abef = _mm_add_epi32(abef, old_abef);
+        cdgh = _mm_add_epi32(cdgh, old_cdgh);
+    }
+    __m128i feba = _mm_shuffle_epi32(abef, 0x1B), dchg = _mm_shuffle_epi32(cdgh, 0xB1);
+    _mm_storeu_si128((__m128i *)state, _mm_blend_epi16(feba, dchg, 0xF0));
+    _mm_storeu_si128((__m128i *)(state + 4), _mm_alignr_epi8(dchg, feba, 8));
+}
+#else
+static bool has_instructions(void)
+{
+    return false;
+}
+
+static void take_blocks(uint32_t state[8], const unsigned char *data, size_t blocks)
+{
+    sha256_blocks_portable(state, data, blocks);
+}
+#endif
+
+void sha256_blocks(uint32_t state[8], const unsigned char *data, size_t blocks)
+{
+    static int known = -1; // asking takes longer than a block
+    if (known < 0) known = has_instructions();
+    (known ? take_blocks : sha256_blocks_portable)(state, data, blocks);
+}
+
 void sha256_add(Sha256 *sha, const void *data, size_t bytes)
 {
     const unsigned char *s = data;
@@ -61,10 +126,11 @@ void sha256_add(Sha256 *sha, const void *data, size_t bytes)
     if (waiting + bytes >= 64 && waiting) {
         size_t missing = 64 - waiting;
         memcpy(sha->block + waiting, s, missing);
-        take_block(sha->state, sha->block);
+        sha256_blocks(sha->state, sha->block, 1);
         s += missing, bytes -= missing, waiting = 0;
     }
-    for (; bytes >= 64; bytes -= 64, s += 64) take_block(sha->state, s);
+    sha256_blocks(sha->state, s, bytes / 64);
+    s += bytes - bytes % 64, bytes %= 64;
     if (bytes) memcpy(sha->block + waiting, s, bytes);
 }
 
@@ -85,8 +151,9 @@ Status sha256_file(char hex[65], const char *path)
     Status status = OK;
     Sha256 sha;
     char *piece = MEM_NEW(char, PIECE_BYTES);
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) FAIL(FAILED, "%s: %s", path, strerror(errno));
+    int file = -1;
+    int64_t bytes;
+    TRY(file_open(&file, &bytes, path));
     sha256_init(&sha);
     for (;;) {
         ssize_t got = read(file, piece, PIECE_BYTES);

@@ -1,4 +1,5 @@
 #include "base/text.h"
+#include "base/file.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -9,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static void reserve(Text *text, size_t more)
@@ -57,6 +57,17 @@ void text_real(Text *text, double value)
         if (strtod(digits, NULL) == value) break;
     }
     text_append(text, digits);
+}
+
+void text_duration(Text *text, double seconds)
+{
+    long long whole = llround(seconds);
+    if (whole >= 3600)
+        text_printf(text, "%lld h %lld min", whole / 3600, whole % 3600 / 60);
+    else if (whole >= 60)
+        text_printf(text, "%lld min %lld s", whole / 60, whole % 60);
+    else
+        text_printf(text, "%.1f s", seconds);
 }
 
 const char *text_chars(const Text *text)
@@ -147,23 +158,14 @@ Status text_read_file(char **out, size_t *bytes, const char *path)
 {
     Status status = OK;
     char *data = NULL;
-    struct stat info;
-    size_t done = 0;
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0 || fstat(file, &info)) FAIL(FAILED, "%s: %s", path, strerror(errno));
-    if (!S_ISREG(info.st_mode)) FAIL(FAILED, "%s: not a regular file", path);
-    data = mem_new((size_t)info.st_size + 1, 1);
-    while (done < (size_t)info.st_size) {
-        ssize_t got = read(file, data + done, (size_t)info.st_size - done);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) FAIL(FAILED, "%s: %s", path, strerror(errno));
-        if (got == 0) break;
-        done += (size_t)got;
-    }
-    data[done] = '\0';
+    int64_t size;
+    int file = -1;
+    TRY(file_open(&file, &size, path));
+    data = mem_new((size_t)size + 1, 1);
+    TRY(file_read_at(data, (size_t)size, file, 0, path));
     *out = data;
     data = NULL;
-    if (bytes) *bytes = done;
+    if (bytes) *bytes = (size_t)size;
 done:
     mem_free(data);
     if (file >= 0) close(file);
@@ -174,23 +176,16 @@ Status text_write_file(const char *path, const char *data, size_t bytes)
 {
     Status status = OK;
     Text partial = { 0 };
-    int file = -1;
+    int file = -1, closing;
     text_printf(&partial, "%s.partial", path);
     file = open(partial.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (file < 0) FAIL(FAILED, "%s: %s", path, strerror(errno));
-    for (size_t at = 0; at < bytes;) {
-        ssize_t put = write(file, data + at, bytes - at);
-        if (put < 0 && errno == EINTR) continue;
-        if (put < 0) FAIL(FAILED, "%s: %s", path, strerror(errno));
-        at += (size_t)put;
-    }
+    TRY(file_write_at(file, 0, data, bytes, path));
     if (fsync(file)) FAIL(FAILED, "%s: %s", path, strerror(errno));
-    if (close(file)) {
-        file = -1;
-        FAIL(FAILED, "%s: %s", path, strerror(errno));
-    }
+    closing = file;
     file = -1;
-    if (rename(partial.data, path)) FAIL(FAILED, "%s: %s", path, strerror(errno));
+    if (close(closing) || rename(partial.data, path)) FAIL(FAILED, "%s: %s", path, strerror(errno));
+    TRY(file_sync_folder(path));
 done:
     if (file >= 0) close(file);
     if (status != OK && partial.data) unlink(partial.data);

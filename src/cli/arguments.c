@@ -99,15 +99,20 @@ static Status read_word(Invocation *out, int *filled, const char *word)
     return OK;
 }
 
-static Status check_complete(const Invocation *in, const Settings *flags, int filled)
+bool arguments_has(const Invocation *invocation, const char *key)
+{
+    for (int i = 0; i < invocation->given.count; i++)
+        if (!strcmp(invocation->given.items[i].key, key)) return true;
+    return false;
+}
+
+static Status check_complete(const Invocation *in, int filled)
 {
     const Command *command = in->command;
     if (filled < ARGUMENTS_MAX && command->arguments[filled] && *command->arguments[filled] != '[')
         return usage_fail(command, "missing argument", command->arguments[filled]);
     for (const Option *row = command->flags; row && row->key; row++) {
-        bool given = !row->required;
-        for (int i = 0; i < flags->count; i++) given |= !strcmp(flags->items[i].key, row->key);
-        if (given) continue;
+        if (!row->required || arguments_has(in, row->key)) continue;
         Text name = { 0 };
         option_name(&name, row, OPTIONS_FLAGS);
         Status status = usage_fail(command, "missing flag", name.data);
@@ -127,7 +132,6 @@ static bool asks_help(int count, char **words)
 Status arguments_read(Invocation *out, const Command *command, int count, char **words)
 {
     Status status = OK;
-    Settings flags = { 0 };
     int filled = 0;
     bool flags_ended = false;
     *out = (Invocation){ .command = command, .help = asks_help(count, words) };
@@ -138,24 +142,25 @@ Status arguments_read(Invocation *out, const Command *command, int count, char *
             flags_ended = true;
         } else if (is_flag) {
             int taken;
-            TRY(read_flag(&flags, command, words[i], i + 1 < count ? words[i + 1] : NULL, &taken));
+            TRY(read_flag(&out->given, command, words[i], i + 1 < count ? words[i + 1] : NULL,
+                          &taken));
             i += taken - 1;
         } else {
             TRY(read_word(out, &filled, words[i]));
         }
     }
-    TRY(check_complete(out, &flags, filled));
+    TRY(check_complete(out, filled));
     if (command->flags) {
         out->flags = mem_new(1, command->flags_bytes);
-        TRY(options_read(out->flags, command->flags, &flags));
+        TRY(options_read(out->flags, command->flags, &out->given));
     }
 done:
-    settings_release(&flags);
     return status;
 }
 
 void arguments_release(Invocation *invocation)
 {
+    settings_release(&invocation->given);
     settings_release(&invocation->overrides);
     mem_free(invocation->flags);
     *invocation = (Invocation){ 0 };

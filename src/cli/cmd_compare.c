@@ -22,8 +22,8 @@ static Status compare_run(const Invocation *invocation)
     char *a = NULL, *b = NULL;
     Text text = { 0 };
     bool different = false;
-    TRY(checkpoint_of_run(&a, invocation->arguments[0]));
-    TRY(checkpoint_of_run(&b, invocation->arguments[1]));
+    TRY(checkpoint_of_run(&a, invocation->arguments[0], true));
+    TRY(checkpoint_of_run(&b, invocation->arguments[1], true));
     TRY(compare_files(&text, &different, a, b, given->tolerance));
     fputs(text_chars(&text), stdout);
 done:

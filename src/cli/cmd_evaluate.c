@@ -45,7 +45,8 @@ static Status load_rows(const Comm *comm, Trained *trained, Dataset **data,
     }
     tokenizer_free(trained->tokenizer);
     trained->tokenizer = NULL;
-    return prepare_data(comm, data, &trained->tokenizer, trained->recipe, model->tokenizer_json);
+    return prepare_data(comm, data, &trained->tokenizer, trained->recipe, model->tokenizer_json,
+                        model->spec.vocab_size);
 }
 
 static void print_metrics(const Metrics *metrics, const Model *model, bool as_json)

@@ -1,6 +1,5 @@
 #include "base/mem.h"
 #include "cli/commands.h"
-#include "comm/agree.h"
 #include "model/model.h"
 #include "train/checkpoint_folder.h"
 
@@ -14,17 +13,16 @@ static const Option flags[] = { { FIELD(ExportFlags, output), .required = true, 
                                   .help = "the folder to write; made if it is not there" },
                                 { 0 } };
 
-COLLECTIVE
 static Status export_run(const Invocation *invocation)
 {
     Status status = OK;
-    const Comm *world = invocation->world;
+    Comm self = comm_self();
     const ExportFlags *given = invocation->flags;
     char *path = NULL;
     Model *model = NULL;
-    TRY_ALL(world, checkpoint_of_run(&path, invocation->arguments[0]));
-    TRY(model_load(world, &model, path));
-    TRY_ROOT(world, model_export(model, given->output));
+    TRY(checkpoint_of_run(&path, invocation->arguments[0], false));
+    TRY(model_load(&self, &model, path));
+    TRY(model_export(model, given->output));
     printf("%s: %s with %lld labels, from %s\n", given->output, model->arch->model_type,
            (long long)model->spec.num_labels, path);
 done:

@@ -1,10 +1,9 @@
 #include "base/mem.h"
-#include "cli/commands.h"
+#include "cli/arguments.h"
 #include "cli/trained.h"
 #include "comm/agree.h"
 #include "infer/logits.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,25 +23,13 @@ static const Option flags[] = {
     { 0 }
 };
 
-/// Probabilities of one row in double; returns the first largest.
-static int64_t softmax(double *out, const float *logits, int64_t count)
-{
-    int64_t best = 0;
-    double sum = 0;
-    for (int64_t k = 1; k < count; k++)
-        if (logits[k] > logits[best]) best = k;
-    for (int64_t k = 0; k < count; k++) sum += out[k] = exp((double)logits[k] - logits[best]);
-    for (int64_t k = 0; k < count; k++) out[k] /= sum;
-    return best;
-}
-
 static void print_rows(const Model *model, const float *logits, int64_t rows, bool with_logits)
 {
     int64_t labels = model->spec.num_labels;
     double *probabilities = MEM_NEW(double, labels);
     Text line = { 0 };
     for (int64_t row = 0; row < rows; row++, logits += labels) {
-        const char *name = model->label_names[softmax(probabilities, logits, labels)];
+        const char *name = model->label_names[softmax_row(probabilities, NULL, logits, labels)];
         text_clear(&line);
         text_append(&line, "{\"label\": ");
         json_quote(&line, name, strlen(name));
@@ -63,14 +50,16 @@ static void print_rows(const Model *model, const float *logits, int64_t rows, bo
 
 /// Collective. The texts to predict on.
 COLLECTIVE
-static Status load_rows(const Comm *comm, Dataset **data, const Trained *trained,
-                        const PredictFlags *given)
+static Status load_rows(const Invocation *invocation, Dataset **data, const Trained *trained)
 {
     Status status = OK;
+    const Comm *comm = invocation->world;
+    const PredictFlags *given = invocation->flags;
+    bool has_text = arguments_has(invocation, "text");
     DataOptions options = trained->recipe->data;
-    if (!*given->text == !*given->input)
+    if (has_text == arguments_has(invocation, "input"))
         TRY_ALL(comm, status_fail(USAGE, "predict needs one of --text and --input"));
-    if (*given->text) {
+    if (has_text) {
         dataset_from_text(data, trained->tokenizer, given->text, options.max_length);
         goto done;
     }
@@ -95,7 +84,7 @@ static Status predict_run(const Invocation *invocation)
     float *logits = NULL;
     TRY(trained_load(&trained, world, invocation->arguments[0], given->checkpoint,
                      &invocation->overrides));
-    TRY(load_rows(world, &data, &trained, given));
+    TRY(load_rows(invocation, &data, &trained));
     int64_t count = dataset_split_rows(data, SPLIT_TEST, &rows);
     logits = MEM_NEW(float, count *trained.model->spec.num_labels);
     infer_logits(world, logits, trained.model, data, rows, count);

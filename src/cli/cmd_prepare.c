@@ -11,20 +11,22 @@ static void print_summary(const Dataset *dataset)
 {
     printf("%s: %" PRId64 " rows, %" PRId64 " tokens, %.1f a row\n", dataset->path, dataset->rows,
            dataset->tokens, (double)dataset->tokens / (double)(dataset->rows ? dataset->rows : 1));
+    int64_t *counts = dataset_label_counts(dataset), labels = dataset->label_count;
     for (int split = 0; split < SPLIT_COUNT; split++) {
         int64_t rows = 0;
-        for (int64_t i = 0; i < dataset->rows; i++) rows += dataset->splits[i] == split;
+        for (int64_t label = 0; label < labels; label++) rows += counts[split * labels + label];
         printf("  %-12s %10" PRId64 " rows\n", split_names[split], rows);
     }
-    for (int64_t label = 0; label < dataset->label_count; label++) {
+    for (int64_t label = 0; label < labels; label++) {
         int64_t rows = 0;
-        for (int64_t i = 0; i < dataset->rows; i++) rows += dataset->labels[i] == label;
+        for (int split = 0; split < SPLIT_COUNT; split++) rows += counts[split * labels + label];
         printf("  label %-6" PRId64 " %10" PRId64 " rows  %s\n", label, rows,
                dataset->label_names[label]);
     }
     printf("  truncated    %10" PRId64 " rows\n  empty        %10" PRId64
            " texts\n  ill-formed   %10" PRId64 " UTF-8 sequences, read as U+FFFD\n",
            dataset->truncated, dataset->empty_texts, dataset->ill_formed);
+    mem_free(counts);
 }
 
 COLLECTIVE
@@ -40,7 +42,7 @@ static Status prepare_run(const Invocation *invocation)
     // the model's weights are not read
     TRY_ROOT(world, tokenizer_text_read(&tokenizer_json, recipe->model.path));
     comm_broadcast_text(world, &tokenizer_json, 0);
-    TRY(prepare_data(world, &dataset, &tokenizer, recipe, tokenizer_json));
+    TRY(prepare_data(world, &dataset, &tokenizer, recipe, tokenizer_json, 0));
     if (world->rank == 0) print_summary(dataset);
 done:
     dataset_free(dataset);

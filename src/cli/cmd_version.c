@@ -73,7 +73,9 @@ const Command command_version = {
     .flags = flags,
     .flags_bytes = sizeof(VersionFlags),
     .summary = "version, build and libraries",
-    .description = "Also temper --version. These facts go into every file that the program writes.",
+    .description =
+        "Also temper --version. Version, commit, compiler, kernels, MPI, HDF5 and BLAS are "
+        "named in\nevery HDF5 file that the program writes and in the report of a run.",
     .example = "temper --version\n"
                "temper --version --json",
 };

@@ -7,14 +7,25 @@
 
 #include <string.h>
 
+/// What a run was trained with stays; its data may be others.
+static Status check_keys(const Settings *overrides)
+{
+    for (int i = 0; i < overrides->count; i++)
+        if (strncmp(overrides->items[i].key, "data.", 5))
+            return status_fail(USAGE, "%s: %s: a run that is trained takes data.* keys alone",
+                               overrides->items[i].where, overrides->items[i].key);
+    return OK;
+}
+
 /// Local (rank 0). The checkpoint's recipe with the overrides over it.
 static Status read_recipe(Recipe *recipe, char **path, const char *run, const char *checkpoint,
                           const Settings *overrides)
 {
     Status status = OK;
-    TRY(checkpoint_of_run(path, *checkpoint ? checkpoint : run));
+    TRY(checkpoint_of_run(path, *checkpoint ? checkpoint : run, false));
     TRY(checkpoint_recipe(recipe, *path));
     TRY(options_override(recipe, recipe_options, overrides));
+    TRY(check_keys(overrides));
 done:
     return status;
 }
@@ -29,8 +40,8 @@ Status trained_load(Trained *out, const Comm *comm, const char *run, const char 
     comm_broadcast_text(comm, &out->path, 0);
     TRY(model_load(comm, &out->model, out->path));
     TRY_ALL(comm, prepare_check_model(out->recipe, out->model));
-    TRY_ALL(comm, tokenizer_new(&out->tokenizer, out->model->tokenizer_json,
-                                strlen(out->model->tokenizer_json), out->path));
+    TRY_ALL(comm, prepare_tokenizer(&out->tokenizer, out->model->tokenizer_json,
+                                    out->model->spec.vocab_size, out->path));
 done:
     return status;
 }

@@ -107,11 +107,6 @@ void comm_max_int64(const Comm *comm, int64_t *values, int count)
     reduce(comm, values, count, MPI_INT64_T, MPI_MAX);
 }
 
-void comm_max_double(const Comm *comm, double *values, int count)
-{
-    reduce(comm, values, count, MPI_DOUBLE, MPI_MAX);
-}
-
 int64_t comm_offset(const Comm *comm, int64_t value)
 {
     int64_t sum = value;
@@ -120,7 +115,7 @@ int64_t comm_offset(const Comm *comm, int64_t value)
     return sum - value;
 }
 
-/// One call where MPI's int counts allow it.
+/// One call where MPI's int counts allow it. `mine` may be MPI_IN_PLACE, on all ranks.
 static void gather_small(const Comm *comm, void *all, const void *mine, const int64_t *counts_bytes)
 {
     int *counts = MEM_NEW(int, 2 * comm->size), *places = counts + comm->size;
@@ -129,26 +124,39 @@ static void gather_small(const Comm *comm, void *all, const void *mine, const in
         places[rank] = at;
         at += counts[rank];
     }
-    MPI_Allgatherv(mine ? mine : MPI_IN_PLACE, counts[comm->rank], MPI_BYTE, all, counts, places,
-                   MPI_BYTE, mpi(comm));
+    MPI_Allgatherv(mine, counts[comm->rank], MPI_BYTE, all, counts, places, MPI_BYTE, mpi(comm));
     mem_free(counts);
+}
+
+static int64_t sum_counts(const int64_t *counts, int count)
+{
+    int64_t sum = 0;
+    for (int i = 0; i < count; i++) sum += counts[i];
+    return sum;
 }
 
 void comm_gather_all(const Comm *comm, void *all, const void *mine, const int64_t *counts_bytes)
 {
-    int64_t total = 0, at = 0;
-    for (int rank = 0; rank < comm->size; rank++) total += counts_bytes[rank];
-    if (comm->size > 1 && total <= INT32_MAX) {
+    int64_t own = counts_bytes[comm->rank], at = sum_counts(counts_bytes, comm->rank);
+    CHECK(mine || !own, "%lld bytes without an address", (long long)own);
+    if (comm->size > 1 && sum_counts(counts_bytes, comm->size) <= INT32_MAX) {
         gather_small(comm, all, mine, counts_bytes);
         return;
     }
-    for (int rank = 0; rank < comm->size; rank++) {
-        char *place = (char *)all + at;
-        size_t bytes = (size_t)counts_bytes[rank];
-        if (rank == comm->rank && bytes && mine) memcpy(place, mine, bytes);
-        comm_broadcast(comm, place, bytes, rank);
-        at += counts_bytes[rank];
+    if (own) memcpy((char *)all + at, mine, (size_t)own);
+    comm_gather_in_place(comm, all, counts_bytes);
+}
+
+void comm_gather_in_place(const Comm *comm, void *all, const int64_t *counts_bytes)
+{
+    if (comm->size == 1) return;
+    if (sum_counts(counts_bytes, comm->size) <= INT32_MAX) {
+        gather_small(comm, all, MPI_IN_PLACE, counts_bytes);
+        return;
     }
+    char *place = all;
+    for (int rank = 0; rank < comm->size; place += counts_bytes[rank++])
+        comm_broadcast(comm, place, (size_t)counts_bytes[rank], rank);
 }
 
 void comm_gather_int64(const Comm *comm, int64_t *all, int64_t mine)
@@ -188,17 +196,6 @@ void comm_gather_root(const Comm *comm, char **all, size_t *all_bytes, const voi
         }
     }
     mem_free(counts);
-}
-
-void comm_node(const Comm *comm, int *ranks_on_node, int *rank_on_node)
-{
-    *ranks_on_node = 1, *rank_on_node = 0;
-    if (comm->size == 1) return;
-    MPI_Comm node;
-    MPI_Comm_split_type(mpi(comm), MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &node);
-    MPI_Comm_size(node, ranks_on_node);
-    MPI_Comm_rank(node, rank_on_node);
-    MPI_Comm_free(&node);
 }
 
 const char *comm_library(void)

@@ -1,4 +1,5 @@
 #include "data/dataset.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "comm/agree.h"
@@ -6,9 +7,7 @@
 #include "data/rows.h"
 #include "data/split.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 void dataset_free(Dataset *dataset)
 {
@@ -34,6 +33,23 @@ int64_t dataset_split_rows(const Dataset *dataset, Split split, int64_t **rows)
     for (int64_t i = 0; i < dataset->rows; i++)
         if (dataset->splits[i] == split) (*rows)[count++] = i;
     return count;
+}
+
+int64_t dataset_longest(const Dataset *dataset)
+{
+    int64_t longest = 1;
+    for (int64_t row = 0; row < dataset->rows; row++)
+        if (dataset_length(dataset, row) > longest) longest = dataset_length(dataset, row);
+    return longest;
+}
+
+int64_t *dataset_label_counts(const Dataset *dataset)
+{
+    int64_t *counts = MEM_NEW(int64_t, SPLIT_COUNT * dataset->label_count);
+    for (int64_t row = 0; row < dataset->rows; row++)
+        if (dataset->labels[row] >= 0)
+            counts[dataset->splits[row] * dataset->label_count + dataset->labels[row]]++;
+    return counts;
 }
 
 static void report(const Dataset *dataset, const char *verb, const char *from)
@@ -95,23 +111,6 @@ done:
     return status;
 }
 
-/// Makes a folder and those it lies in.
-static Status make_folder(const char *folder)
-{
-    Status status = OK;
-    char *path = mem_copy_text(folder);
-    for (char *end = path; end && *end;) {
-        end = strchr(end + 1, '/');
-        if (end) *end = '\0';
-        if (mkdir(path, 0777) && errno != EEXIST && errno != EISDIR)
-            FAIL(FAILED, "cannot make the folder %s: %s", path, strerror(errno));
-        if (end) *end = '/';
-    }
-done:
-    mem_free(path);
-    return status;
-}
-
 Status dataset_prepare(const Comm *comm, Dataset **out, const DataOptions *options,
                        const Tokenizer *tokenizer, const char *tokenizer_key, const char *folder)
 {
@@ -123,7 +122,7 @@ Status dataset_prepare(const Comm *comm, Dataset **out, const DataOptions *optio
     TRY(source_open(comm, &source, options, SOURCE_TRAINING));
     TRY(prepared_key(comm, &key, &source, tokenizer_key));
     text_printf(&path, "%s/prepared-%.16s.h5", folder, key);
-    TRY(prepared_read(comm, &dataset, path.data, key));
+    TRY(prepared_read(comm, &dataset, path.data, key, tokenizer_size(tokenizer)));
     bool found = dataset != NULL;
     if (!found) TRY(read_rows(comm, &dataset, &source, tokenizer));
     dataset->path = mem_copy_text(path.data);
@@ -131,7 +130,7 @@ Status dataset_prepare(const Comm *comm, Dataset **out, const DataOptions *optio
     key = NULL;
     if (!found) { // agreed: read on rank 0
         TRY(source_sha256(comm, &dataset->data_sha256, &source));
-        TRY_ROOT(comm, make_folder(folder));
+        TRY_ROOT(comm, file_make_folders(folder));
         TRY(prepared_write(comm, dataset, &source, tokenizer_key));
         report_texts(dataset, options->path);
     }

@@ -87,7 +87,7 @@ static Status find_column(SourceFile *file, Column column, const char *const *na
     const char *wanted = column_name(source->options, column);
     int64_t number;
     file->columns[column] = -1;
-    if (!*wanted) goto done;
+    if (!*wanted && column == COLUMN_PAIR) goto done;
     for (int64_t i = 0; file->format.header && i < file->field_count; i++) {
         if (strcmp(names[i], wanted)) continue;
         if (file->columns[column] >= 0)

@@ -23,7 +23,7 @@ static void gather(const Comm *comm, void *all, const void *mine, const int64_t 
     int64_t *bytes = MEM_NEW(int64_t, comm->size);
     for (int rank = 0; rank < comm->size; rank++)
         bytes[rank] = counts[rank] * (int64_t)element_bytes;
-    comm_gather_all(comm, all, mine ? mine : "", bytes);
+    comm_gather_all(comm, all, mine, bytes);
     mem_free(bytes);
 }
 

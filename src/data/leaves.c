@@ -127,10 +127,10 @@ static int64_t count_pieces(int64_t first, int64_t end)
     return pieces;
 }
 
-/// The first leaf of each rank, firsts[ranks + 1]. After r ranks the cut stands at most
+/// `leaves_cut` of fewer ranks than leaves. After r ranks the cut stands at most
 /// slack = ranks x cap - leaves below r x cap, so a table of slack + 1 columns holds the fewest
 /// pieces: least[r][d] for the cut at r x cap - d.
-static void cut_leaves(int64_t *firsts, int64_t leaves, int64_t ranks)
+static void cut_fewest_pieces(int64_t *cuts, int64_t leaves, int64_t ranks)
 {
     int64_t cap = (leaves + ranks - 1) / ranks, slack = ranks * cap - leaves, width = slack + 1;
     int64_t *least = MEM_NEW(int64_t, (ranks + 1) * width);
@@ -150,22 +150,16 @@ static void cut_leaves(int64_t *firsts, int64_t leaves, int64_t ranks)
             }
         }
     }
-    firsts[ranks] = leaves;
-    for (int64_t r = ranks; r > 0; r--) firsts[r - 1] = previous[r * width + r * cap - firsts[r]];
+    cuts[ranks] = leaves;
+    for (int64_t r = ranks; r > 0; r--) cuts[r - 1] = previous[r * width + r * cap - cuts[r]];
     mem_free(previous);
     mem_free(least);
 }
 
-void leaves_of_rank(int64_t *first, int64_t *count, int64_t leaves, int64_t ranks, int64_t rank)
+void leaves_cut(int64_t *cuts, int64_t leaves, int64_t ranks)
 {
-    if (ranks >= leaves) { // one each, the others idle
-        *first = rank < leaves ? rank : leaves;
-        *count = rank < leaves;
-        return;
-    }
-    int64_t *firsts = MEM_NEW(int64_t, ranks + 1);
-    cut_leaves(firsts, leaves, ranks);
-    *first = firsts[rank];
-    *count = firsts[rank + 1] - firsts[rank];
-    mem_free(firsts);
+    if (ranks < leaves)
+        cut_fewest_pieces(cuts, leaves, ranks);
+    else // one each, the others idle
+        for (int64_t rank = 0; rank <= ranks; rank++) cuts[rank] = rank < leaves ? rank : leaves;
 }

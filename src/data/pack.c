@@ -35,7 +35,7 @@ void leaf_pack(LeafBuffers *buffers, Packing *out, const Dataset *dataset, const
     int64_t tokens = 0, longest = 0, at = 0;
     bool typed = false;
     for (int64_t i = 0; i < count; i++) {
-        int64_t length = dataset->offsets[rows[i] + 1] - dataset->offsets[rows[i]];
+        int64_t length = dataset_length(dataset, rows[i]);
         tokens += length;
         if (length > longest) longest = length;
         typed |= dataset->type_starts[rows[i]] < length;
@@ -44,7 +44,7 @@ void leaf_pack(LeafBuffers *buffers, Packing *out, const Dataset *dataset, const
     leaf_buffers_reserve(buffers, count, tokens);
     for (int64_t i = 0; i < count; i++) {
         int64_t row = rows[i], first = dataset->offsets[row];
-        int64_t length = dataset->offsets[row + 1] - first;
+        int64_t length = dataset_length(dataset, row);
         buffers->cu_seqlens[i] = (int32_t)at;
         buffers->samples[i] = row;
         buffers->labels[i] = dataset->labels[row];

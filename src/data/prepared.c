@@ -39,15 +39,17 @@ static int64_t tensor_elements(const Dataset *dataset, const Row *row)
 }
 
 /// False where a file that passed its checksums still makes no sense.
-static bool is_sound(const Dataset *dataset)
+static bool is_sound(const Dataset *dataset, int64_t vocabulary)
 {
     bool sound = dataset->offsets[0] == 0 && dataset->offsets[dataset->rows] == dataset->tokens;
     for (int64_t i = 0; i < dataset->rows && sound; i++) {
-        int64_t length = dataset->offsets[i + 1] - dataset->offsets[i];
+        int64_t length = dataset_length(dataset, i);
         sound = length >= 0 && dataset->type_starts[i] >= 0 && dataset->type_starts[i] <= length &&
                 dataset->labels[i] >= 0 && dataset->labels[i] < dataset->label_count &&
                 dataset->splits[i] < SPLIT_COUNT;
     }
+    for (int64_t i = 0; i < dataset->tokens && sound; i++)
+        sound = dataset->ids[i] >= 0 && dataset->ids[i] < vocabulary;
     return sound;
 }
 
@@ -65,7 +67,7 @@ done:
     return status;
 }
 
-static Status read_file(Dataset **out, const char *path, const char *key)
+static Status read_file(Dataset **out, const char *path, const char *key, int64_t vocabulary)
 {
     Status status = OK;
     Dataset *dataset = NULL;
@@ -88,7 +90,8 @@ static Status read_file(Dataset **out, const char *path, const char *key)
     dataset->ill_formed = tensors_int(file, "ill_formed", 0);
     dataset->truncated = tensors_int(file, "truncated", 0);
     TRY(read_label_names(dataset, tensors_text(file, "label_names", "[]"), path));
-    if (!is_sound(dataset)) FAIL(FAILED, "%s: the rows contradict each other", path);
+    if (!is_sound(dataset, vocabulary))
+        FAIL(FAILED, "%s: the rows contradict each other or the tokenizer", path);
     *out = dataset;
     dataset = NULL;
 done:
@@ -121,10 +124,11 @@ static void share_dataset(const Comm *comm, Dataset **dataset)
     comm_broadcast_text(comm, &(*dataset)->data_sha256, 0);
 }
 
-Status prepared_read(const Comm *comm, Dataset **out, const char *path, const char *key)
+Status prepared_read(const Comm *comm, Dataset **out, const char *path, const char *key,
+                     int64_t vocabulary)
 {
     *out = NULL;
-    if (comm->rank == 0 && !access(path, F_OK) && read_file(out, path, key) != OK) {
+    if (comm->rank == 0 && !access(path, F_OK) && read_file(out, path, key, vocabulary) != OK) {
         log_warn("%s; it is made again", status_message());
         status_clear();
     }
@@ -160,11 +164,7 @@ Status prepared_write(const Comm *comm, const Dataset *dataset, const Source *so
     TensorPart parts[TENSOR_ROWS];
     Text names = { 0 }, options = { 0 };
     cut_parts(parts, comm, dataset);
-    for (int64_t i = 0; i < dataset->label_count; i++) {
-        text_append(&names, i ? ", " : "[");
-        json_quote(&names, dataset->label_names[i], strlen(dataset->label_names[i]));
-    }
-    text_append(&names, "]");
+    json_quote_list(&names, dataset->label_names, dataset->label_count);
     prepared_options(&options, source, tokenizer_key);
     const Value values[] = {
         { .name = "content_key", .kind = VALUE_TEXT, .text = dataset->content_key },

@@ -72,7 +72,7 @@ Status prepared_key(const Comm *comm, char **key, const Source *source, const ch
     int64_t first = share_cut(blocks, comm->size, comm->rank);
     int64_t end = share_cut(blocks, comm->size, comm->rank + 1);
     TRY_ALL(comm, hash_blocks(hashes + first, source, first, end));
-    comm_gather_all(comm, hashes, NULL, counts);
+    comm_gather_in_place(comm, hashes, counts);
     prepared_options(&text, source, tokenizer_key);
     text_append_bytes(&text, hashes, (size_t)blocks * sizeof *hashes);
     Hash hash = hash_bytes(text.data, text.length_bytes);
@@ -118,7 +118,7 @@ Status source_sha256(const Comm *comm, char **out, const Source *source)
                        SHA256_BYTES;
     TRY_ALL(comm, sha256_files(hex, source, share_cut(source->count, comm->size, comm->rank),
                                share_cut(source->count, comm->size, comm->rank + 1)));
-    comm_gather_all(comm, hex, NULL, counts);
+    comm_gather_in_place(comm, hex, counts);
     for (int64_t file = 0; file < source->count; file++) {
         const char *path = source->files[file].path, *slash = strrchr(path, '/');
         text_printf(&lines, "%s  %s\n", hex + file * SHA256_BYTES, slash ? slash + 1 : path);

@@ -1,8 +1,11 @@
 #include "base/mem.h"
 #include "data/source.h"
-#include "token/utf8.h"
+#include "base/utf8.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -101,7 +104,7 @@ static Status pick_member(Record *record, Column column, const Source *source,
     const char *name = column_name(source->options, column);
     const Json *value = json_get(record->document, name);
     Text *text = &record->values[column];
-    if (!*name) return OK;
+    if (!*name && column == COLUMN_PAIR) return OK;
     if (!value && column == COLUMN_LABEL && source->use == SOURCE_TEXTS) return OK;
     if (!value) return refuse_member(record, column, name, file);
     if (json_is_object(value) || json_is_array(value))
@@ -117,6 +120,81 @@ static Status pick_member(Record *record, Column column, const Source *source,
     return OK;
 }
 
+/// The UTF-16 unit of an escape \uXXXX at `at`, -1 if there is none.
+static long unit_at(const Text *line, size_t at)
+{
+    char digits[5] = { 0 };
+    if (at + 6 > line->length_bytes || memcmp(line->data + at, "\\u", 2)) return -1;
+    memcpy(digits, line->data + at + 2, 4);
+    return strspn(digits, "0123456789abcdefABCDEF") == 4 ? strtol(digits, NULL, 16) : -1;
+}
+
+/// Appends the escape at `at`, a lone surrogate as U+FFFD; returns its bytes.
+static size_t mend_escape(Text *out, int64_t *ill_formed, const Text *line, size_t at)
+{
+    long unit = unit_at(line, at), next = unit_at(line, at + 6);
+    bool high = unit >= 0xD800 && unit < 0xDC00, low = unit >= 0xDC00 && unit < 0xE000;
+    bool pair = high && next >= 0xDC00 && next < 0xE000;
+    size_t bytes = pair ? 12 : unit >= 0 ? 6 : 2, left = line->length_bytes - at;
+    if (bytes > left) bytes = left;
+    if (low || (high && !pair)) {
+        text_append(out, "\\ufffd");
+        ++*ill_formed;
+    } else {
+        text_append_bytes(out, line->data + at, bytes);
+    }
+    return bytes;
+}
+
+/// Appends the number at `at`, one beyond int64 as a text of its digits; returns its bytes.
+static size_t mend_number(Text *out, const Text *line, size_t at)
+{
+    const char *start = line->data + at;
+    size_t bytes = strspn(start, "+-.0123456789eE");
+    char *end;
+    errno = 0;
+    strtoll(start, &end, 10);
+    bool large = errno == ERANGE && end == start + bytes && start[*start == '-'] != '0' &&
+                 end[strspn(end, " \t")] != ':';
+    text_append(out, large ? "\"" : "");
+    text_append_bytes(out, start, bytes);
+    text_append(out, large ? "\"" : "");
+    return bytes;
+}
+
+/// The line in words that the parser takes where JSON allows more: numbers beyond int64 and lone
+/// surrogates. Returns how many of these there were.
+static int64_t mend_line(Text *out, const Text *line)
+{
+    int64_t ill_formed = 0;
+    bool in_text = false;
+    for (size_t at = 0, bytes; at < line->length_bytes; at += bytes) {
+        char c = line->data[at];
+        bytes = 1;
+        if (in_text && c == '\\')
+            bytes = mend_escape(out, &ill_formed, line, at);
+        else if (!in_text && (c == '-' || isdigit((unsigned char)c)))
+            bytes = mend_number(out, line, at);
+        else
+            text_append_bytes(out, &c, 1);
+        if (c == '"') in_text = !in_text;
+    }
+    return ill_formed;
+}
+
+static Status parse_line(Record *record, const char *where)
+{
+    Text mended = { 0 };
+    if (json_parse(&record->document, record->line.data, record->line.length_bytes, where) == OK)
+        return OK;
+    status_clear();
+    text_append(&mended, "");
+    record->ill_formed += mend_line(&mended, &record->line);
+    text_release(&record->line);
+    record->line = mended;
+    return json_parse(&record->document, record->line.data, record->line.length_bytes, where);
+}
+
 static Status pick_members(Record *record, const Reader *reader, const Source *source,
                            const SourceFile *file)
 {
@@ -124,8 +202,7 @@ static Status pick_members(Record *record, const Reader *reader, const Source *s
     Text where = { 0 };
     record->ill_formed += repair(&record->line, reader_field(reader, 0));
     text_printf(&where, "%s:%lld", file->path, (long long)record->row);
-    if (json_parse(&record->document, record->line.data, record->line.length_bytes, where.data))
-        FAIL(FAILED, "%s", status_message());
+    TRY(parse_line(record, where.data));
     if (!json_is_object(record->document))
         FAIL(FAILED, "%s: not an object: each line must be one, as {\"text\": ...}", where.data);
     for (Column column = 0; column < COLUMN_COUNT; column++)

@@ -36,23 +36,13 @@ static void reserve(Rows *rows, int64_t tokens)
     }
 }
 
-/// True if the encoding is shorter than it would be without a limit.
-static bool encode(Encoding *encoding, const Tokenizer *tokenizer, Field text, Field pair,
-                   int64_t max_length)
-{
-    tokenizer_encode(tokenizer, encoding, text.data, text.bytes, pair.data, pair.bytes,
-                     max_length ? max_length + 1 : 0);
-    if (!max_length || encoding->count <= max_length) return false;
-    tokenizer_encode(tokenizer, encoding, text.data, text.bytes, pair.data, pair.bytes, max_length);
-    return true;
-}
-
 void rows_add(Rows *rows, Encoding *encoding, const Tokenizer *tokenizer, const Record *record,
               int64_t max_length)
 {
     Field text = record->fields[COLUMN_TEXT], pair = record->fields[COLUMN_PAIR];
     Field label = record->fields[COLUMN_LABEL];
-    rows->truncated += encode(encoding, tokenizer, text, pair, max_length);
+    tokenizer_encode(tokenizer, encoding, text.data, text.bytes, pair.data, pair.bytes, max_length);
+    rows->truncated += encoding->truncated;
     rows->ill_formed += record->ill_formed + encoding->ill_formed;
     rows->empty_texts += text.bytes + pair.bytes == 0;
     reserve(rows, encoding->count);

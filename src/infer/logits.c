@@ -2,14 +2,10 @@
 #include "base/mem.h"
 #include "data/leaves.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { LEAF_TOKENS = 1024, LEAF_SEQUENCES = 64 };
-
-static int64_t length(const Dataset *data, int64_t row)
-{
-    return data->offsets[row + 1] - data->offsets[row];
-}
 
 /// End of the leaf that starts at `at`; *tokens is its size.
 static int64_t leaf_end(const Dataset *data, const int64_t *rows, int64_t at, int64_t count,
@@ -17,7 +13,7 @@ static int64_t leaf_end(const Dataset *data, const int64_t *rows, int64_t at, in
 {
     int64_t end = at;
     for (*tokens = 0; end < count && end - at < LEAF_SEQUENCES; end++) {
-        int64_t next = length(data, rows[end]);
+        int64_t next = dataset_length(data, rows[end]);
         if (end > at && *tokens + next > LEAF_TOKENS) break;
         *tokens += next;
     }
@@ -37,14 +33,6 @@ static int64_t *cut_leaves(const Dataset *data, const int64_t *rows, int64_t cou
     return starts;
 }
 
-static int64_t longest_row(const Dataset *data, const int64_t *rows, int64_t count)
-{
-    int64_t longest = 1;
-    for (int64_t i = 0; i < count; i++)
-        if (length(data, rows[i]) > longest) longest = length(data, rows[i]);
-    return longest;
-}
-
 void infer_logits(const Comm *comm, float *logits, const Model *model, const Dataset *data,
                   const int64_t *rows, int64_t count)
 {
@@ -52,8 +40,8 @@ void infer_logits(const Comm *comm, float *logits, const Model *model, const Dat
     int64_t *starts = cut_leaves(data, rows, count, &leaves, &most_tokens);
     int64_t *counts = MEM_NEW(int64_t, comm->size);
     Weight *weights = MEM_NEW(Weight, model->param_count);
-    Tape *tape = tape_new(
-        model_arena_bytes(model, most_tokens, LEAF_SEQUENCES, longest_row(data, rows, count)));
+    Tape *tape =
+        tape_new(model_arena_bytes(model, most_tokens, LEAF_SEQUENCES, dataset_longest(data)));
     LeafBuffers buffers = { 0 };
     Pass pass = { .training = false };
     model_bind(model, weights);
@@ -71,10 +59,25 @@ void infer_logits(const Comm *comm, float *logits, const Model *model, const Dat
         Var *out = model->arch->classify(model, weights, tape);
         memcpy(logits + starts[leaf] * labels, out->value, (size_t)(size * labels) * sizeof(float));
     }
-    if (comm->size > 1) comm_gather_all(comm, logits, NULL, counts);
+    comm_gather_in_place(comm, logits, counts);
     leaf_buffers_release(&buffers);
     tape_free(tape);
     mem_free(weights);
     mem_free(counts);
     mem_free(starts);
+}
+
+int64_t softmax_row(double *probabilities, double *log_sum, const float *logits, int64_t count)
+{
+    int64_t best = 0;
+    double sum = 0;
+    for (int64_t k = 1; k < count; k++)
+        if (logits[k] > logits[best]) best = k;
+    for (int64_t k = 0; k < count; k++) {
+        probabilities[k] = exp((double)logits[k] - (double)logits[best]);
+        sum += probabilities[k];
+    }
+    for (int64_t k = 0; k < count; k++) probabilities[k] /= sum;
+    if (log_sum) *log_sum = log(sum);
+    return best;
 }

@@ -26,22 +26,9 @@ KERNEL static void add_block(float *restrict y, const float *restrict x, int64_t
 
 void vec_add(float *y, const float *x, int64_t n)
 {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (n > BLOCK)
     for (int64_t b = 0; b < block_count(n); b++)
         add_block(y + b * BLOCK, x + b * BLOCK, block_size(b, n));
-}
-
-KERNEL static void sum_block(float *restrict y, const float *restrict a, const float *restrict b,
-                             int64_t n)
-{
-    for (int64_t i = 0; i < n; i++) y[i] = a[i] + b[i];
-}
-
-void vec_sum(float *y, const float *a, const float *b, int64_t n)
-{
-#pragma omp parallel for schedule(static)
-    for (int64_t k = 0; k < block_count(n); k++)
-        sum_block(y + k * BLOCK, a + k * BLOCK, b + k * BLOCK, block_size(k, n));
 }
 
 KERNEL static void scale_block(float *y, float factor, int64_t n)
@@ -51,7 +38,7 @@ KERNEL static void scale_block(float *y, float factor, int64_t n)
 
 void vec_scale(float *y, float factor, int64_t n)
 {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (n > BLOCK)
     for (int64_t b = 0; b < block_count(n); b++)
         scale_block(y + b * BLOCK, factor, block_size(b, n));
 }
@@ -78,7 +65,7 @@ double vec_square_sum(const float *x, int64_t n)
     for (int64_t group = 0; group * GROUP < block_count(n); group++) {
         int64_t first = group * GROUP, rest = block_count(n) - first;
         int64_t count = rest < GROUP ? rest : GROUP;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (count > 1)
         for (int64_t b = 0; b < count; b++)
             square_sum_block(&sums[b], x + (first + b) * BLOCK, block_size(first + b, n));
         for (int64_t b = 0; b < count; b++) {
@@ -90,27 +77,6 @@ double vec_square_sum(const float *x, int64_t n)
     double total = depth ? level[--depth] : 0;
     while (depth) total = level[--depth] + total;
     return total;
-}
-
-KERNEL static int has_bad_block(const float *x, int64_t n)
-{
-    const int32_t exponent = 0x7f800000; // all ones: infinite or NaN
-    int32_t bad = 0;
-    for (int64_t i = 0; i < n; i++) {
-        int32_t bits;
-        memcpy(&bits, x + i, sizeof bits);
-        bad |= (bits & exponent) == exponent;
-    }
-    return bad;
-}
-
-int vec_has_bad(const float *x, int64_t n)
-{
-    int bad = 0;
-#pragma omp parallel for schedule(static) reduction(| : bad)
-    for (int64_t b = 0; b < block_count(n); b++)
-        bad |= has_bad_block(x + b * BLOCK, block_size(b, n));
-    return bad;
 }
 
 typedef struct {
@@ -145,7 +111,7 @@ void vec_adam(float *p, float *m, float *v, const float *g, int64_t n, const Ada
         .root_correction2 = (float)sqrt(step->correction2),
         .gradient_scale = (float)step->gradient_scale,
     };
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (n > BLOCK)
     for (int64_t b = 0; b < block_count(n); b++)
         adam_block(p + b * BLOCK, m + b * BLOCK, v + b * BLOCK, g + b * BLOCK, block_size(b, n),
                    &factors);

@@ -1,6 +1,7 @@
 #include "model/bert.h"
 #include "base/status.h"
 
+#include <omp.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -68,8 +69,9 @@ static const Row layer_rows[LAYER_ROWS] = {
 static const Row last_rows[] = {
     [POOLER_WEIGHT] = { "bert.pooler.dense.weight", HIDDEN, HIDDEN, PARAM_HEAD },
     [POOLER_BIAS] = { "bert.pooler.dense.bias", VECTOR, HIDDEN, PARAM_HEAD },
-    [CLASSIFIER_WEIGHT] = { "classifier.weight", SIZE(num_labels), HIDDEN, PARAM_HEAD },
-    [CLASSIFIER_BIAS] = { "classifier.bias", VECTOR, SIZE(num_labels), PARAM_HEAD },
+    [CLASSIFIER_WEIGHT] = { "classifier.weight", SIZE(num_labels), HIDDEN,
+                            PARAM_HEAD | PARAM_LABELS },
+    [CLASSIFIER_BIAS] = { "classifier.bias", VECTOR, SIZE(num_labels), PARAM_HEAD | PARAM_LABELS },
     [WORDS] = { "bert.embeddings.word_embeddings.weight", SIZE(vocab_size), HIDDEN, PARAM_TABLE },
 };
 
@@ -206,10 +208,43 @@ static Var *classify(const Model *model, Weight *weights, Tape *tape)
     return linear(tape, x, &last[CLASSIFIER_WEIGHT], &last[CLASSIFIER_BIAS]);
 }
 
+static double sequence_cost(const ModelSpec *spec, int64_t tokens)
+{
+    double s = (double)tokens;
+    return s + s * s / (6 * (double)spec->hidden_size);
+}
+
+static double forward_flops(const ModelSpec *spec, int64_t tokens)
+{
+    double h = (double)spec->hidden_size, f = (double)spec->intermediate_size;
+    return (double)tokens * (double)spec->num_hidden_layers * (8 * h * h + 4 * h * f);
+}
+
+static double arena_floats(const ModelSpec *spec, int64_t tokens, int64_t sequences,
+                           int64_t longest)
+{
+    double h = (double)spec->hidden_size, f = (double)spec->intermediate_size;
+    double heads = (double)spec->num_attention_heads, labels = (double)spec->num_labels;
+    double t = (double)tokens, s = (double)longest;
+    // a layer keeps qkv (3 h), mixed, projected, normed (h each), up and activated (f each), down
+    // and normed (h each), moments of softmax and norms; the input another 3 h
+    double kept = t * ((double)spec->num_hidden_layers * (8 * h + 2 * f + 2 * heads + 8) + 3 * h);
+    kept += (double)sequences * (4 * h + 2 * labels);
+    // per thread: copies of one head of a sequence, scores of a block of queries, rows of a norm
+    double width = h / heads + 16;
+    double thread = 8 * (s + 16) * width + 256 * (s + width) + 8 * h + 16384;
+    // sums over blocks of 64 tokens, and the order of tokens by table row
+    double sums = 2 * (t / 64 + 1) * (3 * h + f + labels) + 16 * t;
+    return 3 * kept + (double)omp_get_max_threads() * thread + sums;
+}
+
 const Arch bert_arch = { .model_type = "bert",
                          .prefix = "bert.",
                          .class_name = "BertForSequenceClassification",
                          .tokenizer_class = "BertTokenizer",
                          .read_config = read_config,
                          .add_params = add_params,
-                         .classify = classify };
+                         .classify = classify,
+                         .sequence_cost = sequence_cost,
+                         .forward_flops = forward_flops,
+                         .arena_floats = arena_floats };

@@ -1,19 +1,9 @@
 #include "model/model.h"
+#include "base/file.h"
 #include "store/safetensors.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-
-static Status make_folder(const char *folder)
-{
-    struct stat info;
-    if (!mkdir(folder, 0777)) return OK;
-    int reason = errno;
-    if (reason == EEXIST && !stat(folder, &info) && S_ISDIR(info.st_mode)) return OK;
-    return status_fail(FAILED, "%s: %s", folder, strerror(reason));
-}
 
 static Status write_json(const char *folder, const char *name, const Json *value)
 {
@@ -117,7 +107,7 @@ done:
 Status model_export(const Model *model, const char *folder)
 {
     Status status = OK;
-    TRY(make_folder(folder));
+    TRY(file_make_folders(folder));
     TRY(write_weights(model, folder));
     TRY(write_tokenizer(model, folder));
     TRY(write_config(model, folder)); // last: a folder without it is not taken for a model

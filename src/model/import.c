@@ -230,6 +230,7 @@ static Status read_tokenizer(Import *import)
         FAIL(FAILED, "%s: neither tokenizer.json nor vocab.txt", import->folder);
     }
     TRY(tokenizer_new(&tokenizer, *json, strlen(*json), import->where.data));
+    TRY(model_check_tokenizer(tokenizer, import->where.data));
     int64_t size = tokenizer_size(tokenizer);
     if (size > rows)
         FAIL(FAILED, "%s: %lld tokens but the model has %lld: the tokenizer of another model",

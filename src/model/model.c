@@ -1,7 +1,6 @@
 #include "model/model.h"
 #include "comm/agree.h"
 
-#include <omp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -119,29 +118,19 @@ done:
     return status;
 }
 
-size_t model_arena_bytes(const Model *model, int64_t tokens, int64_t sequences, int64_t longest)
+Status model_check_tokenizer(const Tokenizer *tokenizer, const char *where)
 {
-    const ModelSpec *spec = &model->spec;
-    double h = (double)spec->hidden_size, f = (double)spec->intermediate_size;
-    double heads = (double)spec->num_attention_heads, labels = (double)spec->num_labels;
-    double t = (double)tokens, s = (double)longest;
-    // a layer keeps qkv (3 h), mixed, projected, normed (h each), up and activated (f each), down
-    // and normed (h each), moments of softmax and norms; the input another 3 h
-    double kept = t * ((double)spec->num_hidden_layers * (8 * h + 2 * f + 2 * heads + 8) + 3 * h);
-    kept += (double)sequences * (4 * h + 2 * labels);
-    // per thread: copies of one head of a sequence, scores of a block of queries, rows of a norm
-    double width = h / heads + 16;
-    double thread = 8 * (s + 16) * width + 256 * (s + width) + 8 * h + 16384;
-    // sums over blocks of 64 tokens, and the order of tokens by table row
-    double sums = 2 * (t / 64 + 1) * (3 * h + f + labels) + 16 * t;
-    double floats = 3 * kept + (double)omp_get_max_threads() * thread + sums;
-    return (size_t)floats * sizeof(float) + ((size_t)16 << 20);
+    if (tokenizer_marks_start(tokenizer)) return OK;
+    return status_fail(USAGE,
+                       "%s: the tokenizer adds no [CLS] token, a BERT classifier needs it: give "
+                       "tokenizer.json a post_processor",
+                       where);
 }
 
-double model_forward_flops(const Model *model, int64_t tokens)
+size_t model_arena_bytes(const Model *model, int64_t tokens, int64_t sequences, int64_t longest)
 {
-    double h = (double)model->spec.hidden_size, f = (double)model->spec.intermediate_size;
-    return (double)tokens * (double)model->spec.num_hidden_layers * (8 * h * h + 4 * h * f);
+    double floats = model->arch->arena_floats(&model->spec, tokens, sequences, longest);
+    return (size_t)floats * sizeof(float) + ((size_t)16 << 20);
 }
 
 int model_values(Value values[MODEL_VALUES], Text *storage, const Model *model)
@@ -150,10 +139,7 @@ int model_values(Value values[MODEL_VALUES], Text *storage, const Model *model)
     json_print(storage, model->config, 0);
     size_t labels_at = storage->length_bytes + 1;
     text_append_bytes(storage, "", 1);
-    for (int64_t i = 0; model->label_names && i < model->spec.num_labels; i++) {
-        text_append(storage, i ? ", " : "[");
-        json_quote(storage, model->label_names[i], strlen(model->label_names[i]));
-    }
+    if (model->label_names) json_quote_list(storage, model->label_names, model->spec.num_labels);
     const char *texts[TEXTS] = {
         [CONFIG] = storage->data,
         [TOKENIZER] = model->tokenizer_json,
@@ -161,7 +147,6 @@ int model_values(Value values[MODEL_VALUES], Text *storage, const Model *model)
         [SOURCE_SHA256] = model->source_sha256,
     };
     if (model->label_names) {
-        text_append(storage, "]");
         texts[CONFIG] = storage->data;
         texts[LABEL_NAMES] = storage->data + labels_at;
     }

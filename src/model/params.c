@@ -1,4 +1,5 @@
 #include "model/model.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/rng.h"
 
@@ -21,6 +22,7 @@ void model_add_param(Model *model, const char *name, int64_t layer, int64_t rows
                       .table = flags & PARAM_TABLE,
                       .decays = rows > 0,
                       .head = flags & PARAM_HEAD,
+                      .labels = flags & PARAM_LABELS,
                       .absent = true };
     const char *mark = strstr(name, "%d");
     int length = mark ? snprintf(param->name, sizeof param->name, "%.*s%lld%s", (int)(mark - name),
@@ -104,24 +106,50 @@ void model_allocate(Model *model)
     model->values = arena_take(&model->memory, bytes);
 }
 
-/// Values of rows without any: N(0, 0.02) for matrices, 0 for vectors.
+/// Starts elements [first, end) of a parameter: N(0, 0.02) for matrices, 0 for vectors.
+static void init_elements(Model *model, int index, int64_t first, int64_t end, uint64_t seed)
+{
+    const Param *param = &model->params[index];
+    float *value = model->values + param->offset;
+    for (int64_t k = first; k < end; k++)
+        value[k] = param->rank < 2
+                       ? 0
+                       : (float)(0.02 * rng_normal(seed, RNG_INIT, (uint32_t)index, (uint64_t)k));
+}
+
 static void init_absent(Model *model, uint64_t seed)
 {
     for (int i = 0; i < model->param_count; i++) {
         Param *param = &model->params[i];
         if (!param->absent) continue;
         CHECK(param->head, "%s has no values", param->name);
-        float *value = model->values + param->offset;
-        for (int64_t k = 0; k < param->rows * param->cols; k++)
-            value[k] = param->rank < 2
-                           ? 0
-                           : (float)(0.02 * rng_normal(seed, RNG_INIT, (uint32_t)i, (uint64_t)k));
+        init_elements(model, i, 0, param->rows * param->cols, seed);
         param->absent = false;
     }
 }
 
-/// A head of `count` labels; rows whose shape changes become absent.
-static void resize_head(Model *model, int64_t count)
+/// rows[count]: the head's row of each label, -1 without one; returns how many have one.
+static int64_t match_labels(int64_t *rows, const Model *model, char *const *names, int64_t count)
+{
+    int64_t found = 0, numbered = 0, known = model->label_names ? model->spec.num_labels : 0;
+    for (int64_t i = 0; i < count; i++) {
+        rows[i] = -1;
+        for (int64_t k = 0; k < known && rows[i] < 0; k++)
+            if (!strcmp(names[i], model->label_names[k])) rows[i] = k;
+        found += rows[i] >= 0;
+    }
+    for (int64_t k = 0; k < known; k++) {
+        char name[32];
+        snprintf(name, sizeof name, "LABEL_%lld", (long long)k);
+        numbered += !strcmp(name, model->label_names[k]);
+    }
+    if (found || numbered < known || count != known) return found;
+    for (int64_t i = 0; i < count; i++) rows[i] = i;
+    return count;
+}
+
+/// A head of `count` labels: label i has the old row rows[i], or one that starts at random.
+static void rebuild_head(Model *model, const int64_t *rows, int64_t count, uint64_t seed)
 {
     Model old = *model;
     model->params = NULL;
@@ -134,25 +162,62 @@ static void resize_head(Model *model, int64_t count)
     for (int i = 0; i < model->param_count; i++) {
         const Param *from = &old.params[i];
         Param *to = &model->params[i];
-        if (from->rows != to->rows || from->cols != to->cols) continue;
+        const float *old_value = old.values + from->offset;
+        float *value = model->values + to->offset;
+        int64_t elements = to->rows * to->cols, width = to->labels ? elements / count : elements;
         to->absent = from->absent;
-        memcpy(model->values + to->offset, old.values + from->offset,
-               (size_t)(to->rows * to->cols) * sizeof(float));
+        if (!to->labels) memcpy(value, old_value, (size_t)width * sizeof(float));
+        if (!to->labels || to->absent) continue;
+        for (int64_t k = 0; k < count; k++) {
+            if (rows[k] < 0)
+                init_elements(model, i, k * width, (k + 1) * width, seed);
+            else
+                memcpy(value + k * width, old_value + rows[k] * width,
+                       (size_t)width * sizeof(float));
+        }
     }
     arena_release(&old.memory);
     mem_free(old.params);
 }
 
+/// Says which labels start at random although the model came with a head.
+static void report_new_labels(char *const *names, const int64_t *rows, int64_t count, int64_t found)
+{
+    enum { SHOWN = 8 };
+    Text list = { 0 };
+    int64_t listed = 0;
+    for (int64_t i = 0; i < count; i++)
+        if (rows[i] < 0 && listed++ < SHOWN)
+            text_printf(&list, "%s'%s'", listed > 1 ? ", " : "", names[i]);
+    if (listed > SHOWN) text_printf(&list, " and %lld more", (long long)(listed - SHOWN));
+    if (found)
+        log_info("the model's head does not know the labels %s: their rows start at random",
+                 text_chars(&list));
+    else
+        log_info("the model's head is for other labels than %s: it starts at random",
+                 text_chars(&list));
+    text_release(&list);
+}
+
 void model_set_labels(Model *model, char *const *names, int64_t count, uint64_t seed)
 {
     char **copies = MEM_NEW(char *, count);
-    for (int64_t i = 0; i < count; i++) copies[i] = mem_copy_text(names[i]);
+    int64_t *rows = MEM_NEW(int64_t, count), in_place = 0;
+    int64_t found = match_labels(rows, model, names, count);
+    bool had_names = model->label_names;
+    for (int64_t i = 0; i < count; i++) {
+        copies[i] = mem_copy_text(names[i]);
+        in_place += rows[i] == i;
+    }
+    if (had_names && found < count) report_new_labels(names, rows, count, found);
     for (int64_t i = 0; model->label_names && i < model->spec.num_labels; i++)
         mem_free(model->label_names[i]);
     mem_free(model->label_names);
     model->label_names = copies;
-    if (count != model->spec.num_labels) resize_head(model, count);
+    if (count != model->spec.num_labels || (had_names && in_place < count))
+        rebuild_head(model, rows, count, seed);
     init_absent(model, seed);
+    mem_free(rows);
 }
 
 void model_bind(const Model *model, Weight *weights)

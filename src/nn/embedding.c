@@ -15,10 +15,12 @@ typedef struct {
 KERNEL static void add_rows(float *restrict y, const float *a, const float *b, const float *c,
                             int64_t cols)
 {
-    if (c)
+    if (b && c)
         for (int64_t i = 0; i < cols; i++) y[i] = a[i] + c[i] + b[i];
+    else if (b || c)
+        for (int64_t i = 0; i < cols; i++) y[i] = a[i] + (b ? b : c)[i];
     else
-        for (int64_t i = 0; i < cols; i++) y[i] = a[i] + b[i];
+        memcpy(y, a, (size_t)cols * sizeof(float));
 }
 
 /// The row of each table that a token reads.
@@ -193,7 +195,7 @@ Var *embedding(Tape *tape, Weight *word, Weight *position, Weight *type, int64_t
 {
     const Packing *packing = tape_packing(tape);
     int64_t cols = word->cols;
-    CHECK(position->cols == cols && (!type || type->cols == cols),
+    CHECK((!position || position->cols == cols) && (!type || type->cols == cols),
           "embedding: the tables differ in width");
     bool needs = is_trained(word) || is_trained(position) || is_trained(type);
     Var *y = tape_var(tape, packing->tokens, cols, needs);
@@ -202,7 +204,7 @@ Var *embedding(Tape *tape, Weight *word, Weight *position, Weight *type, int64_t
         for (int64_t t = packing->cu_seqlens[s]; t < packing->cu_seqlens[s + 1]; t++) {
             int32_t place = position_row(packing, position_offset, s, t);
             add_rows(y->value + t * cols, table_row(word, packing->ids[t]),
-                     table_row(position, place),
+                     position ? table_row(position, place) : NULL,
                      type ? table_row(type, type_row(packing, 0, s, t)) : NULL, cols);
         }
     }

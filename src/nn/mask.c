@@ -77,8 +77,13 @@ RowPlace row_place(const Packing *packing, int64_t rows, int64_t row)
         at.sequence = row;
         return at;
     }
-    while (at.sequence < packing->sequences && packing->cu_seqlens[at.sequence + 1] <= row)
-        at.sequence++;
+    for (int64_t end = packing->sequences; at.sequence < end;) { // the first that ends after row
+        int64_t middle = at.sequence + (end - at.sequence) / 2;
+        if (packing->cu_seqlens[middle + 1] <= row)
+            at.sequence = middle + 1;
+        else
+            end = middle;
+    }
     at.place = row - packing->cu_seqlens[at.sequence];
     return at;
 }

@@ -81,25 +81,13 @@ static void append_rows(Text *out, const Json *object)
     }
 }
 
-static void append_duration(Text *out, double seconds)
-{
-    int64_t whole = llround(seconds);
-    if (whole >= 3600)
-        text_printf(out, "%lld h %lld min", (long long)(whole / 3600),
-                    (long long)(whole % 3600 / 60));
-    else if (whole >= 60)
-        text_printf(out, "%lld min %lld s", (long long)(whole / 60), (long long)(whole % 60));
-    else
-        text_printf(out, "%.1f s", seconds);
-}
-
 static void append_training(Text *out, const Json *training)
 {
     text_printf(out, "<tr><td>steps</td><td>%lld (%.2f epochs)</td></tr>\n",
                 (long long)json_int(json_get(training, "steps"), 0),
                 json_number(json_get(training, "epochs"), 0));
     text_append(out, "<tr><td>time in steps</td><td>");
-    append_duration(out, json_number(json_get(training, "seconds"), 0));
+    text_duration(out, json_number(json_get(training, "seconds"), 0));
     text_printf(out, "</td></tr>\n<tr><td>tokens</td><td>%lld, %.0f a second</td></tr>\n",
                 (long long)json_int(json_get(training, "tokens"), 0),
                 json_number(json_get(training, "tokens_per_second"), 0));

@@ -1,5 +1,6 @@
 #include "store/json.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -119,43 +120,42 @@ bool json_next(const Json *object, void **iterator, const char **key, Json **val
     return true;
 }
 
-/// Bytes of the well-formed UTF-8 sequence at `s`, 0 if ill-formed.
-static size_t utf8_length(const unsigned char *s, size_t bytes)
+/// Also what YAML takes for a line's end or for no text: a quoted text is YAML too.
+static bool is_escaped(uint32_t code)
 {
-    size_t need = s[0] < 0x80                   ? 1
-                  : s[0] >= 0xC2 && s[0] < 0xE0 ? 2
-                  : (s[0] & 0xF0) == 0xE0       ? 3
-                  : s[0] >= 0xF0 && s[0] < 0xF5 ? 4
-                                                : 0;
-    if (!need || need > bytes) return 0;
-    for (size_t i = 1; i < need; i++)
-        if ((s[i] & 0xC0) != 0x80) return 0;
-    if (s[0] == 0xE0 && s[1] < 0xA0) return 0;
-    if (s[0] == 0xED && s[1] > 0x9F) return 0;
-    if (s[0] == 0xF0 && s[1] < 0x90) return 0;
-    if (s[0] == 0xF4 && s[1] > 0x8F) return 0;
-    return need;
+    return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x2028 || code == 0x2029 ||
+           code == 0xFEFF || code == 0xFFFE || code == 0xFFFF;
 }
 
 void json_quote(Text *out, const char *text, size_t bytes)
 {
     const unsigned char *s = (const unsigned char *)text;
+    int length;
     text_append(out, "\"");
-    for (size_t i = 0; i < bytes;) {
-        size_t length = utf8_length(s + i, bytes - i);
-        if (length == 1 && (s[i] == '"' || s[i] == '\\'))
-            text_printf(out, "\\%c", s[i]);
-        else if (length == 1 && s[i] == '\n')
+    for (size_t i = 0; i < bytes; i += (size_t)length) {
+        uint32_t code = utf8_decode(&length, s + i, bytes - i);
+        if (code == '"' || code == '\\')
+            text_printf(out, "\\%c", (int)code);
+        else if (code == '\n')
             text_append(out, "\\n");
-        else if (length == 1 && s[i] < 0x20)
-            text_printf(out, "\\u%04x", s[i]);
-        else if (length)
-            text_append_bytes(out, s + i, length);
-        else
+        else if (code == UTF8_ILL_FORMED)
             text_append(out, "\xEF\xBF\xBD");
-        i += length ? length : 1;
+        else if (is_escaped(code))
+            text_printf(out, "\\u%04x", (unsigned)code);
+        else
+            text_append_bytes(out, s + i, (size_t)length);
     }
     text_append(out, "\"");
+}
+
+void json_quote_list(Text *out, char *const *texts, int64_t count)
+{
+    text_append(out, "[");
+    for (int64_t i = 0; i < count; i++) {
+        if (i) text_append(out, ", ");
+        json_quote(out, texts[i], strlen(texts[i]));
+    }
+    text_append(out, "]");
 }
 
 /// A whole number keeps a fraction, so that it is read back as a real.
@@ -288,11 +288,6 @@ Json *json_new_text(const char *value)
 Json *json_new_int(int64_t value)
 {
     return json_integer(value);
-}
-
-Json *json_new_number(double value)
-{
-    return json_real(value);
 }
 
 Json *json_clone(const Json *value)

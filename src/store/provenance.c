@@ -5,6 +5,15 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+static Value facts[PROVENANCE_MOST_FACTS];
+static int fact_count;
+
+void provenance_add(const char *name, const char *text)
+{
+    CHECK(fact_count < PROVENANCE_MOST_FACTS, "no room for %s", name);
+    facts[fact_count++] = (Value){ .name = name, .text = text };
+}
+
 int provenance_values(Value values[PROVENANCE_VALUES], ProvenanceTexts *texts)
 {
     const char *job = getenv("SLURM_JOB_ID");
@@ -18,6 +27,7 @@ int provenance_values(Value values[PROVENANCE_VALUES], ProvenanceTexts *texts)
     values[count++] = (Value){ .name = "mpi_library", .text = comm_library() };
     values[count++] = (Value){ .name = "hdf5_library", .text = texts->hdf5 };
     values[count++] = (Value){ .name = "host", .text = texts->host };
+    for (int i = 0; i < fact_count; i++) values[count++] = facts[i];
     if (job) values[count++] = (Value){ .name = "job", .text = job };
     return count;
 }

@@ -287,7 +287,9 @@ done:
 static Status sync_file(int file, const char *path)
 {
     if (fault_at("write-fsync")) return status_fail(FAILED, "%s: %s", path, strerror(EIO));
-    return fsync(file) ? status_fail(FAILED, "%s: %s", path, strerror(errno)) : OK;
+    while (fsync(file))
+        if (errno != EINTR) return status_fail(FAILED, "%s: %s", path, strerror(errno));
+    return OK;
 }
 
 static Status write_payload(Writer *w)

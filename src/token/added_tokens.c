@@ -1,7 +1,7 @@
 #include "token/added_tokens.h"
 #include "base/mem.h"
 #include "token/unicode.h"
-#include "token/utf8.h"
+#include "base/utf8.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 #include "token/pretokenize.h"
 #include "token/unicode.h"
-#include "token/utf8.h"
+#include "base/utf8.h"
 
 #include <string.h>
 

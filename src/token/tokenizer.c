@@ -148,17 +148,26 @@ void tokenizer_encode(const Tokenizer *tokenizer, Encoding *out, const char *tex
     scratch->pieces.count = 0;
     pieces_reserve(&scratch->pieces, 1);
     scratch->normalized.ill_formed = 0;
-    // Two texts need their whole lengths: which of them is longer decides.
-    encode_text(tokenizer, scratch, text, text_bytes, pair ? SIZE_MAX : room);
+    // Two texts need their whole lengths: which of them is longer decides. Of one, a piece more
+    // than there is room for tells that it is cut.
+    encode_text(tokenizer, scratch, text, text_bytes,
+                pair || room == SIZE_MAX ? SIZE_MAX : room + 1);
     size_t split = scratch->pieces.count;
     if (pair) encode_text(tokenizer, scratch, pair, pair_bytes, SIZE_MAX);
     size_t first = split, second = scratch->pieces.count - split;
+    out->truncated = scratch->pieces.count > room;
     if (pair)
         truncate_pair(&first, &second, room);
     else
         first = least(first, room);
     assemble(out, form, &scratch->pieces, first, split, second);
     out->ill_formed = scratch->normalized.ill_formed;
+}
+
+bool tokenizer_marks_start(const Tokenizer *tokenizer)
+{
+    const Templates *forms = &tokenizer->templates;
+    return forms->single.items[0].id >= 0 && forms->pair.items[0].id >= 0;
 }
 
 int64_t tokenizer_size(const Tokenizer *tokenizer)

@@ -1,7 +1,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "token/tokenizer.h"
-#include "token/utf8.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "token/wordpiece.h"
 #include "base/mem.h"
-#include "token/utf8.h"
+#include "base/utf8.h"
 
 Status wordpiece_new(void **out, const Vocabulary *vocabulary, const Json *spec, const char *where)
 {

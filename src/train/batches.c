@@ -5,10 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-static int64_t length(const Dataset *data, int64_t row)
-{
-    return data->offsets[row + 1] - data->offsets[row];
-}
+static const int64_t most_steps = (int64_t)1 << 32; // random numbers tell so many apart
 
 /// Rows that the step starting at `at` of the order takes.
 static int64_t step_rows(const Batches *b, int64_t at)
@@ -19,7 +16,7 @@ static int64_t step_rows(const Batches *b, int64_t at)
         return rows < b->options->batch_size ? rows : b->options->batch_size;
     }
     for (; at + rows < b->count; rows++) {
-        tokens += length(b->data, b->order[at + rows]);
+        tokens += dataset_length(b->data, b->order[at + rows]);
         if (rows && tokens > b->options->batch_tokens) break;
     }
     return rows;
@@ -74,23 +71,55 @@ static int64_t count_steps(Batches *b, double epochs)
 Status batches_init(Batches *b, const Dataset *data, const TrainOptions *options)
 {
     Status status = OK;
-    int64_t tokens = 0;
     *b = (Batches){ .data = data, .options = options, .epoch = -1 };
     b->count = dataset_split_rows(data, SPLIT_TRAIN, &b->rows);
     if (!b->count) FAIL(USAGE, "%s: no rows to train on", data->path);
     b->order = MEM_NEW(int64_t, b->count);
     b->starts = MEM_NEW(int64_t, b->count + 1);
-    for (int64_t i = 0; i < b->count; i++) tokens += length(data, b->rows[i]);
+    for (int64_t i = 0; i < b->count; i++) b->tokens += dataset_length(data, b->rows[i]);
     b->horizon = options->epochs > 0 ? count_steps(b, options->epochs) : options->max_steps;
+    if (b->horizon > most_steps)
+        FAIL(USAGE,
+             "train.epochs=%g are %lld steps, more than the %lld that can be: choose fewer epochs "
+             "or a larger batch",
+             options->epochs, (long long)b->horizon, (long long)most_steps);
     b->last = b->horizon;
     if (options->max_steps > 0 && options->max_steps < b->last) b->last = options->max_steps;
     int64_t most = options->batch_tokens ? options->batch_tokens : options->batch_size;
     b->most_sequences = most < b->count ? most : b->count;
     load_epoch(b, 0);
-    b->mean_tokens = (double)tokens / (double)b->epoch_steps;
+    b->mean_tokens = (double)b->tokens / (double)b->epoch_steps;
     b->epoch = -1;
 done:
     return status;
+}
+
+/// The most tokens of one leaf. Longest processing time first exceeds the mean cost by at most the
+/// largest, and a token costs between 1 and as much as one of the longest row.
+static int64_t bound_leaf(const Batches *b, const Model *model, int64_t leaves)
+{
+    int64_t longest = dataset_longest(b->data), step = b->options->batch_tokens;
+    double token_cost = model->arch->sequence_cost(&model->spec, longest) / (double)longest;
+    if (!step) step = b->most_sequences * longest;
+    if (step < longest) step = longest;
+    if (step > b->tokens) step = b->tokens;
+    double bound = ceil(token_cost * ((double)step / (double)leaves + (double)longest));
+    return bound < (double)step ? (int64_t)bound : step;
+}
+
+Status batches_leaves(int64_t *leaves, int64_t *leaf_tokens, const Batches *b, const Model *model)
+{
+    *leaves =
+        b->options->leaves ? b->options->leaves : leaves_choose(b->most_sequences, b->mean_tokens);
+    *leaf_tokens = bound_leaf(b, model, *leaves);
+    if (*leaf_tokens > INT32_MAX)
+        return status_fail(USAGE,
+                           "a leaf of a step can have %lld tokens, more than %d: lower %s or raise "
+                           "train.leaves (now %lld)",
+                           (long long)*leaf_tokens, INT32_MAX,
+                           b->options->batch_tokens ? "train.batch_tokens" : "train.batch_size",
+                           (long long)*leaves);
+    return OK;
 }
 
 void batches_release(Batches *b)

@@ -58,12 +58,17 @@ static Value int_value(const char *name, int64_t integer)
     return (Value){ .name = name, .kind = VALUE_INT, .integer = integer };
 }
 
-enum { STATE_VALUES = 32 };
+static Value real_value(const char *name, double real)
+{
+    return (Value){ .name = name, .kind = VALUE_REAL, .real = real };
+}
+
+enum { STATE_VALUES = 40 };
 
 static int make_values(Value *values, Text storage[2], Trainer *t)
 {
     int count = model_values(values, &storage[0], t->model);
-    options_print(&storage[1], t->recipe, recipe_options);
+    recipe_print(&storage[1], t->recipe);
     values[count++] = text_value("recipe", text_chars(&storage[1]));
     values[count++] = int_value("step", t->step);
     values[count++] = int_value("epoch", t->done.epoch);
@@ -71,14 +76,14 @@ static int make_values(Value *values, Text storage[2], Trainer *t)
     values[count++] = int_value("seed", t->recipe->train.seed);
     values[count++] = int_value("leaves", t->leaves);
     values[count++] = text_value("dataset_key", t->data->content_key);
-    values[count++] = int_value("best_step", t->best_step);
-    values[count++] = (Value){ .name = "best_metric", .kind = VALUE_REAL, .real = t->best_metric };
+    values[count++] = int_value("best_step", t->kept.step);
+    values[count++] = real_value("best_metric", t->kept.metric);
+    values[count++] = int_value("judged_step", t->judged.step);
+    values[count++] = real_value("judged_metric", t->judged.metric);
     values[count++] = int_value("evaluations_without_gain", t->evaluations_without_gain);
     values[count++] = int_value("ranks", t->comm->size);
     values[count++] = int_value("threads", omp_get_max_threads());
     if (t->data->data_sha256) values[count++] = text_value("data_sha256", t->data->data_sha256);
-    platform_values(values + count);
-    count += PLATFORM_VALUES;
     CHECK(count <= STATE_VALUES, "%d values", count);
     return count;
 }
@@ -96,7 +101,7 @@ Status checkpoint_save(Trainer *t)
     checkpoint_path(&path, run, t->step);
     TRY(tensors_write(t->comm, path.data, "checkpoint", values, value_count, parts, part_count));
     if (t->comm->rank == 0)
-        checkpoint_rotate(run, t->recipe->output.save_total_limit, t->step, t->best_step);
+        checkpoint_rotate(run, t->recipe->output.save_total_limit, t->step, t->kept.step);
 done:
     for (int i = 0; i < part_count; i++) text_release(&paths[i]);
     mem_free(paths);
@@ -150,6 +155,29 @@ done:
     return status;
 }
 
+/// USAGE if another model stands where the run's came from.
+static Status check_model(const Trainer *t, const TensorFile *file, const char *path)
+{
+    const Model *model = t->model;
+    if (!strcmp(tensors_text(file, "source_sha256", ""), model->source_sha256)) return OK;
+    return status_fail(USAGE,
+                       "%s was made from another model (imported from %s) than %s holds now "
+                       "(imported from %s): change it back, choose another output.folder, or set "
+                       "train.resume=never",
+                       path, tensors_text(file, "source", "an unknown folder"),
+                       t->recipe->model.path, model->source);
+}
+
+/// Without epochs max_steps, which may differ, is the horizon too.
+static void warn_of_horizon(const Recipe *ours, const Recipe *theirs, const char *path)
+{
+    long long now = ours->train.max_steps, then = theirs->train.max_steps;
+    if (ours->train.epochs > 0 || now == then) return;
+    log_warn("%s was made with train.max_steps=%lld, the horizon of its schedule; the recipe says "
+             "%lld: learning rates follow the new horizon; with train.epochs max_steps is none",
+             path, then, now);
+}
+
 static Status read_state(Trainer *t, TensorFile *file, const char *path)
 {
     Status status = OK;
@@ -157,6 +185,8 @@ static Status read_state(Trainer *t, TensorFile *file, const char *path)
     Recipe stored = empty;
     TRY(recipe_parse(&stored, tensors_text(file, "recipe", ""), path));
     TRY(check_recipe(t->recipe, &stored, path));
+    warn_of_horizon(t->recipe, &stored, path);
+    TRY(check_model(t, file, path));
     if (strcmp(tensors_text(file, "dataset_key", ""), t->data->content_key))
         FAIL(USAGE,
              "%s was made with other data than %s holds now: restore the file, choose another "
@@ -169,8 +199,10 @@ static Status read_state(Trainer *t, TensorFile *file, const char *path)
     TRY(read_group(file, t, groups[2], t->optimizer.exp_avg_sq));
     platform_compare(file);
     t->step = t->optimizer.steps = tensors_int(file, "step", 0);
-    t->best_step = tensors_int(file, "best_step", 0);
-    t->best_metric = tensors_real(file, "best_metric", 0);
+    t->kept.step = tensors_int(file, "best_step", 0);
+    t->kept.metric = tensors_real(file, "best_metric", 0);
+    t->judged.step = tensors_int(file, "judged_step", t->kept.step);
+    t->judged.metric = tensors_real(file, "judged_metric", t->kept.metric);
     t->evaluations_without_gain = tensors_int(file, "evaluations_without_gain", 0);
 done:
     return status;

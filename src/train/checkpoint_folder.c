@@ -108,7 +108,29 @@ Status checkpoint_newest(char **path, const char *run, int skip)
     return status;
 }
 
-Status checkpoint_of_run(char **path, const char *run)
+/// The newest checkpoint that can be opened; if `strict`, the newest.
+static Status open_newest(TensorFile **file, char **path, const char *run, bool strict)
+{
+    Status status = OK;
+    Steps list = { 0 };
+    TRY(each_name(run, add_step, &list));
+    if (!list.count) FAIL(USAGE, "%s: holds no checkpoint; is it the output.folder of a run?", run);
+    for (int i = 0; i < list.count; i++) {
+        Text text = { 0 };
+        checkpoint_path(&text, run, list.steps[i]);
+        mem_free(*path);
+        *path = text.data;
+        status = tensors_open(file, *path, "checkpoint");
+        if (status == OK || strict || i + 1 == list.count) break;
+        log_warn("%s; an older checkpoint is used instead", status_message());
+        status_clear();
+    }
+done:
+    mem_free(list.steps);
+    return status;
+}
+
+Status checkpoint_of_run(char **path, const char *run, bool strict)
 {
     Status status = OK;
     TensorFile *file = NULL;
@@ -120,9 +142,7 @@ Status checkpoint_of_run(char **path, const char *run)
         *path = mem_copy_text(run);
         goto done;
     }
-    TRY(checkpoint_newest(path, run, 0));
-    if (!*path) FAIL(USAGE, "%s: holds no checkpoint; is it the output.folder of a run?", run);
-    TRY(tensors_open(&file, *path, "checkpoint"));
+    TRY(open_newest(&file, path, run, strict));
     int64_t best_step = tensors_int(file, "best_step", 0);
     if (best_step > 0) checkpoint_path(&best, run, best_step);
     if (best.data && !access(best.data, R_OK)) {
@@ -139,18 +159,20 @@ done:
     return status;
 }
 
-Status checkpoint_set_aside(const char *run, int64_t step)
+Status checkpoint_set_aside(const char *run, int64_t step, bool own)
 {
     Steps list = { 0 };
     Status status = each_name(run, add_step, &list);
-    for (int i = 0; status == OK && i < list.count && list.steps[i] > step; i++) {
+    for (int i = 0; status == OK && i < list.count && list.steps[i] >= step + own; i++) {
         Text path = { 0 }, aside = { 0 };
         checkpoint_path(&path, run, list.steps[i]);
         text_printf(&aside, "%s.old", path.data);
         if (rename(path.data, aside.data))
             status = status_fail(FAILED, "%s: cannot be renamed: %s", path.data, strerror(errno));
         else
-            log_warn("%s is of a later step than this run: renamed to %s", path.data, aside.data);
+            log_warn("%s is of %s: renamed to %s", path.data,
+                     list.steps[i] > step ? "a later step than this run" : "another run",
+                     aside.data);
         text_release(&path);
         text_release(&aside);
     }

@@ -8,16 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { BEAT_S = 20 };
 static const double wait_s = 30, stale_s = 120;
 
-/// Who holds a lock.
+/// Who holds a lock. Containers may share names, so a host is known by its boot and a pid by the
+/// namespace that it counts in.
 typedef struct {
-    char host[256], job[64];
-    long pid, start; ///< start time of the process in clock ticks since boot: pids come again
+    char host[256], job[64], boot[64];
+    long pid, space;
+    long start; ///< start time of the process in clock ticks since boot: pids come again
 } Holder;
 
 /// Field 22 of /proc/PID/stat; 0 if there is no such process, or only its remains.
@@ -38,10 +39,18 @@ static long process_start(long pid)
 
 static Holder myself(void)
 {
-    Holder me = { .pid = (long)getpid() };
+    Holder me = { .pid = (long)getpid(), .boot = "-" };
+    char space[64] = "";
     const char *job = getenv("SLURM_JOB_ID");
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "r");
     gethostname(me.host, sizeof me.host - 1);
     snprintf(me.job, sizeof me.job, "%s", job ? job : "-");
+    if (file) {
+        if (fscanf(file, "%63s", me.boot) != 1) strcpy(me.boot, "-");
+        fclose(file);
+    }
+    if (readlink("/proc/self/ns/pid", space, sizeof space - 1) > 0)
+        sscanf(space, "pid:[%ld]", &me.space);
     me.start = process_start(me.pid);
     return me;
 }
@@ -52,79 +61,89 @@ static bool read_holder(Holder *out, const char *path)
     FILE *file = fopen(path, "r");
     *out = (Holder){ .host = "?", .job = "?" };
     if (!file) return false;
-    int fields = fscanf(file, "host %255s pid %ld start %ld job %63s", out->host, &out->pid,
-                        &out->start, out->job);
+    int fields = fscanf(file, "host %255s pid %ld start %ld job %63s boot %63s pids %ld", out->host,
+                        &out->pid, &out->start, out->job, out->boot, &out->space);
     fclose(file);
-    return fields == 4;
+    return fields == 6;
+}
+
+/// True if the pids of one mean something to the other.
+static bool is_near(const Holder *a, const Holder *b)
+{
+    return strcmp(a->boot, "-") && !strcmp(a->boot, b->boot) && a->space == b->space;
 }
 
 static bool is_same(const Holder *a, const Holder *b)
 {
-    return !strcmp(a->host, b->host) && a->pid == b->pid && a->start == b->start;
+    return !strcmp(a->host, b->host) && !strcmp(a->boot, b->boot) && a->space == b->space &&
+           a->pid == b->pid && a->start == b->start;
 }
 
-typedef enum { JOB_UNKNOWN, JOB_THERE, JOB_GONE } JobState;
-
-/// What Slurm says of a job; nothing where there is no Slurm or it does not answer.
-static JobState ask_slurm(const char *job)
+/// What Slurm says of a job: false too where there is no Slurm or it does not answer.
+static bool job_is_gone(const char *job)
 {
     char command[160], answer[512];
-    if (strspn(job, "0123456789_") != strlen(job) || !getenv("SLURM_JOB_ID")) return JOB_UNKNOWN;
+    if (strspn(job, "0123456789_") != strlen(job) || !getenv("SLURM_JOB_ID")) return false;
     snprintf(command, sizeof command, "squeue -h -j %s -o %%t 2>&1", job);
     FILE *pipe = popen(command, "r");
-    if (!pipe) return JOB_UNKNOWN;
+    if (!pipe) return false;
     size_t got = fread(answer, 1, sizeof answer - 1, pipe);
     answer[got] = '\0';
     int code = pclose(pipe);
-    if (strstr(answer, "Invalid job id")) return JOB_GONE;
-    if (code != 0) return JOB_UNKNOWN;
-    return got ? JOB_THERE : JOB_GONE;
+    return strstr(answer, "Invalid job id") || (code == 0 && got == 0);
 }
 
-static bool is_stale(const Holder *holder, const Holder *me, time_t last_beat)
+/// `age_s`: seconds since the last beat. A job that Slurm requeued runs, and is not the holder.
+static bool is_stale(const Holder *holder, const Holder *me, double age_s)
 {
-    if (!strcmp(holder->host, me->host)) return process_start(holder->pid) != holder->start;
-    JobState job = ask_slurm(holder->job);
-    if (job != JOB_UNKNOWN) return job == JOB_GONE;
-    return difftime(time(NULL), last_beat) > stale_s;
+    if (is_near(holder, me)) return process_start(holder->pid) != holder->start;
+    return age_s > stale_s || job_is_gone(holder->job);
 }
 
-/// The lock appears whole: link(2) fails if it is there. `mine`: a name that only we use.
-static Status try_link(bool *taken, const char *path, const char *mine, const Holder *me)
+/// Writes `mine`, a name that only we use; *now is its time, by the clock of the file server.
+static Status write_mine(double *now, const char *mine, const Holder *me)
 {
     Status status = OK;
+    struct stat info;
     FILE *file = fopen(mine, "w");
     if (!file) FAIL(FAILED, "%s: cannot be written: %s", mine, strerror(errno));
-    fprintf(file, "host %s pid %ld start %ld job %s\n", me->host, me->pid, me->start, me->job);
-    if (fclose(file)) FAIL(FAILED, "%s: cannot be written: %s", mine, strerror(errno));
-    *taken = link(mine, path) == 0;
-    if (!*taken && errno != EEXIST) FAIL(FAILED, "%s: %s", path, strerror(errno));
+    fprintf(file, "host %s pid %ld start %ld job %s boot %s pids %ld\n", me->host, me->pid,
+            me->start, me->job, me->boot, me->space);
+    if (fclose(file) || stat(mine, &info))
+        FAIL(FAILED, "%s: cannot be written: %s", mine, strerror(errno));
+    *now = (double)info.st_mtime;
 done:
-    unlink(mine);
     return status;
 }
 
-/// Takes a stale lock out of the way. Others may do so at once and be faster: what was moved is
-/// put back if it is not the stale one.
-static Status remove_stale(const char *path, const char *mine, const Holder *stale)
+/// Removes a stale lock. Others may judge it stale at the same time: only one at once removes, and
+/// only what is still the stale one, so that nobody removes the lock of one who was faster.
+static Status remove_stale(const char *path, const char *mine, const Holder *stale, double now)
 {
     Status status = OK;
-    Holder moved;
-    if (rename(path, mine)) {
-        if (errno != ENOENT) FAIL(FAILED, "%s: cannot be replaced: %s", path, strerror(errno));
-        goto done;
+    Holder holder;
+    struct stat info;
+    char guard[1200];
+    snprintf(guard, sizeof guard, "%s.removal", path);
+    if (link(mine, guard)) {
+        if (errno != EEXIST) FAIL(FAILED, "%s: %s", guard, strerror(errno));
+        if (!stat(guard, &info) && now - (double)info.st_mtime > stale_s)
+            unlink(guard); // of one that died in here
+        usleep(10000);
+        return OK;
     }
-    if (read_holder(&moved, mine) && !is_same(&moved, stale) && link(mine, path) && errno != EEXIST)
-        FAIL(FAILED, "%s: %s", path, strerror(errno));
+    bool there = !access(path, F_OK);
+    read_holder(&holder, path);
+    if (there && is_same(&holder, stale) && unlink(path) && errno != ENOENT)
+        status = status_fail(FAILED, "%s: cannot be removed: %s", path, strerror(errno));
+    unlink(guard);
 done:
-    if (unlink(mine) && errno != ENOENT && status == OK)
-        status = status_fail(FAILED, "%s: cannot be removed: %s", mine, strerror(errno));
     return status;
 }
 
 /// Who holds the lock at `path`, if anybody still does: then *held.
 static Status judge(bool *held, Holder *holder, const char *path, const char *mine,
-                    const Holder *me)
+                    const Holder *me, double now)
 {
     Status status = OK;
     struct stat info;
@@ -135,17 +154,46 @@ static Status judge(bool *held, Holder *holder, const char *path, const char *mi
     }
     if (!S_ISREG(info.st_mode)) FAIL(FAILED, "%s is no lock of temper's: move it away", path);
     read_holder(holder, path); // one that is not whole is of another host
-    *held = !is_stale(holder, me, info.st_mtime);
-    if (!*held) TRY(remove_stale(path, mine, holder));
+    *held = !is_stale(holder, me, now - (double)info.st_mtime);
+    if (!*held) TRY(remove_stale(path, mine, holder, now));
 done:
     return status;
 }
 
-static void *beat(void *path)
+/// One attempt. The lock appears whole: link(2) fails if it is there.
+static Status try_take(bool *taken, bool *held, Holder *holder, const char *path, const char *mine,
+                       const Holder *me)
 {
-    for (;;) {
+    Status status = OK;
+    double now = 0;
+    TRY(write_mine(&now, mine, me));
+    *held = false;
+    if (link(mine, path) && errno != EEXIST) FAIL(FAILED, "%s: %s", path, strerror(errno));
+    *taken = read_holder(holder, path) && is_same(holder, me); // link's own word may be lost
+    if (!*taken) TRY(judge(held, holder, path, mine, me, now));
+done:
+    unlink(mine);
+    return status;
+}
+
+static bool is_ours(const Lock *lock, Holder *holder)
+{
+    Holder me = myself();
+    return read_holder(holder, lock->path) && is_same(holder, &me);
+}
+
+/// The heartbeat. Never that of a lock that another job has taken over.
+static void *beat(void *context)
+{
+    const Lock *lock = context;
+    for (bool ours = true; ours;) {
+        Holder holder;
+        int before;
         sleep(BEAT_S);
-        utimensat(AT_FDCWD, path, NULL, 0);
+        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before); // files are closed again
+        ours = is_ours(lock, &holder);
+        if (ours) utimensat(AT_FDCWD, lock->path, NULL, 0);
+        pthread_setcancelstate(before, &before);
     }
     return NULL;
 }
@@ -155,14 +203,13 @@ Status lock_take(Lock *lock, const char *run)
     Status status = OK;
     Holder me = myself(), holder;
     double start_s = clock_now_s();
-    char path[sizeof lock->path], mine[sizeof path + sizeof me.host + 32];
+    char path[sizeof lock->path], mine[sizeof path + 256];
     *lock = (Lock){ 0 };
     snprintf(path, sizeof path, "%s/lock", run);
-    snprintf(mine, sizeof mine, "%s.%s.%ld", path, me.host, me.pid);
+    snprintf(mine, sizeof mine, "%s.%.64s.%s.%ld.%ld", path, me.host, me.boot, me.space, me.pid);
     for (bool taken = false, held, waits = false;;) {
-        TRY(try_link(&taken, path, mine, &me));
+        TRY(try_take(&taken, &held, &holder, path, mine, &me));
         if (taken) break;
-        TRY(judge(&held, &holder, path, mine, &me));
         if (!held) continue;
         if (clock_now_s() - start_s > wait_s)
             FAIL(FAILED,
@@ -175,20 +222,34 @@ Status lock_take(Lock *lock, const char *run)
         usleep(500000);
     }
     strcpy(lock->path, path);
-    lock->beats = pthread_create(&lock->thread, NULL, beat, lock->path) == 0;
+    lock->beats = pthread_create(&lock->thread, NULL, beat, lock) == 0;
 done:
     return status;
 }
 
+Status lock_check(const Lock *lock)
+{
+    Holder holder;
+    if (is_ours(lock, &holder)) return OK;
+    if (access(lock->path, F_OK) && errno == ENOENT)
+        return status_fail(FAILED,
+                           "%s is gone: another job may use the folder; nothing more is "
+                           "written into it",
+                           lock->path);
+    return status_fail(FAILED,
+                       "%s was taken over by process %ld on %s (job %s): nothing more is written "
+                       "into its folder",
+                       lock->path, holder.pid, holder.host, holder.job);
+}
+
 void lock_release(Lock *lock)
 {
-    Holder me = myself(), holder;
+    Holder holder;
     if (lock->beats) {
         pthread_cancel(lock->thread);
         pthread_join(lock->thread, NULL);
     }
     // a job elsewhere may have taken it over while this one was frozen
-    if (lock->path[0] && read_holder(&holder, lock->path) && is_same(&holder, &me))
-        unlink(lock->path);
+    if (lock->path[0] && is_ours(lock, &holder)) unlink(lock->path);
     *lock = (Lock){ 0 };
 }

@@ -17,47 +17,81 @@ static bool evaluation_due(const Trainer *t, const StepRecord *step)
     return every ? t->step % every == 0 : step->epoch_ends;
 }
 
-/// Counts gains for early stopping; true if this is the best evaluation so far.
-static bool judge(Trainer *t, const Metrics *metrics)
+typedef struct {
+    Trainer *trainer;
+    Record *record;
+    Best candidate; ///< the last evaluation that is better than what is kept
+    bool warned;    ///< of an undefined metric
+} Loop;
+
+static bool is_better(double value, const Best *best, const MetricRow *row)
 {
-    const MetricRow *row = metrics_find(t->recipe->train.metric_for_best_model);
-    double value = metrics_value(metrics, row);
-    bool better =
-        !t->best_step || (row->higher_is_better ? value > t->best_metric : value < t->best_metric);
-    if (isnan(value)) better = false;
-    if (better) {
-        t->best_step = t->step;
-        t->best_metric = value;
-        t->evaluations_without_gain = 0;
-    } else {
-        t->evaluations_without_gain++;
-    }
-    return better;
+    return !best->step || (row->higher_is_better ? value > best->metric : value < best->metric);
 }
 
-/// Collective. A periodic save may fail (a full disk): training goes on and the next one tries
-/// again.
-COLLECTIVE
-static void save_or_warn(Trainer *t, int64_t *saved_step)
+/// Counts gains for early stopping. An undefined metric is neither a gain nor the lack of one.
+static void judge(Loop *loop, const Metrics *metrics)
 {
-    if (checkpoint_save(t) == OK) {
-        *saved_step = t->step;
+    Trainer *t = loop->trainer;
+    const MetricRow *row = metrics_find(t->recipe->train.metric_for_best_model);
+    Best now = { t->step, metrics_value(metrics, row) };
+    if (isnan(now.metric)) {
+        if (!loop->warned)
+            log_warn("step %" PRId64 ": %s is undefined on these validation rows: such evaluations "
+                     "decide nothing",
+                     t->step, row->name);
+        loop->warned = true;
         return;
     }
-    log_warn("%s; training goes on", status_message());
-    status_clear();
+    if (is_better(now.metric, &t->kept, row)) loop->candidate = now;
+    t->evaluations_without_gain++;
+    if (!is_better(now.metric, &t->judged, row)) return;
+    t->judged = now;
+    t->evaluations_without_gain = 0;
+}
+
+/// Collective. The checkpoint of a step that is better than the one kept so far takes its place.
+COLLECTIVE
+static Status save(Loop *loop)
+{
+    Trainer *t = loop->trainer;
+    Best before = t->kept;
+    if (loop->candidate.step == t->step) t->kept = loop->candidate;
+    Status status = checkpoint_save(t);
+    if (status == OK)
+        t->saved_step = t->step;
+    else
+        t->kept = before;
+    return status;
+}
+
+/// Collective. A save may fail (a full disk): training goes on and the next one tries again. FAILED
+/// if the folder is another job's by now.
+COLLECTIVE
+static Status save_or_warn(Loop *loop)
+{
+    Status status = OK;
+    TRY_ROOT(loop->trainer->comm, lock_check(loop->trainer->lock));
+    if (save(loop) != OK) {
+        log_warn("%s; training goes on", status_message());
+        status_clear();
+    }
+done:
+    return status;
 }
 
 /// Collective. The evaluation that is due; the best one is kept as a checkpoint.
 COLLECTIVE
-static void evaluate_step(Trainer *t, Record *record, int64_t *saved_step)
+static Status evaluate_step(Loop *loop)
 {
+    Trainer *t = loop->trainer;
     Metrics metrics;
     optimizer_refresh_all(&t->optimizer);
-    if (!evaluate_split(t->comm, &metrics, t->model, t->data, SPLIT_VALIDATION)) return;
-    record_evaluation(record, SPLIT_VALIDATION, &metrics);
-    if (judge(t, &metrics)) save_or_warn(t, saved_step);
+    if (!evaluate_split(t->comm, &metrics, t->model, t->data, SPLIT_VALIDATION)) return OK;
+    record_evaluation(loop->record, SPLIT_VALIDATION, &metrics);
+    judge(loop, &metrics);
     metrics_release(&metrics);
+    return loop->candidate.step == t->step ? save_or_warn(loop) : OK;
 }
 
 static bool stops_early(const Trainer *t)
@@ -86,22 +120,27 @@ static Status diverged(const Trainer *t, const StepRecord *record)
 Status loop_run(Trainer *t, Record *record)
 {
     Status status = OK;
-    int64_t saved_step = t->step > 0 ? t->step : -1; // resumed from it
+    // what was judged and not kept may still be saved if it is of this step
+    Loop loop = { .trainer = t, .record = record, .candidate = t->judged };
     bool stop = stops_early(t), asked = false;
+    if (t->step > 0) batches_take(&t->batches, &t->done, t->step - 1); // a save tells its place
     ahead_take(t);
     while (!stop && t->step < t->batches.last) {
         StepRecord step;
         train_step(t, &step);
         if (step.diverged) TRY_ALL(t->comm, diverged(t, &step));
         record_step(record, &step);
-        if (evaluation_due(t, &step)) evaluate_step(t, record, &saved_step);
+        if (evaluation_due(t, &step)) TRY(evaluate_step(&loop));
         asked = step.stop;
         stop = asked || stops_early(t);
         int64_t every = t->recipe->output.save_steps;
-        if (!stop && every && t->step % every == 0 && saved_step != t->step)
-            save_or_warn(t, &saved_step);
+        if (!stop && every && t->step % every == 0 && t->saved_step != t->step)
+            TRY(save_or_warn(&loop));
     }
-    if (saved_step != t->step) TRY(checkpoint_save(t));
+    if (t->saved_step != t->step) {
+        TRY_ROOT(t->comm, lock_check(t->lock));
+        TRY(save(&loop));
+    }
     if (asked && t->step < t->batches.last) {
         log_info("asked to stop: step %" PRId64 " is saved; run the same command to go on",
                  t->step);

@@ -1,5 +1,6 @@
 #include "train/metrics.h"
 #include "base/mem.h"
+#include "infer/logits.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -18,26 +19,6 @@ static double pairwise_sum(const double *x, int64_t n)
 static double ratio(double numerator, double denominator)
 {
     return denominator != 0 ? numerator / denominator : 0;
-}
-
-static int largest(const float *logits, int count)
-{
-    int best = 0;
-    for (int k = 1; k < count; k++)
-        if (logits[k] > logits[best]) best = k;
-    return best;
-}
-
-/// Fills the probabilities (K) of one row; returns the cross entropy of `label`.
-static double softmax_row(double *probabilities, const float *logits, int count, int32_t label)
-{
-    double top = (double)logits[largest(logits, count)], sum = 0;
-    for (int k = 0; k < count; k++) {
-        probabilities[k] = exp((double)logits[k] - top);
-        sum += probabilities[k];
-    }
-    for (int k = 0; k < count; k++) probabilities[k] /= sum;
-    return log(sum) - ((double)logits[label] - top);
 }
 
 typedef struct {
@@ -151,8 +132,10 @@ void metrics_compute(Metrics *metrics, const int32_t *labels, const float *logit
     for (int64_t i = 0; i < rows; i++) {
         const float *row = logits + i * label_count;
         CHECK(labels[i] >= 0 && labels[i] < label_count, "label %d of %d", labels[i], label_count);
-        losses[i] = softmax_row(probabilities + i * label_count, row, label_count, labels[i]);
-        metrics->confusion[labels[i] * label_count + largest(row, label_count)]++;
+        double log_sum;
+        int64_t best = softmax_row(probabilities + i * label_count, &log_sum, row, label_count);
+        losses[i] = log_sum - ((double)row[labels[i]] - (double)row[best]);
+        metrics->confusion[labels[i] * label_count + best]++;
     }
     metrics->loss = rows ? pairwise_sum(losses, rows) / (double)rows : NAN;
     metrics->auc = auc_of(labels, probabilities, rows, label_count);

@@ -1,6 +1,7 @@
 #include "train/objective.h"
 #include "base/mem.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +11,7 @@ static double classification_divisor(const Trainer *trainer, const Batch *batch)
     if (!trainer->class_weights) return (double)batch->count;
     for (int64_t i = 0; i < batch->count; i++)
         sum += trainer->class_weights[trainer->data->labels[batch->rows[i]]];
-    return sum;
+    return sum > 0 ? sum : 1; // rows of weight 0 alone: their loss is 0
 }
 
 static double classification_loss(Trainer *trainer, const int32_t *labels, double divisor)
@@ -45,26 +46,30 @@ static double *balanced(const Dataset *data)
     return weights;
 }
 
-static Status parse_list(double **out, const char *text, int64_t count)
+/// False unless it is "[w0, w1, ...]" of finite weights, none negative and one of them positive.
+static bool parse_list(double *weights, const char *text, int64_t count)
+{
+    double most = 0;
+    const char *at = text;
+    for (int64_t k = 0; k < count; k++) {
+        char *end;
+        if (*at++ != (k ? ',' : '[')) return false;
+        weights[k] = strtod(at, &end);
+        if (end == at || !isfinite(weights[k]) || weights[k] < 0) return false;
+        if (weights[k] > most) most = weights[k];
+        at = end + strspn(end, " ");
+    }
+    return most > 0 && !strcmp(at, "]");
+}
+
+static Status read_list(double **out, const char *text, int64_t count)
 {
     Status status = OK;
     double *weights = MEM_NEW(double, count);
-    const char *at = text + (*text == '[');
-    int64_t found = 0;
-    for (char *end;; at = end + 1) {
-        double value = strtod(at, &end);
-        if (end == at || value < 0) break;
-        if (found < count) weights[found] = value;
-        found++;
-        while (*end == ' ') end++;
-        if (*end != ',') {
-            at = end;
-            break;
-        }
-    }
-    if (*at != ']' || found != count)
+    if (!parse_list(weights, text, count))
         FAIL(USAGE,
-             "train.class_weights: '%s' is not 'balanced' or a list of %lld weights by label id",
+             "train.class_weights: '%s' is not 'balanced' or a list of %lld weights by label id: "
+             "finite, none negative, not all 0",
              text, (long long)count);
     *out = weights;
     weights = NULL;
@@ -78,7 +83,7 @@ Status objective_class_weights(double **out, const Recipe *recipe, const Dataset
     const char *text = recipe->train.class_weights;
     *out = NULL;
     if (!*text) return OK;
-    if (strcmp(text, "balanced")) return parse_list(out, text, data->label_count);
+    if (strcmp(text, "balanced")) return read_list(out, text, data->label_count);
     *out = balanced(data);
     return OK;
 }

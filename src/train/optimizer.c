@@ -141,7 +141,7 @@ static void gather_dense(Optimizer *o)
         blocks_dense_slice(o->blocks, rank, &first, &count);
         o->counts_bytes[rank] = count * (int64_t)sizeof(float);
     }
-    comm_gather_all(o->comm, o->model->values, NULL, o->counts_bytes);
+    comm_gather_in_place(o->comm, o->model->values, o->counts_bytes);
 }
 
 static void update_touched(Optimizer *o, const Gradients *gradients, int table,
@@ -238,7 +238,7 @@ void optimizer_refresh_all(Optimizer *o)
         for (int r = 0; r < o->comm->size; r++)
             o->counts_bytes[r] =
                 (late->cuts[r + 1] - late->cuts[r]) * p->cols * (int64_t)sizeof(float);
-        comm_gather_all(o->comm, o->model->values + p->offset, NULL, o->counts_bytes);
+        comm_gather_in_place(o->comm, o->model->values + p->offset, o->counts_bytes);
     }
     o->history_count = 0;
 }

@@ -6,30 +6,38 @@
 #include "comm/agree.h"
 #include "linalg/gemm.h"
 #include "linalg/kernel.h"
+#include "store/provenance.h"
 
 #include <string.h>
 
-/// The facts of a checkpoint. The library's text names the core too, so it comes last.
+enum { FACTS = 3 };
+
+/// The library's text names the core too, so it comes last.
 static const struct {
     const char *name, *meaning;
     const char *(*value)(void);
-} facts[PLATFORM_VALUES] = {
+} facts[FACTS] = {
     { "blas_core", "BLAS kernels", gemm_core },
     { "kernels", "kernels", kernel_variant },
     { "blas_library", "the BLAS", gemm_library },
 };
 
-void platform_values(Value values[PLATFORM_VALUES])
+void platform_start(void)
 {
-    for (int i = 0; i < PLATFORM_VALUES; i++)
-        values[i] = (Value){ .name = facts[i].name, .kind = VALUE_TEXT, .text = facts[i].value() };
+    for (int i = 0; i < FACTS; i++) provenance_add(facts[i].name, facts[i].value());
+}
+
+void platform_announce(void)
+{
+    log_info("temper %s, commit %s; kernels %s, BLAS core %s of %s", TEMPER_VERSION, TEMPER_COMMIT,
+             kernel_variant(), gemm_core(), gemm_library());
 }
 
 /// The build and every fact, each with a NUL.
 static void describe(Text *out)
 {
     text_append_bytes(out, TEMPER_COMMIT, sizeof TEMPER_COMMIT);
-    for (int i = 0; i < PLATFORM_VALUES; i++)
+    for (int i = 0; i < FACTS; i++)
         text_append_bytes(out, facts[i].value(), strlen(facts[i].value()) + 1);
 }
 
@@ -39,7 +47,7 @@ static Status find_stranger(const char *all, int ranks)
     const char *own = all, *at = all;
     for (int rank = 0; rank < ranks; rank++) {
         const char *expected = own;
-        for (int i = -1; i < PLATFORM_VALUES; i++) {
+        for (int i = -1; i < FACTS; i++) {
             if (strcmp(at, expected))
                 return status_fail(USAGE,
                                    "rank %d has %s '%s', rank 0 has '%s': all ranks must round "
@@ -70,7 +78,7 @@ done:
 
 void platform_compare(const TensorFile *checkpoint)
 {
-    for (int i = 0; i < PLATFORM_VALUES; i++) {
+    for (int i = 0; i < FACTS; i++) {
         const char *now = facts[i].value(), *then = tensors_text(checkpoint, facts[i].name, now);
         if (!strcmp(now, then)) continue;
         log_warn("%s was made with %s '%s', this is '%s': what follows may differ in bits from an "

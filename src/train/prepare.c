@@ -26,17 +26,44 @@ Status prepare_check_model(const Recipe *recipe, const Model *model)
     return OK;
 }
 
+Status prepare_tokenizer(Tokenizer **out, const char *json, int64_t vocabulary, const char *path)
+{
+    Status status = OK;
+    Tokenizer *tokenizer = NULL;
+    TRY(tokenizer_new(&tokenizer, json, strlen(json), path));
+    TRY(model_check_tokenizer(tokenizer, path));
+    int64_t size = tokenizer_size(tokenizer);
+    if (vocabulary && size > vocabulary)
+        FAIL(FAILED, "%s: %lld tokens but the model has %lld: the tokenizer of another model", path,
+             (long long)size, (long long)vocabulary);
+    *out = tokenizer;
+    tokenizer = NULL;
+done:
+    tokenizer_free(tokenizer);
+    return status;
+}
+
+Status prepare_check_data(const Recipe *recipe, const Dataset *data)
+{
+    if (!recipe->train.early_stopping_patience) return OK;
+    for (int64_t row = 0; row < data->rows; row++)
+        if (data->splits[row] == SPLIT_VALIDATION) return OK;
+    return status_fail(USAGE,
+                       "train.early_stopping_patience: %s has no validation rows to evaluate: set "
+                       "data.split.validation",
+                       recipe->data.path);
+}
+
 Status prepare_data(const Comm *comm, Dataset **data, Tokenizer **tokenizer, const Recipe *recipe,
-                    const char *tokenizer_json)
+                    const char *tokenizer_json, int64_t vocabulary)
 {
     Status status = OK;
     Text folder = { 0 };
     char key[HASH_TEXT_BYTES];
-    size_t bytes = strlen(tokenizer_json);
-    Hash hash = hash_bytes(tokenizer_json, bytes);
+    Hash hash = hash_bytes(tokenizer_json, strlen(tokenizer_json));
     hash_text(key, &hash);
     append_parent(&folder, recipe->output.folder);
-    TRY_ALL(comm, tokenizer_new(tokenizer, tokenizer_json, bytes, recipe->model.path));
+    TRY_ALL(comm, prepare_tokenizer(tokenizer, tokenizer_json, vocabulary, recipe->model.path));
     TRY(dataset_prepare(comm, data, &recipe->data, *tokenizer, key, text_chars(&folder)));
 done:
     text_release(&folder);

@@ -1,6 +1,7 @@
 #include "train/recipe.h"
-#include "base/mem.h"
+#include "base/utf8.h"
 #include "comm/agree.h"
+#include "store/json.h"
 #include "store/yaml.h"
 #include "train/metrics.h"
 
@@ -92,16 +93,28 @@ const Option recipe_options[] = {
     { 0 }
 };
 
+/// A recipe's text is YAML, and YAML is UTF-8; its files are, the command line may not be.
+static Status check_text(const Setting *item)
+{
+    size_t left = strlen(item->value);
+    int bytes;
+    for (const char *at = item->value; left; at += bytes, left -= (size_t)bytes)
+        if (utf8_decode(&bytes, (const unsigned char *)at, left) == UTF8_ILL_FORMED)
+            return status_fail(USAGE, "%s: %s: the value is not UTF-8", item->where, item->key);
+    return OK;
+}
+
 static Status read_file(Recipe *out, const char *path, const Settings *overrides)
 {
     Status status = OK;
     Settings settings = { 0 };
+    memset(out, 0, sizeof *out);
     TRY(yaml_read(&settings, path));
     for (int i = 0; i < overrides->count; i++) {
         const Setting *item = &overrides->items[i];
+        TRY(check_text(item));
         settings_add(&settings, item->key, item->value, item->where);
     }
-    memset(out, 0, sizeof *out);
     TRY(options_read(out, recipe_options, &settings));
     if (out->train.epochs == 0 && out->train.max_steps == 0)
         FAIL(USAGE, "%s: one of train.epochs and train.max_steps must be given", path);
@@ -119,21 +132,43 @@ done:
     return status;
 }
 
+/// True for what YAML takes as the same text without quotes.
+static bool is_plain(const char *text)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    static const char *const nulls[] = { "null", "Null", "NULL" };
+    for (size_t i = 0; i < sizeof nulls / sizeof *nulls; i++)
+        if (!strcmp(text, nulls[i])) return false;
+    if (*text && !strchr(letters, *text) && *text != '/' && *text != '.') return false;
+    size_t plain = 0;
+    while (text[plain] && (strchr(letters, text[plain]) || strchr("/._+-", text[plain]))) plain++;
+    return !text[plain];
+}
+
+void recipe_print(Text *out, const Recipe *recipe)
+{
+    Text value = { 0 };
+    for (const Option *row = recipe_options; row->key; row++) {
+        text_clear(&value);
+        options_value(&value, recipe, row);
+        text_printf(out, "%s: ", row->key);
+        if (row->type != OPTION_TEXT || is_plain(text_chars(&value)))
+            text_append(out, text_chars(&value));
+        else
+            json_quote(out, value.data, value.length_bytes);
+        text_append(out, "\n");
+    }
+    text_release(&value);
+}
+
 Status recipe_parse(Recipe *out, const char *text, const char *where)
 {
     Status status = OK;
     Settings settings = { 0 };
-    char *copy = mem_copy_text(text), *rest = copy;
-    for (char *line; (line = strsep(&rest, "\n"));) {
-        char *colon = strstr(line, ": ");
-        if (!colon) continue;
-        *colon = '\0';
-        settings_add(&settings, line, colon + 2, where);
-    }
     memset(out, 0, sizeof *out);
+    TRY(yaml_parse(&settings, text, strlen(text), where));
     TRY(options_read(out, recipe_options, &settings));
 done:
-    mem_free(copy);
     settings_release(&settings);
     return status;
 }

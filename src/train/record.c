@@ -45,6 +45,24 @@ static Status open_append(FILE **out, const char *path)
     return *out ? OK : status_fail(FAILED, "%s: cannot be written: %s", path, strerror(errno));
 }
 
+Status record_open_log(FILE **log, const char *run)
+{
+    Text path = { 0 };
+    text_printf(&path, "%s/run.log", run);
+    Status status = open_append(log, path.data);
+    if (status == OK) log_copy_to(*log);
+    text_release(&path);
+    return status;
+}
+
+void record_close_log(FILE *log, Status status)
+{
+    log_copy_to(NULL);
+    if (!log) return;
+    if (status != OK && *status_message()) fprintf(log, "temper: %s\n", status_message());
+    fclose(log);
+}
+
 Status record_start(Record *r, const Trainer *trainer, double limit_gflops)
 {
     Status status = OK;
@@ -54,19 +72,9 @@ Status record_start(Record *r, const Trainer *trainer, double limit_gflops)
     folder_file(&path, trainer, "metrics.jsonl");
     TRY(cut_metrics(path.data, trainer->step));
     TRY(open_append(&r->metrics, path.data));
-    text_clear(&path);
-    folder_file(&path, trainer, "run.log");
-    TRY(open_append(&r->log, path.data));
-    log_copy_to(r->log);
 done:
     text_release(&path);
     return status;
-}
-
-static void append_duration(Text *out, double seconds)
-{
-    int64_t s = (int64_t)(seconds + 0.5);
-    text_printf(out, "%" PRId64 ":%02" PRId64 ":%02" PRId64, s / 3600, s / 60 % 60, s % 60);
 }
 
 static void show_progress(Record *r, const StepRecord *step)
@@ -75,12 +83,13 @@ static void show_progress(Record *r, const StepRecord *step)
     const Batches *b = &t->batches;
     Text line = { 0 };
     double rate = (double)r->tokens / r->seconds;
-    double gflops = 3 * model_forward_flops(t->model, r->tokens) / r->seconds / 1e9;
+    double gflops =
+        3 * t->model->arch->forward_flops(&t->model->spec, r->tokens) / r->seconds / 1e9;
     text_printf(&line, "step %" PRId64 "/%" PRId64 "  epoch %.2f  loss %.4f  lr %.2e  %.0f tok/s",
                 step->step, b->last, step->epoch, step->loss, step->learning_rate, rate);
     text_printf(&line, "  %.0f GFLOP/s (%.0f %% of sgemm)  ETA ", gflops,
                 100 * gflops / r->limit_gflops);
-    append_duration(&line, (double)(b->last - step->step) * r->seconds / (double)r->steps);
+    text_duration(&line, (double)(b->last - step->step) * r->seconds / (double)r->steps);
     log_progress(step->step == b->last, "%s", line.data);
     text_release(&line);
 }
@@ -153,10 +162,8 @@ void record_evaluation(Record *r, Split split, const Metrics *metrics)
 Status record_stop(Record *r)
 {
     Status status = r->metrics ? write_lines(r) : OK;
-    log_copy_to(NULL);
     if (r->metrics) fclose(r->metrics);
-    if (r->log) fclose(r->log);
     text_release(&r->unwritten);
-    r->metrics = r->log = NULL;
+    r->metrics = NULL;
     return status;
 }

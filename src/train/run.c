@@ -1,9 +1,11 @@
 #include "train/run.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "comm/agree.h"
 #include "linalg/gemm.h"
 #include "report/report.h"
+#include "store/provenance.h"
 #include "train/checkpoint.h"
 #include "train/checkpoint_folder.h"
 #include "train/evaluate.h"
@@ -13,37 +15,19 @@
 #include "train/series.h"
 #include "train/signals.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <omp.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-/// mkdir -p.
-static Status make_folders(const char *path)
+static Status open_folder(Lock *lock, FILE **log, const Recipe *recipe)
 {
     Status status = OK;
-    struct stat info;
-    char *copy = mem_copy_text(path);
-    for (char *at = copy + 1; *at; at++) {
-        if (*at != '/') continue;
-        *at = '\0';
-        mkdir(copy, 0777); // the last one tells
-        *at = '/';
-    }
-    if ((mkdir(copy, 0777) && errno != EEXIST) || stat(copy, &info))
-        FAIL(FAILED, "output.folder %s: cannot be made: %s", path, strerror(errno));
-    if (!S_ISDIR(info.st_mode)) FAIL(FAILED, "output.folder %s: is not a folder", path);
-done:
-    mem_free(copy);
-    return status;
-}
-
-static Status open_folder(Lock *lock, const Recipe *recipe)
-{
-    Status status = OK;
-    TRY(make_folders(recipe->output.folder));
+    if (file_make_folders(recipe->output.folder) != OK)
+        FAIL(FAILED, "output.folder %s", status_message());
     TRY(lock_take(lock, recipe->output.folder));
+    TRY(record_open_log(log, recipe->output.folder));
 done:
     return status;
 }
@@ -52,7 +36,7 @@ static Status write_recipe(const Recipe *recipe)
 {
     Text path = { 0 }, text = { 0 };
     text_printf(&path, "%s/recipe.yaml", recipe->output.folder);
-    options_print(&text, recipe, recipe_options);
+    recipe_print(&text, recipe);
     Status status = text_write_file(path.data, text.data, text.length_bytes);
     text_release(&path);
     text_release(&text);
@@ -87,6 +71,29 @@ static Status advise(const Recipe *recipe)
     return FAILED;
 }
 
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat one, other;
+    return !stat(a, &one) && !stat(b, &other) && one.st_dev == other.st_dev &&
+           one.st_ino == other.st_ino;
+}
+
+/// What the run folder holds of the run that goes on from `path`, which may lie elsewhere: then its
+/// step is yet to be saved here, and what is best is not kept here.
+static Status adopt_folder(Trainer *t, const char *path)
+{
+    Text own = { 0 }, best = { 0 };
+    const char *folder = t->recipe->output.folder;
+    checkpoint_path(&own, folder, t->step);
+    checkpoint_path(&best, folder, t->kept.step);
+    bool is_here = is_same_file(path, own.data);
+    if (is_here) t->saved_step = t->step;
+    if (!is_here || access(best.data, F_OK)) t->kept = (Best){ 0 };
+    text_release(&own);
+    text_release(&best);
+    return checkpoint_set_aside(folder, t->step, is_here);
+}
+
 /// Collective. Goes on from what train.resume says.
 COLLECTIVE
 static Status resume(Trainer *t)
@@ -101,7 +108,9 @@ static Status resume(Trainer *t)
         if (status != OK) goto done;
         log_info("resumed from %s (step %" PRId64 ")", path, t->step);
     }
-    TRY_ROOT(t->comm, checkpoint_set_aside(t->recipe->output.folder, t->step));
+    TRY_ROOT(t->comm, adopt_folder(t, path));
+    comm_broadcast(t->comm, &t->saved_step, sizeof t->saved_step, 0);
+    comm_broadcast(t->comm, &t->kept, sizeof t->kept, 0);
 done:
     mem_free(path);
     return status;
@@ -131,6 +140,9 @@ static void announce(const Trainer *t)
 static Json *summary(const Trainer *t, const char *checkpoint)
 {
     Json *object = json_new_object();
+    Value facts[PROVENANCE_VALUES];
+    ProvenanceTexts texts;
+    int count = provenance_values(facts, &texts);
     json_set_text(object, "model", t->recipe->model.path);
     json_set_text(object, "data", t->recipe->data.path);
     json_set_text(object, "checkpoint", checkpoint);
@@ -139,6 +151,7 @@ static Json *summary(const Trainer *t, const char *checkpoint)
     json_set_int(object, "threads a rank", omp_get_max_threads());
     json_set_int(object, "leaves", t->leaves);
     json_set_int(object, "parameters", t->model->elements);
+    for (int i = 0; i < count; i++) json_set_text(object, facts[i].name, facts[i].text);
     return object;
 }
 
@@ -164,7 +177,7 @@ static Status finish(Trainer *t)
     Json *results = json_new_object(), *splits = json_new_object();
     Text table = { 0 };
     json_set_text(results, "title", t->recipe->output.folder);
-    TRY_ROOT(t->comm, checkpoint_of_run(&path, t->recipe->output.folder));
+    TRY_ROOT(t->comm, checkpoint_of_run(&path, t->recipe->output.folder, false));
     comm_broadcast_text(t->comm, &path, 0);
     trainer_release_engine(t); // the last weights are in their checkpoint
     model_free(t->model);
@@ -183,6 +196,7 @@ static Status finish(Trainer *t)
     json_set(results, "splits", json_clone(splits));
     json_set(results, "recipe", recipe_json(t->recipe));
     TRY_ROOT(t->comm, series_write(t->recipe));
+    TRY_ROOT(t->comm, lock_check(t->lock));
     TRY_ROOT(t->comm, report_write(t->recipe->output.folder, results));
     if (t->comm->rank == 0)
         printf("%srun folder %s\nreport     %s/report.html\nloss curve %s/loss.svg\n",
@@ -227,13 +241,17 @@ Status run_train(const Comm *comm, const Recipe *recipe)
     Status status = OK;
     Trainer trainer = { 0 };
     Lock lock = { 0 };
+    FILE *log = NULL;
     signals_start();
     TRY(platform_agree(comm));
-    TRY_ROOT(comm, open_folder(&lock, recipe));
+    TRY_ROOT(comm, open_folder(&lock, &log, recipe));
+    platform_announce();
     TRY(trainer_init(&trainer, comm, recipe));
+    trainer.lock = &lock;
     TRY(train(&trainer));
     TRY(finish(&trainer));
 done:
+    record_close_log(log, status);
     trainer_release(&trainer);
     lock_release(&lock);
     return status;

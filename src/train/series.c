@@ -52,7 +52,7 @@ static Status write_columns(const Recipe *recipe, double *reals[COLUMNS],
     TensorPart parts[COLUMNS];
     Comm self = comm_self();
     text_printf(&path, "%s/metrics.h5", recipe->output.folder);
-    options_print(&text, recipe, recipe_options);
+    recipe_print(&text, recipe);
     Value value = { .name = "recipe", .kind = VALUE_TEXT, .text = text_chars(&text) };
     for (int c = 0; c < COLUMNS; c++) {
         bool whole = columns[c].type == ELEMENT_I64;

@@ -16,7 +16,6 @@ void signals_start(void)
     struct sigaction action = { .sa_handler = request_stop, .sa_flags = SA_RESTART };
     sigemptyset(&action.sa_mask);
     sigaction(SIGUSR1, &action, NULL);
-    sigaction(SIGUSR2, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
 }
 

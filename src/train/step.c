@@ -7,15 +7,14 @@
 
 #include <math.h>
 
-/// Deals the sequences of the step to its leaves by an encoder's work for each; returns its tokens.
+/// Deals the sequences of the step to its leaves by the model's work for each; returns its tokens.
 static int64_t deal_leaves(Trainer *t, const Batch *batch)
 {
     int64_t tokens = 0;
     for (int64_t i = 0; i < batch->count; i++) {
         int64_t row = batch->rows[i];
-        int64_t length = t->data->offsets[row + 1] - t->data->offsets[row];
-        double s = (double)length;
-        t->costs[i] = s + s * s / (6 * (double)t->model->spec.hidden_size);
+        int64_t length = dataset_length(t->data, row);
+        t->costs[i] = t->model->arch->sequence_cost(&t->model->spec, length);
         tokens += length;
     }
     leaves_assign(&t->plan, t->costs, batch->count, t->leaves);

@@ -17,58 +17,34 @@ static Status load_inputs(Trainer *t, const Comm *comm, const Recipe *recipe)
     t->objective = objective_find(recipe->model.task);
     TRY(model_load(comm, &t->model, recipe->model.path));
     TRY_ALL(comm, prepare_check_model(recipe, t->model));
-    TRY(prepare_data(comm, &t->data, &t->tokenizer, recipe, t->model->tokenizer_json));
+    TRY(prepare_data(comm, &t->data, &t->tokenizer, recipe, t->model->tokenizer_json,
+                     t->model->spec.vocab_size));
+    TRY_ALL(comm, prepare_check_data(recipe, t->data));
     model_set_labels(t->model, t->data->label_names, t->data->label_count,
                      (uint64_t)recipe->train.seed);
 done:
     return status;
 }
 
-static Status choose_leaves(Trainer *t)
+static Status choose_leaves(Trainer *t, int64_t *leaf_tokens)
 {
-    const TrainOptions *options = &t->recipe->train;
-    t->leaves = options->leaves ? options->leaves
-                                : leaves_choose(t->batches.most_sequences, t->batches.mean_tokens);
+    Status status = OK;
+    TRY(batches_leaves(&t->leaves, leaf_tokens, &t->batches, t->model));
     if (t->comm->size > t->leaves)
-        return status_fail(USAGE,
-                           "%d ranks are more than the %lld leaves of a step: start at most %lld "
-                           "ranks, give the cores to threads (OMP_NUM_THREADS), or raise "
-                           "train.batch_size or train.leaves",
-                           t->comm->size, (long long)t->leaves, (long long)t->leaves);
-    return OK;
-}
-
-/// Upper bounds of one leaf: by longest processing time a leaf exceeds the mean by one sequence.
-static void bound_leaf(const Trainer *t, int64_t *tokens, int64_t *longest)
-{
-    int64_t step_tokens = t->recipe->train.batch_tokens;
-    *longest = 1;
-    for (int64_t row = 0; row < t->data->rows; row++) {
-        int64_t length = t->data->offsets[row + 1] - t->data->offsets[row];
-        if (length > *longest) *longest = length;
-    }
-    if (step_tokens < t->batches.most_sequences * *longest)
-        step_tokens = t->batches.most_sequences * *longest;
-    *tokens = 2 * (step_tokens / t->leaves + *longest); // costs are not quite proportional
-    if (*tokens > step_tokens) *tokens = step_tokens;
-}
-
-static void cut_leaves(Trainer *t)
-{
-    t->cuts = MEM_NEW(int64_t, t->comm->size + 1);
-    for (int rank = 0; rank < t->comm->size; rank++) {
-        int64_t count;
-        leaves_of_rank(&t->cuts[rank], &count, t->leaves, t->comm->size, rank);
-        t->cuts[rank + 1] = t->cuts[rank] + count;
-    }
+        FAIL(USAGE,
+             "%d ranks are more than the %lld %s of a step: start at most %lld %s, give the cores "
+             "to threads (OMP_NUM_THREADS), or raise train.batch_size or train.leaves",
+             t->comm->size, (long long)t->leaves, t->leaves == 1 ? "leaf" : "leaves",
+             (long long)t->leaves, t->leaves == 1 ? "rank" : "ranks");
+done:
+    return status;
 }
 
 COLLECTIVE
-static void build_engine(Trainer *t)
+static void build_engine(Trainer *t, int64_t leaf_tokens)
 {
-    int64_t leaf_tokens, longest;
-    cut_leaves(t);
-    bound_leaf(t, &leaf_tokens, &longest);
+    t->cuts = MEM_NEW(int64_t, t->comm->size + 1);
+    leaves_cut(t->cuts, t->leaves, t->comm->size);
     t->warmup = schedule_warmup(&t->recipe->train, t->batches.horizon);
     t->model->spec.dropout = t->recipe->train.dropout;
     blocks_init(&t->blocks, t->model, t->comm);
@@ -82,20 +58,21 @@ static void build_engine(Trainer *t)
     t->id_stamps = MEM_NEW(int64_t, t->model->spec.vocab_size);
     t->costs = MEM_NEW(double, t->batches.most_sequences);
     t->leaf_rows = MEM_NEW(int64_t, t->batches.most_sequences);
-    t->tape =
-        tape_new(model_arena_bytes(t->model, leaf_tokens, t->batches.most_sequences, longest));
+    t->tape = tape_new(model_arena_bytes(t->model, leaf_tokens, t->batches.most_sequences,
+                                         dataset_longest(t->data)));
     tape_set_profile(t->tape, t->profile);
 }
 
 Status trainer_init(Trainer *t, const Comm *comm, const Recipe *recipe)
 {
     Status status = OK;
-    *t = (Trainer){ 0 };
+    int64_t leaf_tokens;
+    *t = (Trainer){ .saved_step = -1 };
     TRY(load_inputs(t, comm, recipe));
     TRY_ALL(comm, objective_class_weights(&t->class_weights, recipe, t->data));
     TRY_ALL(comm, batches_init(&t->batches, t->data, &recipe->train));
-    TRY_ALL(comm, choose_leaves(t));
-    build_engine(t);
+    TRY_ALL(comm, choose_leaves(t, &leaf_tokens));
+    build_engine(t, leaf_tokens);
 done:
     if (status != OK) trainer_release(t);
     return status;

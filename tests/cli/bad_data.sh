@@ -31,6 +31,8 @@ mkdir nothing && touch nothing/readme.txt
 bad 2 "holds no file that ends in .csv, .tsv or .jsonl" nothing
 mkfifo pipe.tsv
 bad 2 "pipe.tsv is not a regular file" pipe.tsv
+mkdir pipes && cp good.tsv pipes/a.tsv && mkfifo pipes/b.tsv
+bad 1 "pipes/b.tsv: not a regular file" pipes
 : >empty.tsv
 bad 1 "empty.tsv is empty" empty.tsv
 head -n 1 good.tsv >header.tsv
@@ -44,6 +46,8 @@ bad 1 "wide.tsv is UTF-16: convert it to UTF-8 first" wide.tsv
 bad 2 "no column 'Text' (data.text); its columns are: Label, SMS" good.tsv data.text=Text
 bad 2 "no column 'Lable' (data.label); its columns are: Label, SMS; did you mean 'Label'?" \
     good.tsv data.label=Lable
+bad 2 "no column '' (data.text); its columns are: Label, SMS" good.tsv data.text=
+bad 2 "no column '' (data.label); its columns are: Label, SMS" good.tsv data.label=
 bad 2 "no column '3' (data.text)" good.tsv data.text=3 data.header=false data.label=1
 rows 200 150 'only one' >narrow.tsv
 bad 1 "narrow.tsv: row 150 has 1 column where the header has 2" narrow.tsv
@@ -87,7 +91,10 @@ $(cat "$work/err")"
 expect_exit 0 "$TEMPER" inspect "$file" --validate
 
 # more ranks than leaves
-expect_exit 2 timeout 30 "${MPIEXEC:-mpirun}" --quiet -n 3 "$TEMPER" train recipe.yaml output.folder=runs/bad \
-    train.leaves=2 </dev/null
+expect_exit 2 timeout 30 "${MPIEXEC:-mpirun}" --quiet -n 3 "$TEMPER" train recipe.yaml \
+    output.folder=runs/bad train.leaves=2 </dev/null
 expect_text err "3 ranks are more than the 2 leaves of a step: start at most 2 ranks"
 [ "$(grep -c '^temper: ' "$work/err")" = 1 ] || fail "not once: $(cat "$work/err")"
+expect_exit 2 timeout 30 "${MPIEXEC:-mpirun}" --quiet -n 2 "$TEMPER" train recipe.yaml \
+    output.folder=runs/bad train.leaves=1 </dev/null
+expect_text err "2 ranks are more than the 1 leaf of a step: start at most 1 rank, give"

@@ -75,6 +75,18 @@ folder no-tokenizer
 rm no-tokenizer/tokenizer.json
 refused 1 "no-tokenizer: neither tokenizer.json nor vocab.txt" import no-tokenizer -o model.h5
 
+# a tokenizer without special tokens: an empty text would be no sequence
+folder unmarked
+python3 - <<'END'
+import json
+tokenizer = json.load(open("unmarked/tokenizer.json"))
+tokenizer["post_processor"] = None
+json.dump(tokenizer, open("unmarked/tokenizer.json", "w"))
+END
+refused 2 "unmarked/tokenizer.json: the tokenizer adds no [CLS] token, a BERT classifier needs it" \
+    import unmarked -o model.h5
+refused 2 "the tokenizer adds no [CLS] token" prepare recipe.yaml model.path=unmarked/tokenizer.json
+
 config other model_type '"gpt2"'
 refused 1 "other/config.json: model_type 'gpt2' is not supported (supported: bert)" \
     import other -o model.h5
@@ -90,6 +102,8 @@ config small vocab_size 99
 refused 1 "small" import small -o model.h5
 folder bpe
 echo '{"model": {"type": "BPE", "vocab": {"a": 0}}}' >bpe/tokenizer.json
+mkdir pipe && mkfifo pipe/config.json
+refused 1 "pipe/config.json: not a regular file" import pipe -o model.h5
 refused 1 "bpe/tokenizer.json: model type BPE is not supported" import bpe -o model.h5
 folder torn
 head -c 2000 "$TEMPER_SOURCE/tests/golden/tiny-bert/tokenizer.json" >torn/tokenizer.json
@@ -131,6 +145,8 @@ model "not an HDF5 file: it has 0 bytes" empty.h5
 model "truncated" half.h5
 model "is damaged in block 0 (bytes" bit.h5
 model "not a regular file" folder.h5
+mkfifo pipe.h5
+model "pipe.h5: not a regular file" pipe.h5
 model "No such file" none.h5
 expect_exit 0 "$TEMPER" prepare recipe.yaml
 model "a dataset file holds no model" "$(ls runs/prepared-*.h5)"

@@ -5,6 +5,8 @@
 source "${TEMPER_SOURCE:?}/tests/support/train.sh"
 source "$TEMPER_SOURCE/tests/support/refuse.sh"
 
+for _ in $(seq 30); do cat sms.tsv; done >many.tsv
+
 # recipe LINE...: bad.yaml with these lines after the model's and the data's.
 recipe() {
     head -n 3 recipe.yaml >bad.yaml
@@ -43,9 +45,11 @@ wrong "bad.yaml:4: train.dropout: '1.5' is not a number in range (0 to 0.9)" \
     "train: {epochs: 1, dropout: 1.5}" "$output"
 wrong "bad.yaml:4: train.learning_rate: 'nan' is not a number" \
     "train: {epochs: 1, learning_rate: nan}" "$output"
-wrong "bad.yaml:4: train.seed: '-1' is not a number in range" "train: {epochs: 1, seed: -1}" "$output"
-wrong "train.lr_scheduler_type: 'cosin' is not an allowed value (one of linear, cosine, constant); did you mean 'cosine'?" \
+wrong "bad.yaml:4: train.seed: '-1' is not a number in range" "train: {epochs: 1, seed: -1}" \
+    "$output"
+wrong "train.lr_scheduler_type: 'cosin' is not an allowed value (one of linear, cosine, constant)" \
     "train: {epochs: 1, lr_scheduler_type: cosin}" "$output"
+expect_text err "; did you mean 'cosine'?"
 wrong "bad.yaml:4: train.metric_for_best_model: 'f1' is not an allowed value (one of loss, " \
     "train: {epochs: 1, metric_for_best_model: f1}" "$output"
 wrong "bad.yaml: one of train.epochs and train.max_steps must be given" "train: {}" "$output"
@@ -62,6 +66,10 @@ wrong "is not short enough" "train: {epochs: 1}" "output: {folder: $(printf 'x%.
 mkdir -p runs/bad # a run's folder may be left empty
 wrong "train.class_weights: '[1, 2, 3]' is not 'balanced' or a list of 2 weights by label id" \
     "train: {epochs: 1, class_weights: [1, 2, 3]}" "$output"
+for weights in "[1, nan]" "[inf, 1]" "[-1, 2]" "[0, 0]" "1, 2]" "[1, 2" "[1, 2] x" "[1 2]" "[]"; do
+    wrong "train.class_weights: '$weights' is not 'balanced' or a list" \
+        "train: {epochs: 1, class_weights: '$weights'}" "$output"
+done
 wrong "train.class_weights: 'even' is not" "train: {epochs: 1, class_weights: even}" "$output"
 refused 2 "data.max_length 41 exceeds the 40 positions of the model" train recipe.yaml \
     output.folder=runs/bad data.max_length=41
@@ -81,10 +89,45 @@ messages=3 refused 2 "bad.yaml:5: train.batch_size: 'many'" train bad.yaml
 expect_text err "bad.yaml:4: unknown key 'train.epoch'"
 expect_text err "bad.yaml:4: train.dropout: '2'"
 
+# what a recipe with errors names is looked for too
+head -n 3 recipe.yaml | sed 's/tiny.h5/none.h5/; s/sms.tsv/none.tsv/' >bad.yaml
+printf '%s\n' "train: {epoch: 2, epochs: 1}" "output: {folder: sms.tsv/x}" >>bad.yaml
+messages=4 refused 2 "bad.yaml:4: unknown key 'train.epoch'" validate bad.yaml
+expect_text err "output.folder sms.tsv/x: sms.tsv is not a folder"
+expect_text err "none.h5: No such file"
+expect_text err "data.path none.tsv: No such file"
+
+# what will not fit
+expect_exit 0 "$TEMPER" validate recipe.yaml
+! grep "^warning: .* GB" "$work/err" || fail "warned of what fits"
+TEMPER_FAULT=disk-none expect_exit 0 "$TEMPER" validate recipe.yaml output.save_total_limit=1000000
+expect_text err "warning: output.folder runs/one: 1000002 checkpoints take 274."
+TEMPER_FAULT=memory-none expect_exit 0 "$TEMPER" validate recipe.yaml
+grep -qE "^warning: 1 rank on one node: about [0-9.]+ GB, this node has 0.00 GB" "$work/err" ||
+    fail "no word of the memory"
+[ "$(grep -c "^warning: .* GB" "$work/err")" = 1 ] || fail "not one warning: $(cat "$work/err")"
+
+# a step of rows of weight 0 alone is a step
+expect_exit 0 train 1 zero train.batch_size=1 train.max_steps=8 "train.class_weights=[0, 1]"
+grep -q '"loss": 0,' runs/zero/metrics.jsonl || fail "no row of weight 0"
+! grep -qi nan runs/zero/metrics.jsonl || fail "$(cat runs/zero/metrics.jsonl)"
+rm -rf runs/zero
+
+# what YAML takes for something else comes back from the run folder
+cp sms.tsv 'odd #"[*.tsv'
+expect_exit 0 train 1 odd train.max_steps=1 'data.path=odd #"[*.tsv'
+expect_exit 0 "$TEMPER" validate runs/odd/recipe.yaml
+expect_exit 0 train 1 odd train.max_steps=2 'data.path=odd #"[*.tsv'
+refused 2 "command line: data.path: the value is not UTF-8" train recipe.yaml $'data.path=\xff'
+rm -rf runs/odd 'odd #"[*.tsv'
+
 # the command line
-refused 2 "command line: unknown key 'train.epoch'; did you mean 'train.epochs'?" train recipe.yaml \
-    train.epoch=3
+refused 2 "command line: unknown key 'train.epoch'; did you mean 'train.epochs'?" \
+    train recipe.yaml train.epoch=3
 refused 2 "command line: train.epochs: 'x' is not a number" train recipe.yaml train.epochs=x
+
+refused 2 "output.folder must be given: the run folder" train recipe.yaml output.folder=
+refused 2 "model.path must be given" validate recipe.yaml model.path=
 
 # files
 alone=
@@ -93,3 +136,13 @@ refused 2 "runs-as-file.yaml" train runs-as-file.yaml/x
 : >empty.yaml
 messages=3 refused 2 "model.path must be given" train empty.yaml
 refused 2 "not a regular file" validate .
+
+# what only the data tell
+alone=true
+for command in train validate; do
+    refused 2 "train.early_stopping_patience: sms.tsv has no validation rows" $command recipe.yaml \
+        train.early_stopping_patience=2 data.split.validation=0 output.folder=runs/bad
+    refused 2 "steps, more than the 4294967296 that can be" $command recipe.yaml \
+        data.path=many.tsv train.epochs=1e6 train.batch_size=1 output.folder=runs/bad
+done
+alone=

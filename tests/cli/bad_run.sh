@@ -23,6 +23,8 @@ for command in evaluate "predict --text x"; do
     refused 1 "texts.txt: not an HDF5 file" $command runs/one --checkpoint texts.txt
     refused 2 "none.h5: No such file" $command runs/one --checkpoint none.h5
     refused 2 "data.max_length 41 exceeds the 40 positions" $command runs/one data.max_length=41
+    refused 2 "command line: train.seed: a run that is trained takes data.* keys alone" \
+        $command runs/one train.seed=1
     refused 2 "command line: unknown key 'data.txt'; did you mean 'data.text'?" $command runs/one \
         data.txt=1
 done
@@ -41,7 +43,9 @@ refused 1 "not a regular file" evaluate runs/folder
 
 # texts
 refused 2 "predict needs one of --text and --input" predict runs/one
-refused 2 "predict needs one of --text and --input" predict runs/one --text ""
+expect_exit 0 "$TEMPER" predict runs/one --text ""
+expect_text out '{"label": "'
+refused 2 "predict needs one of --text and --input" predict runs/one --text "" --input texts.txt
 refused 2 "predict needs one of --text and --input" predict runs/one --text a --input texts.txt
 refused 2 "cannot read none.txt: No such file" predict runs/one --input none.txt
 refused 2 "plain holds no file" predict runs/one --input plain

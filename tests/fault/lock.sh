@@ -9,10 +9,16 @@ sleep 300 &
 holder=$!
 start=$(cut -d ' ' -f 22 "/proc/$holder/stat")
 
-# lock NAME HOST PID START JOB [AGE]: a lock that is AGE seconds old.
+# lock NAME HOST PID START JOB [AGE]: a lock that is AGE seconds old. Pids mean something here
+# alone; $boot and $pids say that it is of another container of the same name.
 lock() {
+    local boot=${boot:-another-boot} pids=${pids:-1}
+    if [ "$2" = "$(hostname)" ] && [ "$boot" = another-boot ]; then
+        boot=$(cat /proc/sys/kernel/random/boot_id)
+        [ "$pids" != 1 ] || pids=$(readlink /proc/self/ns/pid | tr -dc 0-9)
+    fi
     mkdir -p "runs/$1"
-    echo "host $2 pid $3 start $4 job $5" >"runs/$1/lock"
+    echo "host $2 pid $3 start $4 job $5 boot $boot pids $pids" >"runs/$1/lock"
     touch -d "-${6:-0} seconds" "runs/$1/lock"
 }
 
@@ -51,13 +57,18 @@ lock alive "$(hostname)" $holder "$start" -
 lock reused "$(hostname)" $holder $((start - 1)) -
 lock dead "$(hostname)" 999999999 1 -
 lock fresh elsewhere 1 1 -
+lock clock elsewhere 1 1 -
+boot=of-another lock namesake "$(hostname)" 999999999 1 -
+pids=2 lock contained "$(hostname)" 999999999 1 -
 lock stale elsewhere 1 1 - 130
 lock slurm-gone elsewhere 1 1 77
 slurm "" 0 slurm-gone
 lock slurm-purged elsewhere 1 1 77
 slurm "slurm_load_jobs error: Invalid job id specified" 1 slurm-purged
-lock slurm-alive elsewhere 1 1 77 130
+lock slurm-alive elsewhere 1 1 77
 slurm R 0 slurm-alive
+lock slurm-requeued elsewhere 1 1 78 130 # that job runs again, here
+slurm R 0 slurm-requeued
 lock slurm-mute elsewhere 1 1 77
 slurm "slurm_load_jobs error: Unable to contact slurm controller" 1 slurm-mute
 lock slurm-none elsewhere 1 1 77
@@ -74,12 +85,17 @@ parent=$!
 until grep -qs '^State:.Z' "/proc/$(cat zombie 2>/dev/null)/status"; do sleep 0.1; done
 lock zombie "$(hostname)" "$(cat zombie)" "$(cut -d ' ' -f 22 "/proc/$(cat zombie)/stat")" -
 
-for name in alive fresh stale dead reused torn old-torn folder zombie; do begin $name; done
-for name in slurm-gone slurm-purged slurm-alive slurm-mute slurm-none; do
+for name in alive fresh namesake contained stale dead reused torn old-torn folder zombie; do
+    begin $name
+done
+# a clock of this node that is ahead of the file server's makes no lock older
+begin clock FAULTY_CLOCK=1000 "LD_PRELOAD=$TEMPER_FAULTY_IO" \
+    "ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0"
+for name in slurm-gone slurm-purged slurm-alive slurm-requeued slurm-mute slurm-none; do
     begin $name SLURM_JOB_ID=78
 done
 
-for name in dead reused stale old-torn zombie slurm-gone slurm-purged; do
+for name in dead reused stale old-torn zombie slurm-gone slurm-purged slurm-requeued; do
     ended $name 0 0 25
     grep -q waiting "$name.err" && fail "$name: waits for nobody: $(cat "$name.err")"
     [ ! -e "runs/$name/lock" ] || fail "$name: the lock was left"
@@ -88,7 +104,7 @@ ended folder 1 0 25
 grep -q "runs/folder/lock is no lock of temper's: move it away" folder.err ||
     fail "folder: $(cat folder.err)"
 [ -d runs/folder/lock ] || fail "what is not ours was removed"
-for name in alive fresh torn slurm-alive slurm-mute slurm-none; do
+for name in alive fresh namesake contained clock torn slurm-alive slurm-mute slurm-none; do
     ended $name 1 29 45
     grep -q "is in use by process .*: waiting" "$name.err" || fail "$name: $(cat "$name.err")"
     [ -e "runs/$name/lock" ] && [ "$(ls "runs/$name")" = lock ] || fail "$name: $(ls "runs/$name")"
@@ -124,4 +140,20 @@ remover=$!
 both harm
 kill $remover
 cat harm?.err | grep -q "$last" && fail "the second waits without a lock"
+# and neither saves into a folder that may be the other's
+[ "$ends" = "1 1 " ] || fail "without a lock two jobs end with $ends"
+grep -q "temper: runs/harm/lock is gone: another job may use the folder" harm1.err ||
+    fail "harm: $(cat harm1.err)"
+
+# a job that another took its folder from saves no more, and leaves the other's lock
+train 1 frozen train.eval_steps=100 >frozen.out 2>frozen.err </dev/null &
+until [ -s runs/frozen/metrics.jsonl ]; do sleep 0.05; done
+lock frozen elsewhere 5 1 88
+cp runs/frozen/lock kept
+wait $!
+[ $? = 1 ] || fail "a job goes on in the folder of another: $(cat frozen.err)"
+grep -q "temper: runs/frozen/lock was taken over by process 5 on elsewhere (job 88)" frozen.err ||
+    fail "frozen: $(cat frozen.err)"
+cmp -s kept runs/frozen/lock || fail "the other's lock is gone"
+[ -z "$(ls runs/frozen/checkpoints)" ] || fail "$(ls runs/frozen/checkpoints)"
 exit 0

@@ -70,6 +70,14 @@ static Var *embedding_forward(Problem *p, Tape *tape)
 {
     return embedding(tape, &p->weights[0], &p->weights[1], &p->weights[2], 2);
 }
+static Var *embedding_without_position(Problem *p, Tape *tape)
+{
+    return embedding(tape, &p->weights[0], NULL, &p->weights[2], 0);
+}
+static Var *embedding_of_words(Problem *p, Tape *tape)
+{
+    return embedding(tape, &p->weights[0], NULL, NULL, 0);
+}
 static Var *embedding_twice(Problem *p, Tape *tape)
 {
     Var *a = embedding(tape, &p->weights[0], &p->weights[1], NULL, 3);
@@ -201,6 +209,10 @@ static const Row rows[] = {
       { .cols = 20, .touched = true }, 2e-3, LENGTHS_MIXED },
     { "embedding, frozen position", embedding_operands, embedding_forward, true,
       { .cols = 16, .frozen = 2 }, 1e-3, LENGTHS_SHORT },
+    { "embedding, no position", embedding_operands, embedding_without_position, true,
+      { .cols = 17, .touched = true }, 1e-3, LENGTHS_MIXED },
+    { "embedding, words alone", embedding_operands, embedding_of_words, true,
+      { .cols = 24 }, 1e-3, LENGTHS_MIXED },
     { "embedding, empty leaf", embedding_operands, embedding_forward, true,
       { .cols = 16, .touched = true }, 0, LENGTHS_NONE },
     { "linear", linear_operands, linear_forward, false, { .cols = 21 }, 1e-3, LENGTHS_MIXED },

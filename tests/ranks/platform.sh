@@ -36,3 +36,14 @@ for fact in "threads +2" "ranks +1" "host +$(hostname)" "blas_core +$here" "kern
 done
 expect_exit 0 "$TEMPER" inspect runs/prepared-*.h5
 expect_text out "data_sha256"
+for file in runs/prepared-*.h5 tiny.h5; do
+    expect_exit 0 "$TEMPER" inspect "$file" --validate
+    for fact in "blas_core +" "blas_library +" "kernels +" "commit +"; do
+        grep -qE "^  $fact" "$work/out" || fail "no '$fact' in $file: $(cat "$work/out")"
+    done
+done
+for fact in blas_core blas_library kernels commit; do
+    grep -q "\"$fact\": \"" runs/two/report.json || fail "no $fact in report.json"
+done
+head -n 1 runs/two/run.log | grep -qE "commit .*kernels .*BLAS core $here of " ||
+    fail "the log begins: $(head -n 2 runs/two/run.log)"

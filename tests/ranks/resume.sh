@@ -41,6 +41,15 @@ tail -n 20 "$TEMPER_SOURCE/jobs/data/sms-spam.tsv" >>sms.tsv
 expect_exit 2 train 1 whole "${settings[@]}"
 expect_text err "other data"
 cp kept.tsv sms.tsv
+cp -r "$TEMPER_SOURCE/tests/golden/tiny-bert" other
+size=$(stat -c %s other/model.safetensors)
+printf '\001' | dd of=other/model.safetensors bs=1 seek=$((size - 2)) conv=notrunc status=none
+mv tiny.h5 kept.h5
+expect_exit 0 "$TEMPER" import other -o tiny.h5
+expect_exit 2 train 1 whole "${settings[@]}"
+expect_text err "another model (imported from $TEMPER_SOURCE/tests/golden/tiny-bert) than tiny.h5"
+expect_text err "(imported from other)"
+mv kept.h5 tiny.h5
 
 # metrics.jsonl is cut at the resumed step
 expect_exit 0 train 1 torn train.max_steps=3
@@ -49,3 +58,26 @@ expect_exit 0 train 1 torn
 [ "$(grep -c '"step": 4,.*grad_norm' runs/torn/metrics.jsonl)" = 1 ] ||
     fail "step 4 is not there once"
 ! grep -q '"loss": 9' runs/torn/metrics.jsonl || fail "a torn line was kept"
+
+# a finished run goes on in another folder: its checkpoint is written there, what lies there is kept
+expect_exit 0 train 1 other "${settings[@]}" train.learning_rate=2e-2
+for folder in moved other; do
+    expect_exit 0 train 2 $folder "${settings[@]}" "train.resume=$(newest whole)"
+    expect_exit 0 "$TEMPER" compare "$(newest whole)" "$(newest $folder)"
+    expect_text out "equal"
+done
+[ "$(ls runs/moved/checkpoints)" = step-0000000008.h5 ] || fail "$(ls runs/moved/checkpoints)"
+[ -e runs/other/checkpoints/step-0000000008.h5.old ] || fail "another run's checkpoint is gone"
+# from one before the best: what is best is not in that folder
+expect_exit 0 train 1 partway "${settings[@]}" train.max_steps=4 \
+    "train.resume=runs/cut3/checkpoints/step-0000000006.h5"
+expect_exit 0 "$TEMPER" evaluate runs/partway
+
+# without epochs max_steps is the horizon
+sed -i 's/epochs: 2/max_steps: 3/' recipe.yaml
+expect_exit 0 train 1 horizon
+expect_exit 0 train 1 horizon train.max_steps=5
+expect_text err "was made with train.max_steps=3, the horizon of its schedule; the recipe says 5"
+grep -q "the horizon of its schedule" runs/horizon/run.log || fail "not in run.log"
+expect_exit 0 train 1 horizon train.max_steps=5
+! grep -q "the horizon of its schedule" "$work/err" || fail "a warning of nothing"

@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "comm/agree.h"
-#include "data/dataset.h"
+#include "data/prepared.h"
 #include "store/tensors.h"
 #include "support/check.h"
 #include "support/folder.h"
@@ -310,6 +310,59 @@ static void damaged_file_is_made_again(void)
     remove_tree(folder_path("damage"));
 }
 
+/// A file whose checksums hold, with ids of another tokenizer.
+static void foreign_ids_are_made_again(void)
+{
+    write_text("foreign.csv", "label,text\nx,a\ny,b\n");
+    DataOptions options = options_for(folder_path("foreign.csv"));
+    Dataset *first = prepare(&world, &options, folder_path("foreign")), *again = NULL;
+    comm_barrier(&world);
+    if (world.rank == 0) {
+        const Comm self = comm_self();
+        Source source = { .options = &options };
+        first->ids[1] = (int32_t)tokenizer_size(tokenizer);
+        CHECK_EQ(prepared_write(&self, first, &source, "tiny"), OK);
+    }
+    comm_barrier(&world);
+    CHECK_EQ(
+        prepared_read(&world, &again, first->path, first->content_key, tokenizer_size(tokenizer)),
+        OK);
+    CHECK_TRUE(!again);
+    CHECK_EQ(prepared_read(&world, &again, first->path, first->content_key,
+                           tokenizer_size(tokenizer) + 1),
+             OK);
+    CHECK_TRUE(again);
+    dataset_free(again);
+    dataset_free(first);
+    remove_tree(folder_path("foreign"));
+}
+
+/// What the parser of JSON does not take, in members that nobody uses and in those that are.
+static void large_numbers_and_lone_surrogates(void)
+{
+    write_text(
+        "large.jsonl",
+        "{\"text\": \"a\", \"label\": 2, \"id\": 123456789012345678901234567890}\n"
+        "{\"text\": \"a\", \"label\": \"x\", \"note\": \"\\ud83d \\\\ud83d\"}\n"
+        "{\"text\": \"\\udc00\", \"label\": \"x\", \"\\ud83d\\ude00\": -9223372036854775809}\n"
+        "{\"text\": \"a\", \"label\": 9223372036854775808}\n");
+    write_text("plain.jsonl", "{\"text\": \"a\", \"label\": 2}\n"
+                              "{\"text\": \"a\", \"label\": \"x\"}\n"
+                              "{\"text\": \"\xEF\xBF\xBD\", \"label\": \"x\"}\n"
+                              "{\"text\": \"a\", \"label\": \"9223372036854775808\"}\n");
+    DataOptions large = options_for(folder_path("large.jsonl"));
+    DataOptions plain = options_for(folder_path("plain.jsonl"));
+    Dataset *a = prepare_both(&large), *b = prepare_both(&plain);
+    CHECK_EQ(a->ill_formed, 2);
+    CHECK_EQ(a->rows, 4);
+    CHECK_EQ(a->tokens, b->tokens);
+    CHECK_TRUE(!memcmp(a->ids, b->ids, (size_t)b->tokens * sizeof *b->ids));
+    CHECK_TRUE(!memcmp(a->labels, b->labels, 4 * sizeof *b->labels));
+    for (int64_t i = 0; i < b->label_count; i++) CHECK_TEXT(a->label_names[i], b->label_names[i]);
+    dataset_free(a);
+    dataset_free(b);
+}
+
 /// Every rank as a job of its own, in one folder.
 static void jobs_may_prepare_at_once(void)
 {
@@ -423,6 +476,9 @@ static const struct {
       "a.jsonl:1: member 'text' (data.text) is no text" },
     { "a.jsonl", "{\"text\": \"a\", \"label\": \"\\u0000\"}\n", "", FAILED,
       "the label of row 1 holds a NUL" },
+    { "a.jsonl", "{\"text\": \"a\", 9223372036854775808: 1}\n", "", FAILED, "a.jsonl:1: " },
+    { "a.jsonl", "{\"text\": \"\\ud800\", \"label\": 00009223372036854775808}\n", "", FAILED,
+      "a.jsonl:1: " },
     { "a.tsv", "label\ttext\nx\ta\nx\tb\tc\n", "", FAILED, "row 3 has 3 columns" },
 };
 
@@ -506,6 +562,8 @@ static const Case cases[] = {
     { "pairs have types", pairs_have_types },
     { "key follows what matters", key_follows_what_matters },
     { "damaged file is made again", damaged_file_is_made_again },
+    { "foreign ids are made again", foreign_ids_are_made_again },
+    { "large numbers and lone surrogates", large_numbers_and_lone_surrogates },
     { "jobs may prepare at once", jobs_may_prepare_at_once },
     { "rows to predict on", rows_to_predict_on },
     { "one text", one_text },

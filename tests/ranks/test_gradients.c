@@ -114,11 +114,8 @@ static uint64_t sum_leaves(int64_t leaves)
 {
     Blocks blocks;
     Weight weights[4] = { { 0 } };
-    int64_t cuts[17] = { 0 }, count;
-    for (int rank = 0; rank < world.size; rank++) {
-        leaves_of_rank(&cuts[rank], &count, leaves, world.size, rank);
-        cuts[rank + 1] = cuts[rank] + count;
-    }
+    int64_t cuts[17];
+    leaves_cut(cuts, leaves, world.size);
     blocks_init(&blocks, &model, &world);
     Gradients *gradients = gradients_new(&world, &model, &blocks, cuts, ROWS);
     double *squares = MEM_NEW(double, blocks.count);

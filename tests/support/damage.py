@@ -1,4 +1,4 @@
-"""Usage: damage.py KIND FILE: damages a file in place (a safetensors file but for the last kinds)."""
+"""Usage: damage.py KIND FILE: damages a file in place (safetensors, but for the last kinds)."""
 import json
 import struct
 import sys

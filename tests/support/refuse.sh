@@ -2,10 +2,11 @@
 alone=
 messages=1
 
-# files: every file and folder here with its contents, but for what the tests themselves write.
+# files: every file and folder here with its contents, but for what the tests themselves write and
+# logs.
 files() {
-    find . -mindepth 1 ! -name out ! -name err ! -name 'prepared-*.h5' -printf '%y %p ' \
-        \( -type f -exec sha256sum {} \; -o -printf '\n' \) | sort
+    find . -mindepth 1 ! -name out ! -name err ! -name run.log ! -name 'prepared-*.h5' \
+        -printf '%y %p ' \( -type f -exec sha256sum {} \; -o -printf '\n' \) | sort
 }
 
 # expect_failure COMMAND...: the checks of the command fail: a test that cannot fail is no test.

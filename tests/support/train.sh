@@ -24,7 +24,7 @@ train() {
 
 # newest FOLDER: its newest checkpoint.
 newest() {
-    ls "runs/$1"/checkpoints/step-*.h5 | tail -n 1
+    ls "runs/$1"/checkpoints/step-??????????.h5 | tail -n 1
 }
 
 # losses FOLDER: metrics.jsonl without what depends on the machine.
@@ -37,4 +37,12 @@ same_run() {
     expect_exit 0 "$TEMPER" compare "$(newest "$1")" "$(newest "$2")"
     [ "$(losses "$1")" = "$(losses "$2")" ] || fail "metrics of $1 and $2 differ:
 $(diff <(losses "$1") <(losses "$2") | head)"
+}
+
+# sound FOLDER: every checkpoint there passes its checksums.
+sound() {
+    local file
+    for file in "runs/$1"/checkpoints/step-??????????.h5; do
+        [ ! -e "$file" ] || expect_exit 0 "$TEMPER" inspect "$file" --validate
+    done
 }

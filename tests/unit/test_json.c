@@ -86,6 +86,7 @@ static void quotes_any_bytes(void)
         { "a\"b\\c\n", "\"a\\\"b\\\\c\\n\"", 6 },
         { "\x01\0x", "\"\\u0001\\u0000x\"", 3 },
         { "\xE5\x8C\x97", "\"\xE5\x8C\x97\"", 3 },
+        { "\x7F\xC2\x85\xE2\x80\xA8\xEF\xBB\xBF", "\"\\u007f\\u0085\\u2028\\ufeff\"", 9 },
         { "\xFFz\xC3", "\"\xEF\xBF\xBDz\xEF\xBF\xBD\"", 3 },
         { "\xED\xA0\x80", "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\"", 3 },
     };

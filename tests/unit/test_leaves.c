@@ -124,16 +124,15 @@ static int64_t count_pieces(int64_t first, int64_t count)
 
 static double mean_pieces(int64_t leaves, int64_t ranks)
 {
-    int64_t next = 0, pieces = 0;
+    int64_t cuts[65], pieces = 0;
+    leaves_cut(cuts, leaves, ranks);
+    CHECK_EQ(cuts[0], 0);
+    CHECK_EQ(cuts[ranks], leaves);
     for (int64_t rank = 0; rank < ranks; rank++) {
-        int64_t first, count;
-        leaves_of_rank(&first, &count, leaves, ranks, rank);
-        if (count) CHECK_EQ(first, next);
+        int64_t count = cuts[rank + 1] - cuts[rank];
         CHECK_TRUE(count >= 0 && count <= (leaves + ranks - 1) / ranks);
-        next += count;
-        pieces += count_pieces(first, count);
+        pieces += count_pieces(cuts[rank], count);
     }
-    CHECK_EQ(next, leaves);
     return (double)pieces / (double)ranks;
 }
 

@@ -126,6 +126,22 @@ static void dropout_of_norms(void)
     tape_free(tape);
 }
 
+static void places_of_rows(void)
+{
+    static const int32_t gaps[] = { 0, 0, 3, 3, 3, 40, 41, 60, 60 }; // sequences may be empty
+    const Packing of_gaps = { .sequences = 8, .tokens = 60, .cu_seqlens = gaps };
+    RowPlace next = row_place(&of_gaps, 60, 0);
+    for (int64_t row = 0, sequence = 0; row < 60; row++) {
+        while (gaps[sequence + 1] <= row) sequence++;
+        RowPlace at = row_place(&of_gaps, 60, row);
+        CHECK_EQ(at.sequence, sequence);
+        CHECK_EQ(at.place, row - gaps[sequence]);
+        CHECK_TRUE(next.sequence == at.sequence && next.place == at.place);
+        if (row < 59) row_place_next(&next);
+    }
+    CHECK_EQ(row_place(&of_gaps, 8, 5).sequence, 5);
+}
+
 static void rate_does_not_renumber_sites(void)
 {
     Tape *tape = tape_new(1 << 20);
@@ -150,6 +166,7 @@ static const Case cases[] = {
     { "dropout_of_tokens_and_sequences", dropout_of_tokens_and_sequences },
     { "dropout_of_probabilities", dropout_of_probabilities },
     { "dropout_of_norms", dropout_of_norms },
+    { "places_of_rows", places_of_rows },
     { "rate_does_not_renumber_sites", rate_does_not_renumber_sites },
 };
 

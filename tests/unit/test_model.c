@@ -135,7 +135,9 @@ static void test_table(void)
     int64_t layer = 4 * 20 * 20 + 2 * 20 * 64 + 64 + 9 * 20;
     CHECK_EQ(sum, 20 * (100 + 40 + 2 + 2) + 2 * layer + 20 * 20 + 20 + 7 * 20 + 7);
     CHECK_EQ(model_find_param(model, "bert.nothing"), -1);
-    CHECK_NEAR(model_forward_flops(model, 3), 3. * 2 * (8 * 20 * 20 + 4 * 20 * 64), 0);
+    CHECK_NEAR(model->arch->forward_flops(&model->spec, 3), 3. * 2 * (8 * 20 * 20 + 4 * 20 * 64),
+               0);
+    CHECK_NEAR(model->arch->sequence_cost(&model->spec, 30), 30 + 30. * 30 / (6 * 20), 1e-12);
     model_free(model);
     json_free(config);
     CHECK_EQ(mem_live_blocks(), 0);
@@ -293,10 +295,67 @@ static void test_old_names(void)
     float first = model->values[model->params[classifier].offset];
     model_set_labels(model, names, 4, 2); // nothing is absent: the head stays
     CHECK_NEAR(model->values[model->params[classifier].offset], first, 0);
-    model_set_labels(model, names, 3, 2); // another number: made anew, of another seed
-    CHECK_TRUE(model->values[model->params[classifier].offset] != first);
     model_free(model);
     model_free(tiny);
+    CHECK_EQ(mem_live_blocks(), 0);
+}
+
+static const float *label_row(const Model *model, const char *name, int64_t label)
+{
+    const Param *param = &model->params[model_find_param(model, name)];
+    return model->values + param->offset + label * (param->rank == 2 ? param->cols : 1);
+}
+
+/// The rows of the head after `model_set_labels`: label i has the old row rows[i], -1 for a new
+/// one.
+static void expect_head(char *const *names, const int *rows, int64_t count)
+{
+    Model *tiny = import_and_load(TINY), *model = import_and_load(TINY);
+    if (!tiny || !model) return;
+    model_set_labels(model, names, count, 1);
+    CHECK_EQ(model->spec.num_labels, count);
+    for (int64_t i = 0; i < count; i++) {
+        const float *weight = label_row(model, "classifier.weight", i);
+        const float *bias = label_row(model, "classifier.bias", i);
+        CHECK_TEXT(model->label_names[i], names[i]);
+        for (int old = 0; old < 3; old++) {
+            bool same = !memcmp(weight, label_row(tiny, "classifier.weight", old), 32 * 4) &&
+                        *bias == *label_row(tiny, "classifier.bias", old);
+            CHECK_EQ(same, rows[i] == old);
+        }
+        if (rows[i] < 0) CHECK_TRUE(*bias == 0 && weight[0] != weight[1]);
+    }
+    CHECK_EQ(memcmp(label_row(model, "bert.pooler.dense.weight", 0),
+                    label_row(tiny, "bert.pooler.dense.weight", 0), 32 * 32 * 4),
+             0);
+    model_free(model);
+    model_free(tiny);
+    CHECK_EQ(mem_live_blocks(), 0);
+}
+
+static void test_labels(void) // tiny's are bad, good, neutral
+{
+    expect_head((char *[]){ "bad", "good", "neutral" }, (int[]){ 0, 1, 2 }, 3);
+    expect_head((char *[]){ "neutral", "bad", "good" }, (int[]){ 2, 0, 1 }, 3);
+    expect_head((char *[]){ "fine", "good", "bad" }, (int[]){ -1, 1, 0 }, 3);
+    expect_head((char *[]){ "ham", "spam", "eggs" }, (int[]){ -1, -1, -1 }, 3);
+    expect_head((char *[]){ "good", "worse", "bad", "best" }, (int[]){ 1, -1, 0, -1 }, 4);
+    expect_head((char *[]){ "neutral", "good" }, (int[]){ 2, 1 }, 2);
+    expect_head((char *[]){ "ham", "spam" }, (int[]){ -1, -1 }, 2);
+}
+
+/// LABEL_0, LABEL_1 ... name nothing: the rows stay.
+static void test_numbered_labels(void)
+{
+    Model *model = import_and_load(TINY);
+    if (!model) return;
+    model_set_labels(model, (char *[]){ "LABEL_0", "LABEL_1", "LABEL_2" }, 3, 1);
+    float row[32];
+    memcpy(row, label_row(model, "classifier.weight", 1), sizeof row);
+    model_set_labels(model, (char *[]){ "ham", "maybe", "spam" }, 3, 2);
+    CHECK_EQ(memcmp(label_row(model, "classifier.weight", 1), row, sizeof row), 0);
+    CHECK_TEXT(model->label_names[2], "spam");
+    model_free(model);
     CHECK_EQ(mem_live_blocks(), 0);
 }
 
@@ -438,10 +497,10 @@ static void test_unwritable(void)
 {
     Model *model = import_and_load(TINY);
     if (!model) return;
-    CHECK_EQ(model_export(model, path_in("no/such", "folder")), FAILED);
-    CHECK_TRUE(strstr(status_message(), "no/such/folder") != NULL);
     CHECK_EQ(text_write_file(path_in("", "file"), "x", 1), OK);
     CHECK_EQ(model_export(model, path_in("", "file")), FAILED);
+    CHECK_EQ(model_export(model, path_in("file/such", "folder")), FAILED);
+    CHECK_TRUE(strstr(status_message(), "file/such/folder: cannot be made") != NULL);
     CHECK_EQ(model_import(path_in("no/such", "model.h5"), TINY), FAILED);
     model_free(model);
     CHECK_EQ(mem_live_blocks(), 0);
@@ -452,6 +511,8 @@ static const Case cases[] = {
     { "config errors", test_config_errors },
     { "round trip", test_round_trip },
     { "old names", test_old_names },
+    { "labels", test_labels },
+    { "numbered labels", test_numbered_labels },
     { "import errors", test_import_errors },
     { "tokenizers", test_tokenizers },
     { "foreign files", test_foreign_files },

@@ -1,8 +1,10 @@
 /* TEST labels=nn timeout=60 */
 #include "support/check.h"
-#include "nn/tape.h"
+#include "nn/ops.h"
 
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { CHAIN = 10, ROWS = 7, COLS = 33 };
 static const int32_t ends[] = { 0, ROWS };
@@ -158,6 +160,40 @@ static void empty_values(void)
     CHECK_EQ(mem_live_blocks(), 0);
 }
 
+static void use_table(bool as_gain)
+{
+    static const float values[COLS * COLS];
+    TouchedRows touched = { .cols = COLS };
+    Weight plain = { .rows = 1, .cols = COLS, .value = values };
+    Weight table = {
+        .rows = as_gain ? 1 : COLS, .cols = COLS, .value = values, .touched = &touched
+    };
+    Tape *tape = tape_new(1 << 20);
+    start(tape, &training, true);
+    Var *x = tape_var(tape, 0, COLS, true);
+    if (as_gain)
+        layer_norm(tape, NULL, x, &table, &plain, 1e-3, 0);
+    else
+        linear(tape, x, &table, NULL);
+    tape_free(tape);
+}
+
+/// In a process of its own: it must not go on.
+static void tables_are_no_matrices(void)
+{
+    for (int as_gain = 0; as_gain < 2; as_gain++) {
+        int result = 0;
+        pid_t child = fork();
+        if (child == 0) {
+            if (!freopen("/dev/null", "w", stderr)) _exit(0);
+            use_table(as_gain);
+            _exit(0);
+        }
+        waitpid(child, &result, 0);
+        CHECK_TRUE(!WIFEXITED(result) || WEXITSTATUS(result) != 0);
+    }
+}
+
 static const Case cases[] = {
     { "gradients_are_reused", gradients_are_reused },
     { "consumers_add_up", consumers_add_up },
@@ -165,6 +201,7 @@ static const Case cases[] = {
     { "scratch_is_given_back", scratch_is_given_back },
     { "weights_store_once_then_add", weights_store_once_then_add },
     { "empty_values", empty_values },
+    { "tables_are_no_matrices", tables_are_no_matrices },
 };
 
 int main(int argc, char **argv)

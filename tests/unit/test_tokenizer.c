@@ -6,7 +6,7 @@
 #include "token/tokenizer.h"
 #include "token/trie.h"
 #include "token/unicode.h"
-#include "token/utf8.h"
+#include "base/utf8.h"
 
 #define VOCAB "\"vocab\":{\"[UNK]\":0,\"[CLS]\":1,\"[SEP]\":2,\"a\":3,\"##a\":4,\"b\":5}"
 #define MODEL(vocab)                                                                               \
@@ -42,6 +42,11 @@ static void check_ids(const Tokenizer *tokenizer, const char *text, const char *
     for (int64_t i = 0; i < encoding.count; i++)
         text_printf(&ids, "%s%d", i ? " " : "", encoding.ids[i]);
     CHECK_TEXT(text_chars(&ids), expected);
+    bool truncated = encoding.truncated;
+    int64_t count = encoding.count;
+    tokenizer_encode(tokenizer, &encoding, text, strlen(text), pair, pair ? strlen(pair) : 0, 0);
+    CHECK_EQ(truncated, count < encoding.count);
+    CHECK_TRUE(!encoding.truncated);
     text_release(&ids);
     encoding_release(&encoding);
 }
@@ -74,6 +79,9 @@ static void truncates(void)
     check_ids(tokenizer, "a a a a", "b b b", 6, "1 3 3 2 5 2"); // unless the first is longer
     check_ids(tokenizer, "a", "b b b", 6, "1 3 2 5 5 2");
     check_ids(tokenizer, "a a a", "b b b", 3, "1 2 2");
+    check_ids(tokenizer, "a a", "b", 6, "1 3 3 2 5 2");
+    check_ids(tokenizer, "aaa b", NULL, 3, "1 3 2"); // within a word
+    check_ids(tokenizer, "", NULL, 1, "1 2");
     check_ids(tokenizer, "a", "b", 1, "1 2 2"); // special tokens always stay
     tokenizer_free(tokenizer);
 }

@@ -24,12 +24,11 @@ static void sums_and_scales(void)
     for (int k = 0; k < SIZES; k++) {
         int64_t n = sizes[k], wrong = 0;
         y[n] = 42;
-        vec_sum(y, a, b, n);
-        for (int64_t i = 0; i < n; i++) wrong += y[i] != a[i] + b[i];
+        memcpy(y, b, (size_t)n * sizeof *y);
         vec_add(y, a, n);
-        for (int64_t i = 0; i < n; i++) wrong += y[i] != (a[i] + b[i]) + a[i];
+        for (int64_t i = 0; i < n; i++) wrong += y[i] != b[i] + a[i];
         vec_scale(y, 0.3f, n);
-        for (int64_t i = 0; i < n; i++) wrong += y[i] != ((a[i] + b[i]) + a[i]) * 0.3f;
+        for (int64_t i = 0; i < n; i++) wrong += y[i] != (b[i] + a[i]) * 0.3f;
         CHECK_EQ(wrong, 0);
         CHECK_TRUE(y[n] == 42);
     }
@@ -57,25 +56,6 @@ static void square_sums(void)
         CHECK_TRUE(vec_square_sum(sparse, 4 * BLOCK) == sums[k]);
     }
     mem_free(sparse);
-    mem_free(x);
-}
-
-static void bad_values(void)
-{
-    float *x = numbers(4, MOST);
-    const float bad[] = { NAN, -NAN, INFINITY, -INFINITY };
-    for (int k = 1; k < SIZES; k++) {
-        int64_t n = sizes[k], places[] = { 0, n / 2, n - 1 };
-        CHECK_TRUE(!vec_has_bad(x, n));
-        for (int i = 0; i < 12; i++) {
-            float kept = x[places[i % 3]];
-            x[places[i % 3]] = bad[i / 3];
-            CHECK_TRUE(vec_has_bad(x, n));
-            x[places[i % 3]] = kept;
-        }
-    }
-    x[3] = 3.4e38f, x[4] = 1e-45f;
-    CHECK_TRUE(!vec_has_bad(x, 17));
     mem_free(x);
 }
 
@@ -157,7 +137,6 @@ static void threads_give_the_same_bits(void)
 static const Case cases[] = {
     { "sums_and_scales", sums_and_scales },
     { "square_sums", square_sums },
-    { "bad_values", bad_values },
     { "adam_against_double", adam_against_double },
     { "adam_of_slices", adam_of_slices },
     { "threads_give_the_same_bits", threads_give_the_same_bits },

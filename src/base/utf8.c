@@ -1,4 +1,4 @@
-#include "token/utf8.h"
+#include "base/utf8.h"
 
 #include <stdbool.h>
 
