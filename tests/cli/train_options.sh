@@ -1,0 +1,184 @@
+#!/usr/bin/env bash
+# TEST labels=cli,train timeout=180
+# What the keys of the recipe do, seen in metrics.jsonl: steps, tokens, learning rates, losses.
+source "${TEMPER_SOURCE:?}/tests/support/train.sh"
+base=(train.dropout=0 train.leaves=2 data.split.validation=0)
+
+# run NAME [key=value ...]: trains on one rank.
+run() {
+    local name=$1
+    shift
+    expect_exit 0 train 1 "$name" "${base[@]}" "$@"
+}
+
+cat >see.py <<'END'
+import json, math, sys
+
+def rows(name):
+    with open("runs/%s/metrics.jsonl" % name) as file:
+        return [json.loads(line) for line in file]
+
+def steps(name):
+    return [row for row in rows(name) if "split" not in row]
+
+def evaluations(name):
+    return [row for row in rows(name) if "split" in row]
+
+def rates(name):
+    return [row["learning_rate"] for row in steps(name)]
+
+def near(a, b):
+    return len(a) == len(b) and all(math.isclose(x, y, rel_tol=1e-12, abs_tol=1e-300)
+                                    for x, y in zip(a, b))
+
+def losses(name):
+    return [row["loss"] for row in steps(name)]
+END
+
+# see: what follows holds, in Python.
+see() {
+    python3 -c "$(cat see.py; cat)" || fail "see above"
+}
+
+# steps: batches that do not divide the 179 rows, whole and broken epochs
+run plain
+run big train.batch_size=1000
+run one train.batch_size=179
+run small train.batch_size=50
+run half train.epochs=0.5
+run capped train.max_steps=3
+run steps train.epochs=0 train.max_steps=6
+run beyond train.max_steps=100
+see <<'END'
+fields = ["step", "epoch", "loss", "learning_rate", "grad_norm", "tokens", "seconds"]
+assert all(list(row) == fields for row in steps("plain"))
+assert [row["step"] for row in steps("plain")] == [1, 2, 3, 4, 5, 6, 7, 8]
+assert near([row["epoch"] for row in steps("plain")],
+            [(e * 179 + min(48 * i, 179)) / 179 for e in (0, 1) for i in (1, 2, 3, 4)]) or \
+    all(abs(row["epoch"] - want) < 1e-8 for row, want in
+        zip(steps("plain"), [(e * 179 + min(48 * i, 179)) / 179 for e in (0, 1)
+                             for i in (1, 2, 3, 4)]))
+whole = sum(row["tokens"] for row in steps("plain")[:4])
+assert whole == sum(row["tokens"] for row in steps("plain")[4:])
+assert len(steps("big")) == 2 and [row["tokens"] for row in steps("big")] == [whole, whole]
+assert losses("big") == losses("one")
+assert len(steps("small")) == 8 and sum(row["tokens"] for row in steps("small")) == 2 * whole
+assert len(steps("half")) == 2
+assert len(steps("capped")) == 3 and len(steps("steps")) == 6 and len(steps("beyond")) == 8
+assert rates("beyond") == rates("plain") and losses("beyond") == losses("plain")
+# the horizon is epochs x steps where epochs is given: max_steps only stops early
+assert rates("capped") == rates("plain")[:3] and losses("capped") == losses("plain")[:3]
+# warm-up is ceil(0.1 x horizon) = 1 step of 8 and of 6; then linear to 0 at the horizon
+peak = 1e-2
+assert near(rates("plain"), [0] + [peak * (8 - i) / 7 for i in range(1, 8)]), rates("plain")
+assert near(rates("steps"), [0] + [peak * (6 - i) / 5 for i in range(1, 6)]), rates("steps")
+END
+
+# schedules
+run cosine train.lr_scheduler_type=cosine train.warmup_ratio=0.3
+run constant train.lr_scheduler_type=constant train.warmup_ratio=0
+run warmup train.warmup_steps=4
+run cold train.warmup_ratio=0
+see <<'END'
+peak = 1e-2
+assert near(rates("cosine"), [peak * i / 3 for i in range(3)] +
+            [peak * 0.5 * (1 + math.cos(math.pi * (i - 3) / 5)) for i in range(3, 8)])
+assert near(rates("constant"), [peak] * 8)
+assert near(rates("warmup"), [peak * i / 4 for i in range(4)] +
+            [peak * (8 - i) / 4 for i in range(4, 8)])
+assert near(rates("cold"), [peak * (8 - i) / 8 for i in range(8)])
+END
+
+# batches by tokens
+run tokens train.batch_tokens=700
+run tiny train.batch_tokens=1
+see <<'END'
+assert max(row["tokens"] for row in steps("tokens")) <= 700
+assert sum(row["tokens"] for row in steps("tokens")) == sum(row["tokens"] for row in steps("plain"))
+assert len(steps("tiny")) == 2 * 179
+END
+
+# order
+run seed8 train.seed=8 train.max_steps=4
+run file train.shuffle=false train.max_steps=8
+run file8 train.shuffle=false train.seed=8 train.max_steps=8
+see <<'END'
+plain, seed8 = steps("plain"), steps("seed8")
+assert [row["tokens"] for row in plain[:4]] != [row["tokens"] for row in seed8]
+assert [row["tokens"] for row in plain[:4]] != [row["tokens"] for row in plain[4:]]
+order = [row["tokens"] for row in steps("file")]
+assert order[:4] == order[4:] == [row["tokens"] for row in steps("file8")][:4]
+END
+
+# the objective: a smoothed loss and weighted classes are other losses; a list equal to `balanced`
+# is the same
+run smooth train.label_smoothing_factor=0.2 train.max_steps=2
+run balanced train.class_weights=balanced train.max_steps=2
+read -r ham spam < <("$TEMPER" prepare recipe.yaml "${base[@]:2}" 2>/dev/null |
+    sed -nE 's/^  label [0-9]+ +([0-9]+) rows.*/\1/p' | xargs)
+run ones "train.class_weights=[1, 1]" train.max_steps=2
+run twos "train.class_weights=[2, 2]" train.max_steps=2
+run list "train.class_weights=[0.5, 3]" train.max_steps=2
+see <<'END'
+plain = losses("plain")[:2]
+assert losses("ones") == plain
+assert all(abs(a - b) < 1e-6 for a, b in zip(losses("twos"), plain))
+for other in "smooth", "balanced", "list":
+    assert abs(losses(other)[0] - plain[0]) > 1e-4, other
+assert abs(losses("balanced")[0] - losses("list")[0]) > 1e-4
+END
+[ "$ham" -gt "$spam" ] || fail "labels are '$ham' and '$spam'"
+
+# clipping, decay, dropout
+run clipped train.max_grad_norm=1e-3 train.max_steps=3
+run unclipped train.max_grad_norm=0 train.max_steps=3
+run decay train.weight_decay=0.5 train.max_steps=4
+run dropout train.dropout=0.3 train.max_steps=2
+see <<'END'
+assert losses("clipped")[:2] == losses("unclipped")[:2] # the first step has a rate of 0
+assert losses("clipped")[2] != losses("unclipped")[2]
+assert steps("clipped")[0]["grad_norm"] == steps("unclipped")[0]["grad_norm"] > 1e-3
+assert losses("decay")[3] != losses("plain")[3]
+assert losses("dropout")[0] != losses("plain")[0]
+END
+
+# evaluations, the best one, early stopping
+with=(data.split.validation=0.2)
+run epochs "${with[@]}"
+run often "${with[@]}" train.eval_steps=4
+run patient "${with[@]}" train.eval_steps=1 train.epochs=50 train.early_stopping_patience=3 \
+    train.learning_rate=0
+expect_text err "step 4: no better loss for 3 evaluations: stopping"
+run metric "${with[@]}" train.eval_steps=1 train.epochs=50 train.early_stopping_patience=2 \
+    train.metric_for_best_model=macro_f1 train.learning_rate=0
+expect_text err "no better macro_f1 for 2 evaluations"
+run forever "${with[@]}" train.eval_steps=1 train.epochs=5 train.early_stopping_patience=0 \
+    train.learning_rate=0
+see <<'END'
+assert [row["step"] for row in evaluations("epochs")] == [3, 6]
+assert [row["step"] for row in evaluations("often")] == [4, 6]
+assert all(row["split"] == "validation" for row in evaluations("epochs"))
+assert len(steps("patient")) == 4 and len(steps("metric")) == 3 and len(steps("forever")) == 15
+assert evaluations("plain") == []
+END
+[ "$("$TEMPER" inspect "$(newest patient)" | sed -nE 's/^ *best_step +//p')" = 1 ] ||
+    fail "the first of equal evaluations is the best"
+# an early stop stays one
+expect_exit 0 train 2 patient "${base[@]}" "${with[@]}" train.eval_steps=1 train.epochs=50 \
+    train.early_stopping_patience=3 train.learning_rate=0
+[ "$(grep -c grad_norm runs/patient/metrics.jsonl)" = 4 ] || fail "a run that stopped goes on"
+
+# saves and lines of progress
+run saves output.save_steps=3 output.save_total_limit=3
+kept=$(ls runs/saves/checkpoints | xargs)
+[ "$kept" = "step-0000000003.h5 step-0000000006.h5 step-0000000008.h5" ] || fail "kept: $kept"
+run loud output.logging_steps=1
+[ -s runs/loud/run.log ] || fail "no log"
+
+# a metric that is undefined, as auc of one label is, decides nothing
+(head -n 1 sms.tsv; grep -w ^ham sms.tsv | head -n 5) >ham.tsv
+run undefined data.split.validation=ham.tsv train.eval_steps=1 train.metric_for_best_model=auc \
+    train.early_stopping_patience=1
+[ "$(grep -c "warning: step 1: auc is undefined" "$work/err")" = 1 ] || fail "$(cat "$work/err")"
+[ "$(grep -c undefined "$work/err")" = 1 ] || fail "not once: $(cat "$work/err")"
+[ "$(grep -c grad_norm runs/undefined/metrics.jsonl)" = 8 ] || fail "it stopped early"
