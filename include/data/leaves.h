@@ -33,6 +33,11 @@ void leaf_plan_release(LeafPlan *plan);
 void leaves_assign(LeafPlan *plan, const double *costs /* (count) */, int64_t count,
                    int64_t leaves);
 
+/// Local. Leaves [first, end) fall into maximal aligned powers of two, the whole subtrees of the
+/// tree over all leaves: the size of the first one, and their number.
+int64_t leaves_subtree_size(int64_t first, int64_t end);
+int leaves_subtree_count(int64_t first, int64_t end);
+
 /// Local. Rank r has leaves [cuts[r], cuts[r + 1]): at most ceil(leaves / ranks), cut so that the
 /// aligned powers of two into which all runs fall are fewest (they are what ranks exchange). With
 /// more ranks than leaves, and sometimes with fewer, a rank has none.

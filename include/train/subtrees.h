@@ -19,11 +19,6 @@ typedef struct {
     Arena buffers;
 } Subtrees;
 
-/// Local. Size of the first maximal aligned power of two of leaves [first, end), and the number of
-/// those: the subtrees of a rank with these leaves.
-int64_t subtrees_next_size(int64_t first, int64_t end);
-int subtrees_count(int64_t first, int64_t end);
-
 /// Local. For leaves [first_leaf, first_leaf + leaf_count) of at most `leaf_tokens` tokens.
 void subtrees_init(Subtrees *subtrees, const Model *model, const Blocks *blocks, int64_t first_leaf,
                    int64_t leaf_count, int64_t leaf_tokens);

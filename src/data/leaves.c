@@ -114,17 +114,18 @@ void leaves_assign(LeafPlan *plan, const double *costs, int64_t count, int64_t l
     for (int64_t i = 0; i < count; i++) plan->members[next[leaf_of[i]]++] = i;
 }
 
-/// Aligned powers of two that leaves [first, end) fall into.
-static int64_t count_pieces(int64_t first, int64_t end)
+int64_t leaves_subtree_size(int64_t first, int64_t end)
 {
-    int64_t pieces = 0;
-    while (first < end) {
-        int64_t size = first ? first & -first : INT64_MAX / 2 + 1;
-        while (size > end - first) size /= 2;
-        first += size;
-        pieces++;
-    }
-    return pieces;
+    int64_t size = first ? first & -first : INT64_MAX / 2 + 1;
+    while (size > end - first) size /= 2;
+    return size;
+}
+
+int leaves_subtree_count(int64_t first, int64_t end)
+{
+    int subtrees = 0;
+    for (int64_t at = first; at < end; at += leaves_subtree_size(at, end)) subtrees++;
+    return subtrees;
 }
 
 /// `leaves_cut` of fewer ranks than leaves. After r ranks the cut stands at most
@@ -143,7 +144,7 @@ static void cut_fewest_pieces(int64_t *cuts, int64_t leaves, int64_t ranks)
             for (int64_t size = cap; end >= 0 && size >= 0 && cap - size <= d; size--) {
                 int64_t from = (r - 1) * width + d - (cap - size);
                 if (least[from] == INT64_MAX) continue;
-                int64_t pieces = least[from] + count_pieces(end - size, end);
+                int64_t pieces = least[from] + leaves_subtree_count(end - size, end);
                 if (pieces >= least[at]) continue;
                 least[at] = pieces;
                 previous[at] = end - size;

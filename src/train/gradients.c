@@ -1,5 +1,6 @@
 #include "train/gradients.h"
 #include "comm/exchange.h"
+#include "data/leaves.h"
 #include "linalg/vecmath.h"
 #include "train/subtrees.h"
 #include "train/touched.h"
@@ -39,13 +40,13 @@ static void init_sources(Gradients *g)
 {
     for (int rank = 0; rank < g->comm->size; rank++) {
         int64_t leaf = g->cuts[rank], end = g->cuts[rank + 1];
-        int count = subtrees_count(leaf, end);
+        int count = leaves_subtree_count(leaf, end);
         if (count > g->widest) g->widest = count;
         for (int p = 0; p < count; p++) {
             g->sources = mem_resize(g->sources, (size_t)g->source_count + 1, sizeof(Source));
             Source *source = &g->sources[g->source_count++];
             *source = (Source){ .start = leaf, .rank = rank };
-            source->size = subtrees_next_size(leaf, end);
+            source->size = leaves_subtree_size(leaf, end);
             source->own = rank == g->comm->rank ? &g->subtrees.items[p] : NULL;
             source->tables = MEM_NEW(TouchedRows, g->blocks->table_count);
             leaf += source->size;

@@ -1,5 +1,6 @@
 #include "train/optimizer.h"
 #include "base/mem.h"
+#include "train/touched.h"
 
 #include <math.h>
 #include <string.h>
@@ -190,26 +191,13 @@ static float *grow(float **buffer, int64_t *capacity, int64_t floats)
     return *buffer;
 }
 
-static int64_t first_at_least(const int32_t *ids, int64_t count, int64_t least)
-{
-    int64_t low = 0, high = count;
-    while (low < high) {
-        int64_t middle = (low + high) / 2;
-        if (ids[middle] < least)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 void optimizer_refresh(Optimizer *o, int table, const int32_t *ids, int64_t count)
 {
     const LateTable *late = &o->tables[table];
     const Param *p = table_param(o, table);
     int64_t cols = p->cols, rank = o->comm->rank;
-    int64_t from = first_at_least(ids, count, late->cuts[rank]);
-    int64_t to = first_at_least(ids, count, late->cuts[rank + 1]);
+    int64_t from = touched_search(ids, count, late->cuts[rank]);
+    int64_t to = touched_search(ids, count, late->cuts[rank + 1]);
     float *values = o->model->values + p->offset;
 #pragma omp parallel for schedule(dynamic, 16)
     for (int64_t i = from; i < to; i++) catch_up(o, table, ids[i] - late->cuts[rank]);
@@ -219,8 +207,8 @@ void optimizer_refresh(Optimizer *o, int table, const int32_t *ids, int64_t coun
     for (int64_t i = from; i < to; i++)
         memcpy(out + (i - from) * cols, values + ids[i] * cols, (size_t)cols * sizeof(float));
     for (int r = 0; r < o->comm->size; r++)
-        o->counts_bytes[r] = (first_at_least(ids, count, late->cuts[r + 1]) -
-                              first_at_least(ids, count, late->cuts[r])) *
+        o->counts_bytes[r] = (touched_search(ids, count, late->cuts[r + 1]) -
+                              touched_search(ids, count, late->cuts[r])) *
                              cols * (int64_t)sizeof(float);
     comm_gather_all(o->comm, in, out, o->counts_bytes);
     for (int64_t i = 0; i < count; i++)

@@ -174,7 +174,7 @@ static Status finish(Trainer *t)
 {
     Status status = OK;
     char *path = NULL;
-    Json *results = json_new_object(), *splits = json_new_object();
+    Json *results = json_new_object();
     Text table = { 0 };
     json_set_text(results, "title", t->recipe->output.folder);
     TRY_ROOT(t->comm, checkpoint_of_run(&path, t->recipe->output.folder, false));
@@ -183,6 +183,9 @@ static Status finish(Trainer *t)
     model_free(t->model);
     t->model = NULL;
     TRY(model_load(t->comm, &t->model, path));
+    json_set(results, "summary", summary(t, path));
+    Json *splits = json_new_object();
+    json_set(results, "splits", splits); // which owns it from here on
     for (Split split = SPLIT_VALIDATION; split <= SPLIT_TEST; split++) {
         Metrics metrics;
         const char *const *names = (const char *const *)t->model->label_names;
@@ -192,8 +195,6 @@ static Status finish(Trainer *t)
         json_set(splits, split_names[split], metrics_json(&metrics, names));
         metrics_release(&metrics);
     }
-    json_set(results, "summary", summary(t, path));
-    json_set(results, "splits", json_clone(splits));
     json_set(results, "recipe", recipe_json(t->recipe));
     TRY_ROOT(t->comm, series_write(t->recipe));
     TRY_ROOT(t->comm, lock_check(t->lock));
@@ -204,7 +205,6 @@ static Status finish(Trainer *t)
                t->recipe->output.folder);
 done:
     text_release(&table);
-    json_free(splits);
     json_free(results);
     mem_free(path);
     return status;

@@ -4,20 +4,6 @@
 
 #include <string.h>
 
-int64_t subtrees_next_size(int64_t first, int64_t end)
-{
-    int64_t size = first ? first & -first : (int64_t)1 << 62;
-    while (size > end - first) size /= 2;
-    return size;
-}
-
-int subtrees_count(int64_t first, int64_t end)
-{
-    int subtrees = 0;
-    for (int64_t at = first; at < end; at += subtrees_next_size(at, end)) subtrees++;
-    return subtrees;
-}
-
 int64_t subtrees_table_rows(const Subtrees *p, int table, int64_t leaves)
 {
     int64_t rows = p->model->params[p->blocks->tables[table]].rows;

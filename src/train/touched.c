@@ -51,12 +51,12 @@ void touched_merge(TouchedRows *into, const TouchedRows *more)
     }
 }
 
-static int64_t lower_bound(const TouchedRows *rows, int64_t id)
+int64_t touched_search(const int32_t *ids, int64_t count, int64_t least)
 {
-    int64_t low = 0, high = rows->count;
+    int64_t low = 0, high = count;
     while (low < high) {
         int64_t middle = (low + high) / 2;
-        if (rows->ids[middle] < id)
+        if (ids[middle] < least)
             low = middle + 1;
         else
             high = middle;
@@ -66,7 +66,8 @@ static int64_t lower_bound(const TouchedRows *rows, int64_t id)
 
 TouchedRows touched_range(const TouchedRows *rows, int64_t first, int64_t count)
 {
-    int64_t from = lower_bound(rows, first), to = lower_bound(rows, first + count);
+    int64_t from = touched_search(rows->ids, rows->count, first);
+    int64_t to = touched_search(rows->ids, rows->count, first + count);
     return (TouchedRows){ .count = to - from,
                           .capacity = to - from,
                           .cols = rows->cols,
