@@ -25,6 +25,14 @@ enum { LANES = 16 };
 
 typedef float Quad __attribute__((vector_size(16)));
 
+/// A Quad of four lanes of two: 0 to 3 are those of a, 4 to 7 those of b.
+#if defined __clang__ || __GNUC__ >= 12
+#define QUAD_LANES(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+typedef int32_t QuadIndex __attribute__((vector_size(16)));
+#define QUAD_LANES(a, b, ...) __builtin_shuffle(a, b, (QuadIndex){ __VA_ARGS__ })
+#endif
+
 /// The sum of the lanes, always as the same tree: halves added until one is left.
 KERNEL_INLINE float lanes_sum(const float lanes[LANES])
 {

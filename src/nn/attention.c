@@ -99,15 +99,14 @@ KERNEL static void product_transposed(Rows c, Rows a, Rows b, int64_t m, int64_t
 KERNEL_INLINE void transpose_4x4(float *out, int64_t out_stride, const float *in, int64_t in_stride)
 {
     Quad a[4], b[4];
-    typedef int32_t Index __attribute__((vector_size(LANES)));
     for (int i = 0; i < 4; i++) memcpy(&a[i], in + i * in_stride, sizeof a[i]);
     for (int i = 0; i < 2; i++) {
-        b[2 * i] = __builtin_shuffle(a[i], a[i + 2], (Index){ 0, 4, 1, 5 });
-        b[2 * i + 1] = __builtin_shuffle(a[i], a[i + 2], (Index){ 2, 6, 3, 7 });
+        b[2 * i] = QUAD_LANES(a[i], a[i + 2], 0, 4, 1, 5);
+        b[2 * i + 1] = QUAD_LANES(a[i], a[i + 2], 2, 6, 3, 7);
     }
     for (int i = 0; i < 2; i++) {
-        a[2 * i] = __builtin_shuffle(b[i], b[i + 2], (Index){ 0, 4, 1, 5 });
-        a[2 * i + 1] = __builtin_shuffle(b[i], b[i + 2], (Index){ 2, 6, 3, 7 });
+        a[2 * i] = QUAD_LANES(b[i], b[i + 2], 0, 4, 1, 5);
+        a[2 * i + 1] = QUAD_LANES(b[i], b[i + 2], 2, 6, 3, 7);
     }
     for (int i = 0; i < 4; i++) memcpy(out + i * out_stride, &a[i], sizeof a[i]);
 }
