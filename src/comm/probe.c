@@ -4,6 +4,7 @@
 
 #include <mpi.h>
 #include <stdlib.h>
+#include <string.h>
 
 int probe_launcher_rank(void)
 {
@@ -12,7 +13,9 @@ int probe_launcher_rank(void)
                                          "SLURM_PROCID" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const char *value = getenv(names[i]);
-        if (value) return atoi(value);
+        // a batch script is a task of the job, but of no step: nobody launched what it starts
+        bool is_batch = !strcmp(names[i], "SLURM_PROCID") && !getenv("SLURM_STEP_ID");
+        if (value && !is_batch) return atoi(value);
     }
     return -1;
 }

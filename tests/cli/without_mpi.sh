@@ -32,5 +32,5 @@ expect_nothing err
 unset OMPI_MCA_btl OMPI_MCA_pml
 expect_exit 0 ranks 3 "$TEMPER" --version
 [ "$(grep -c '^temper ' "$work/out")" = 1 ] || fail "not once: $(cat "$work/out")"
-expect_exit 0 env SLURM_PROCID=1 "$TEMPER" --version
+expect_exit 0 env SLURM_STEP_ID=0 SLURM_PROCID=1 "$TEMPER" --version
 expect_nothing out
