@@ -16,7 +16,9 @@ static const double wait_s = 30, stale_s = 120;
 /// Who holds a lock. Containers may share names, so a host is known by its boot and a pid by the
 /// namespace that it counts in.
 typedef struct {
-    char host[256], job[64], boot[64];
+    char host[256], boot[64];
+    char job[64];  ///< as squeue knows it: the number of an array's last task is also the array's
+    long restarts; ///< of the job, which keeps its number when Slurm queues it again
     long pid, space;
     long start; ///< start time of the process in clock ticks since boot: pids come again
 } Holder;
@@ -37,14 +39,24 @@ static long process_start(long pid)
     return at ? atol(at + 1) : 0;
 }
 
+static void name_job(Holder *me)
+{
+    const char *job = getenv("SLURM_JOB_ID"), *array = getenv("SLURM_ARRAY_JOB_ID");
+    const char *task = getenv("SLURM_ARRAY_TASK_ID"), *restarts = getenv("SLURM_RESTART_COUNT");
+    if (job && array && task)
+        snprintf(me->job, sizeof me->job, "%s_%s", array, task);
+    else
+        snprintf(me->job, sizeof me->job, "%s", job ? job : "-");
+    me->restarts = job && restarts ? atol(restarts) : 0;
+}
+
 static Holder myself(void)
 {
     Holder me = { .pid = (long)getpid(), .boot = "-" };
     char space[64] = "";
-    const char *job = getenv("SLURM_JOB_ID");
     FILE *file = fopen("/proc/sys/kernel/random/boot_id", "r");
     gethostname(me.host, sizeof me.host - 1);
-    snprintf(me.job, sizeof me.job, "%s", job ? job : "-");
+    name_job(&me);
     if (file) {
         if (fscanf(file, "%63s", me.boot) != 1) strcpy(me.boot, "-");
         fclose(file);
@@ -61,10 +73,11 @@ static bool read_holder(Holder *out, const char *path)
     FILE *file = fopen(path, "r");
     *out = (Holder){ .host = "?", .job = "?" };
     if (!file) return false;
-    int fields = fscanf(file, "host %255s pid %ld start %ld job %63s boot %63s pids %ld", out->host,
-                        &out->pid, &out->start, out->job, out->boot, &out->space);
+    int fields =
+        fscanf(file, "host %255s pid %ld start %ld job %63s restarts %ld boot %63s pids %ld",
+               out->host, &out->pid, &out->start, out->job, &out->restarts, out->boot, &out->space);
     fclose(file);
-    return fields == 6;
+    return fields == 7;
 }
 
 /// True if the pids of one mean something to the other.
@@ -79,7 +92,8 @@ static bool is_same(const Holder *a, const Holder *b)
            a->pid == b->pid && a->start == b->start;
 }
 
-/// What Slurm says of a job: false too where there is no Slurm or it does not answer.
+/// What Slurm says of a job: false too where there is no Slurm or it does not answer. One that is
+/// pending was queued again: nothing of it runs.
 static bool job_is_gone(const char *job)
 {
     char command[160], answer[512];
@@ -90,14 +104,16 @@ static bool job_is_gone(const char *job)
     size_t got = fread(answer, 1, sizeof answer - 1, pipe);
     answer[got] = '\0';
     int code = pclose(pipe);
-    return strstr(answer, "Invalid job id") || (code == 0 && got == 0);
+    return strstr(answer, "Invalid job id") ||
+           (code == 0 && (got == 0 || !strncmp(answer, "PD", 2)));
 }
 
-/// `age_s`: seconds since the last beat. A job that Slurm requeued runs, and is not the holder.
+/// `age_s`: seconds since the last beat. Slurm starts a job again when its life before is over.
 static bool is_stale(const Holder *holder, const Holder *me, double age_s)
 {
     if (is_near(holder, me)) return process_start(holder->pid) != holder->start;
-    return age_s > stale_s || job_is_gone(holder->job);
+    bool lived_before = !strcmp(holder->job, me->job) && holder->restarts < me->restarts;
+    return age_s > stale_s || lived_before || job_is_gone(holder->job);
 }
 
 /// Writes `mine`, a name that only we use; *now is its time, by the clock of the file server.
@@ -107,8 +123,8 @@ static Status write_mine(double *now, const char *mine, const Holder *me)
     struct stat info;
     FILE *file = fopen(mine, "w");
     if (!file) FAIL(FAILED, "%s: cannot be written: %s", mine, strerror(errno));
-    fprintf(file, "host %s pid %ld start %ld job %s boot %s pids %ld\n", me->host, me->pid,
-            me->start, me->job, me->boot, me->space);
+    fprintf(file, "host %s pid %ld start %ld job %s restarts %ld boot %s pids %ld\n", me->host,
+            me->pid, me->start, me->job, me->restarts, me->boot, me->space);
     if (fclose(file) || stat(mine, &info))
         FAIL(FAILED, "%s: cannot be written: %s", mine, strerror(errno));
     *now = (double)info.st_mtime;

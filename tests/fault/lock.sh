@@ -12,13 +12,13 @@ start=$(cut -d ' ' -f 22 "/proc/$holder/stat")
 # lock NAME HOST PID START JOB [AGE]: a lock that is AGE seconds old. Pids mean something here
 # alone; $boot and $pids say that it is of another container of the same name.
 lock() {
-    local boot=${boot:-another-boot} pids=${pids:-1}
+    local boot=${boot:-another-boot} pids=${pids:-1} life=${life:-0}
     if [ "$2" = "$(hostname)" ] && [ "$boot" = another-boot ]; then
         boot=$(cat /proc/sys/kernel/random/boot_id)
         [ "$pids" != 1 ] || pids=$(readlink /proc/self/ns/pid | tr -dc 0-9)
     fi
     mkdir -p "runs/$1"
-    echo "host $2 pid $3 start $4 job $5 boot $boot pids $pids" >"runs/$1/lock"
+    echo "host $2 pid $3 start $4 job $5 restarts $life boot $boot pids $pids" >"runs/$1/lock"
     touch -d "-${6:-0} seconds" "runs/$1/lock"
 }
 
@@ -67,8 +67,12 @@ lock slurm-purged elsewhere 1 1 77
 slurm "slurm_load_jobs error: Invalid job id specified" 1 slurm-purged
 lock slurm-alive elsewhere 1 1 77
 slurm R 0 slurm-alive
-lock slurm-requeued elsewhere 1 1 78 130 # that job runs again, here
+lock slurm-requeued elsewhere 1 1 78 # that job runs again, here
 slurm R 0 slurm-requeued
+life=1 lock slurm-sibling elsewhere 1 1 78 # another step of this job
+slurm R 0 slurm-sibling
+lock slurm-pending elsewhere 1 1 77
+slurm PD 0 slurm-pending
 lock slurm-mute elsewhere 1 1 77
 slurm "slurm_load_jobs error: Unable to contact slurm controller" 1 slurm-mute
 lock slurm-none elsewhere 1 1 77
@@ -91,11 +95,13 @@ done
 # a clock of this node that is ahead of the file server's makes no lock older
 begin clock FAULTY_CLOCK=1000 "LD_PRELOAD=$TEMPER_FAULTY_IO" \
     "ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0"
-for name in slurm-gone slurm-purged slurm-alive slurm-requeued slurm-mute slurm-none; do
-    begin $name SLURM_JOB_ID=78
+for name in slurm-gone slurm-purged slurm-pending slurm-requeued slurm-alive slurm-sibling \
+    slurm-mute slurm-none; do
+    begin $name SLURM_JOB_ID=78 SLURM_RESTART_COUNT=1
 done
 
-for name in dead reused stale old-torn zombie slurm-gone slurm-purged slurm-requeued; do
+for name in dead reused stale old-torn zombie slurm-gone slurm-purged slurm-pending \
+    slurm-requeued; do
     ended $name 0 0 25
     grep -q waiting "$name.err" && fail "$name: waits for nobody: $(cat "$name.err")"
     [ ! -e "runs/$name/lock" ] || fail "$name: the lock was left"
@@ -104,7 +110,8 @@ ended folder 1 0 25
 grep -q "runs/folder/lock is no lock of temper's: move it away" folder.err ||
     fail "folder: $(cat folder.err)"
 [ -d runs/folder/lock ] || fail "what is not ours was removed"
-for name in alive fresh namesake contained clock torn slurm-alive slurm-mute slurm-none; do
+for name in alive fresh namesake contained clock torn slurm-alive slurm-sibling slurm-mute \
+    slurm-none; do
     ended $name 1 29 45
     grep -q "is in use by process .*: waiting" "$name.err" || fail "$name: $(cat "$name.err")"
     [ -e "runs/$name/lock" ] && [ "$(ls "runs/$name")" = lock ] || fail "$name: $(ls "runs/$name")"
