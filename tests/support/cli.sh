@@ -17,6 +17,11 @@ fail() {
     failures=$((failures + 1))
 }
 
+# expect_failure COMMAND...: the checks of the command fail: a test that cannot fail is no test.
+expect_failure() {
+    (failures=0; "$@" 2>/dev/null; [ "$failures" != 0 ]) || fail "passes, and must not: $*"
+}
+
 # skip REASON: the rest of the script.
 skip() {
     echo "SKIPPED ${BASH_SOURCE[1]##*/}: $*" >&2

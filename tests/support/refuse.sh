@@ -9,11 +9,6 @@ files() {
         -printf '%y %p ' \( -type f -exec sha256sum {} \; -o -printf '\n' \) | sort
 }
 
-# expect_failure COMMAND...: the checks of the command fail: a test that cannot fail is no test.
-expect_failure() {
-    (failures=0; "$@" 2>/dev/null; [ "$failures" != 0 ]) || fail "passes, and must not: $*"
-}
-
 # refused CODE TEXT ARGUMENT...: the program with these arguments, on one rank and on three (on one
 # alone where $alone is set): within seconds it exits with the code, says one sentence with the
 # text, and leaves every file as it was.
