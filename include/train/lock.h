@@ -3,10 +3,12 @@
 #include "base/status.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 
 typedef struct {
     char path[1100];  ///< "" while not held
     pthread_t thread; ///< renews the heartbeat, whatever this process is busy with
+    sem_t released;   ///< ends it
     bool beats;
 } Lock;
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { BEAT_S = 20 };
@@ -198,19 +199,23 @@ static bool is_ours(const Lock *lock, Holder *holder)
     return read_holder(holder, lock->path) && is_same(holder, &me);
 }
 
+/// Until the next beat is due; false if the lock is released before.
+static bool rest(Lock *lock)
+{
+    struct timespec due;
+    clock_gettime(CLOCK_REALTIME, &due);
+    due.tv_sec += BEAT_S;
+    while (sem_timedwait(&lock->released, &due))
+        if (errno != EINTR) return true;
+    return false;
+}
+
 /// The heartbeat. Never that of a lock that another job has taken over.
 static void *beat(void *context)
 {
-    const Lock *lock = context;
-    for (bool ours = true; ours;) {
-        Holder holder;
-        int before;
-        sleep(BEAT_S);
-        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before); // files are closed again
-        ours = is_ours(lock, &holder);
-        if (ours) utimensat(AT_FDCWD, lock->path, NULL, 0);
-        pthread_setcancelstate(before, &before);
-    }
+    Lock *lock = context;
+    Holder holder;
+    while (rest(lock) && is_ours(lock, &holder)) utimensat(AT_FDCWD, lock->path, NULL, 0);
     return NULL;
 }
 
@@ -238,6 +243,7 @@ Status lock_take(Lock *lock, const char *run)
         usleep(500000);
     }
     strcpy(lock->path, path);
+    sem_init(&lock->released, 0, 0);
     lock->beats = pthread_create(&lock->thread, NULL, beat, lock) == 0;
 done:
     return status;
@@ -262,7 +268,7 @@ void lock_release(Lock *lock)
 {
     Holder holder;
     if (lock->beats) {
-        pthread_cancel(lock->thread);
+        sem_post(&lock->released);
         pthread_join(lock->thread, NULL);
     }
     // a job elsewhere may have taken it over while this one was frozen
