@@ -13,6 +13,8 @@ if(TEMPER_SANITIZE OR TEMPER_FUZZ)
   target_compile_options(temper_core PUBLIC -fsanitize=address,undefined
     -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
   target_link_options(temper_core PUBLIC -fsanitize=address,undefined)
+  add_library(sanitizers OBJECT tests/support/sanitizers.c)
+  target_link_libraries(temper_core INTERFACE $<TARGET_OBJECTS:sanitizers>)
 endif()
 if(TEMPER_FUZZ) # the parsers report what they cover to libFuzzer
   target_compile_options(temper_core PUBLIC -fsanitize=fuzzer-no-link)
