@@ -3,8 +3,9 @@
 /// run and reset per leaf; nothing here can fail.
 ///
 /// An operator is one file under nn/: its function checks shapes, computes the value, and, if
-/// anything it reads needs a gradient, records a backward function with a context taken from the
-/// tape. Backward functions read `tape_gradient(output)` and add to the gradients of the operands:
+/// anything it reads needs a gradient, names its weights (`tape_uses`) and records a backward
+/// function with a context taken from the tape. Backward functions read `tape_gradient(output)` and
+/// add to the gradients of the operands:
 ///
 ///     bool first;
 ///     float *dx = tape_gradient_for(tape, x, &first);   // first: store, else: add
@@ -39,6 +40,7 @@ typedef struct Weight {
     float *gradient;      ///< (rows, cols) or NULL; frozen if both this and `touched` are NULL
     TouchedRows *touched; ///< of a lookup table, instead of `gradient`
     bool written;         ///< this leaf's backward pass has stored into the gradient: now add
+    bool awaited;         ///< a record that is left uses it: the gradient is not complete
     struct Weight *parts; ///< (part_count) weights that lie end to end and that this one is a view
                           ///< of: written when it is
     int part_count;
@@ -54,6 +56,8 @@ typedef struct {
 
 typedef struct Tape Tape;
 typedef void (*Backward)(Tape *tape, void *context);
+/// Told in the backward pass: the gradient of the weight at `index` is complete, written or not.
+typedef void (*GradientReady)(void *context, int index);
 
 /// Local. Reserves address space, not memory. The caller owns the tape.
 Tape *tape_new(size_t arena_bytes);
@@ -80,6 +84,13 @@ bool tape_records(const Tape *tape, const Var *result);
 #define tape_record(tape, output, backward, context)                                               \
     tape_record_as(tape, __func__, output, backward, context)
 void tape_record_as(Tape *tape, const char *name, Var *output, Backward backward, void *context);
+/// Local. The operator that records next has `weight` among its operands (NULL: none): its backward
+/// function may ask for the gradient.
+void tape_uses(Tape *tape, Weight *weight);
+/// Local. From the next pass on, `tape_backward` tells `ready` of each of weights[count] once:
+/// after the last record that uses it, at the start if none does. All weights that operators on
+/// this tape use are among them, or views of them. Borrowed.
+void tape_watch(Tape *tape, Weight *weights, int count, GradientReady ready, void *context);
 /// Local. The work of the operator that records next, for the profile: its forward pass does
 /// `flops` and moves at least `bytes`; backward counts as twice that.
 void tape_work(Tape *tape, double flops, double bytes);

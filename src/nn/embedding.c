@@ -144,6 +144,7 @@ static float *table_rows(Weight *table, const Groups *groups, int64_t *places, b
         if (*first) memset(rows, 0, (size_t)(table->rows * table->cols) * sizeof(float));
         return rows;
     }
+    CHECK(table->awaited, "a gradient is written that no record announced: tape_uses is missing");
     *first = !table->written;
     table->written = true;
     if (*first) touched->count = 0;
@@ -211,6 +212,9 @@ Var *embedding(Tape *tape, Weight *word, Weight *position, Weight *type, int64_t
     if (tape_records(tape, y)) {
         Embedding *op = tape_take(tape, sizeof *op);
         *op = (Embedding){ y, word, position, type, position_offset };
+        tape_uses(tape, word);
+        tape_uses(tape, position);
+        tape_uses(tape, type);
         tape_record(tape, y, embedding_backward, op);
     }
     return y;

@@ -34,6 +34,8 @@ Var *linear(Tape *tape, Var *x, Weight *w, Weight *b)
     if (tape_records(tape, y)) {
         Linear *op = tape_take(tape, sizeof *op);
         *op = (Linear){ y, x, w, b };
+        tape_uses(tape, w);
+        tape_uses(tape, b);
         tape_work(tape, 2 * (double)x->rows * (double)w->rows * (double)w->cols, 0);
         tape_record(tape, y, linear_backward, op);
     }

@@ -248,6 +248,8 @@ Var *layer_norm(Tape *tape, Var *residual, Var *x, Weight *gain, Weight *bias, d
         forward_block(op, tape_packing(tape), scratch + omp_get_thread_num() * each, start);
     tape_scratch_end(tape, mark);
     if (tape_records(tape, y)) {
+        tape_uses(tape, gain);
+        tape_uses(tape, bias);
         tape_work(tape, 0, (residual ? 3 : 2) * (double)(rows * cols) * sizeof(float));
         tape_record(tape, y, layer_norm_backward, op);
     }

@@ -3,6 +3,12 @@
 
 #include <string.h>
 
+/// A weight whose first use is this record: its last use on the way back.
+typedef struct Use {
+    struct Use *next;
+    Weight *weight;
+} Use;
+
 typedef struct Record {
     struct Record *previous;
     Var *output;
@@ -10,6 +16,7 @@ typedef struct Record {
     void *context;
     const char *name; ///< of the operator
     double flops, bytes;
+    Use *uses;
 } Record;
 
 typedef struct Unused {
@@ -33,6 +40,11 @@ struct Tape {
     int scratch_depth;
     Profile *profile;
     double flops, bytes; ///< of the operator that records next
+    Use *uses;           ///< likewise
+    Weight *weights;     ///< (weight_count) to tell `ready` of; borrowed
+    int weight_count;
+    GradientReady ready;
+    void *ready_context;
 };
 
 Tape *tape_new(size_t arena_bytes)
@@ -58,6 +70,8 @@ void tape_start(Tape *tape, const Pass *pass, const Packing *packing)
     tape->classes = NULL;
     tape->sites = 0;
     tape->scratch_depth = 0;
+    tape->uses = NULL;
+    for (int i = 0; i < tape->weight_count; i++) tape->weights[i].awaited = false;
 }
 
 const Pass *tape_pass(const Tape *tape)
@@ -117,6 +131,26 @@ void tape_work(Tape *tape, double flops, double bytes)
     tape->bytes = bytes;
 }
 
+void tape_uses(Tape *tape, Weight *weight)
+{
+    if (!weight) return;
+    for (int i = 0; i < weight->part_count; i++) tape_uses(tape, &weight->parts[i]);
+    if (weight->part_count || weight->awaited) return;
+    check_no_scratch(tape);
+    Use *use = tape_take(tape, sizeof *use);
+    *use = (Use){ tape->uses, weight };
+    tape->uses = use;
+    weight->awaited = true;
+}
+
+void tape_watch(Tape *tape, Weight *weights, int count, GradientReady ready, void *context)
+{
+    tape->weights = weights;
+    tape->weight_count = count;
+    tape->ready = ready;
+    tape->ready_context = context;
+}
+
 void tape_set_profile(Tape *tape, Profile *profile)
 {
     tape->profile = profile;
@@ -126,9 +160,11 @@ void tape_record_as(Tape *tape, const char *name, Var *output, Backward backward
 {
     check_no_scratch(tape);
     Record *record = tape_take(tape, sizeof *record);
-    *record = (Record){ tape->last, output, backward, context, name, tape->flops, tape->bytes };
+    *record = (Record){ tape->last, output,      backward,    context,
+                        name,       tape->flops, tape->bytes, tape->uses };
     tape->last = record;
     tape->flops = tape->bytes = 0;
+    tape->uses = NULL;
     profile_lap(tape->profile, name, "forward", record->flops, record->bytes);
 }
 
@@ -177,6 +213,8 @@ float *weight_gradient_for(Weight *weight, bool *first)
 {
     *first = false;
     if (!weight->gradient) return NULL;
+    CHECK((weight->part_count ? weight->parts : weight)->awaited,
+          "a gradient is written that no record announced: tape_uses is missing");
     *first = !weight->written;
     weight->written = true;
     for (int i = 0; i < weight->part_count; i++) weight->parts[i].written = true;
@@ -192,13 +230,40 @@ static void release_gradient(Tape *tape, Var *var)
     var->gradient = NULL;
 }
 
+static void tell_ready(Tape *tape, const Weight *weight)
+{
+    tape->ready(tape->ready_context, (int)(weight - tape->weights));
+    profile_lap(tape->profile, "gradients_ready", "reduction", 0, 0);
+}
+
+static void tell_unused(Tape *tape)
+{
+    for (int i = 0; i < tape->weight_count; i++)
+        if (!tape->weights[i].awaited) tell_ready(tape, &tape->weights[i]);
+}
+
+static void end_uses(Tape *tape, const Record *record)
+{
+    for (Use *use = record->uses; use; use = use->next) {
+        use->weight->awaited = false;
+        if (tape->ready) tell_ready(tape, use->weight);
+    }
+}
+
+static void run_record(Tape *tape, const Record *record)
+{
+    if (!record->output->gradient) return; // nothing that counts was made of this value
+    record->backward(tape, record->context);
+    release_gradient(tape, record->output);
+    profile_lap(tape->profile, record->name, "backward", 2 * record->flops, 2 * record->bytes);
+}
+
 void tape_backward(Tape *tape)
 {
+    tell_unused(tape);
     for (Record *record = tape->last; record; record = record->previous) {
-        if (!record->output->gradient) continue; // nothing that counts was made of this value
-        record->backward(tape, record->context);
-        release_gradient(tape, record->output);
-        profile_lap(tape->profile, record->name, "backward", 2 * record->flops, 2 * record->bytes);
+        run_record(tape, record);
+        end_uses(tape, record);
     }
     tape->last = NULL;
 }

@@ -138,7 +138,8 @@ static void weights_store_once_then_add(void)
 {
     float gradient[4];
     bool first;
-    Weight parts[2] = { { .rows = 1, .cols = 2 }, { .rows = 1, .cols = 2 } };
+    Weight parts[2] = { { .rows = 1, .cols = 2, .awaited = true },
+                        { .rows = 1, .cols = 2, .awaited = true } };
     Weight weight = { .rows = 1, .cols = 4, .gradient = gradient, .parts = parts, .part_count = 2 };
     Weight frozen = { .rows = 1, .cols = 4 };
     CHECK_TRUE(weight_gradient_for(&weight, &first) == gradient && first);
@@ -178,6 +179,79 @@ static void use_table(bool as_gain)
     tape_free(tape);
 }
 
+// Each gradient is announced once, when nothing that is left adds to it.
+
+enum { SINGLE, TIED, UNUSED, FROZEN, UNREAD, LEFT, RIGHT, WATCHED };
+
+typedef struct {
+    int told, after; ///< how often; how many steps of the chain had run by then
+    float gradient;  ///< what it was then
+} Heard;
+
+static Heard heard[WATCHED];
+
+static void hear(void *context, int index)
+{
+    const Weight *weights = context;
+    heard[index].told++;
+    heard[index].after = ran_count;
+    if (weights[index].gradient) heard[index].gradient = weights[index].gradient[COLS + 1];
+}
+
+static float watched_values[WATCHED][COLS * COLS], watched_gradients[WATCHED][COLS * COLS];
+
+/// A chain of steps with weights between them; records of UNREAD lead nowhere.
+static void run_watched(Tape *tape, Weight *weights)
+{
+    memset(heard, 0, sizeof heard);
+    for (int i = 0; i < WATCHED; i++) weights[i].written = false;
+    Var *x = start(tape, &training, true);
+    Weight joined = weights[LEFT];
+    joined.rows *= 2;
+    joined.parts = &weights[LEFT];
+    joined.part_count = 2;
+    x = step(tape, x, 1);
+    x = step(tape, linear(tape, x, &weights[SINGLE], NULL), 2);
+    x = step(tape, linear(tape, x, &weights[TIED], NULL), 3);
+    linear(tape, x, &weights[UNREAD], NULL);
+    x = step(tape, linear(tape, x, &weights[FROZEN], NULL), 4);
+    x = step(tape, linear(tape, x, &weights[TIED], NULL), 5);
+    Var *last = linear(tape, x, &joined, NULL);
+    bool first;
+    float *dy = tape_gradient_for(tape, last, &first);
+    for (int64_t i = 0; i < last->rows * last->cols; i++) dy[i] = 1;
+    tape_backward(tape);
+}
+
+static void gradients_are_announced_once(void)
+{
+    static const int after[WATCHED] = { [SINGLE] = 4, [TIED] = 3, [FROZEN] = 2, [UNREAD] = 2 };
+    static Weight weights[WATCHED];
+    for (int i = 0; i < WATCHED; i++) {
+        for (int k = 0; k < COLS * COLS; k++) watched_values[i][k] = 0.01f * (float)(k % 7 - 2);
+        weights[i] = (Weight){
+            .rows = COLS, .cols = COLS, .value = watched_values[i], .gradient = watched_gradients[i]
+        };
+    }
+    weights[FROZEN].gradient = NULL;
+    Tape *tape = tape_new(1 << 20);
+    tape_watch(tape, weights, WATCHED, hear, weights);
+    for (int pass = 0; pass < 3; pass++) {
+        run_watched(tape, weights);
+        CHECK_EQ(ran_count, 5);
+        for (int i = 0; i < WATCHED; i++) {
+            CHECK_EQ(heard[i].told, 1);
+            CHECK_EQ(heard[i].after, after[i]);
+            CHECK_TRUE(!weights[i].awaited);
+            CHECK_TRUE(weights[i].written == (i != UNUSED && i != FROZEN && i != UNREAD));
+            if (weights[i].written)
+                CHECK_TRUE(heard[i].gradient != 0 &&
+                           heard[i].gradient == weights[i].gradient[COLS + 1]);
+        }
+    }
+    tape_free(tape);
+}
+
 /// In a process of its own: it must not go on.
 static void tables_are_no_matrices(void)
 {
@@ -201,6 +275,7 @@ static const Case cases[] = {
     { "scratch_is_given_back", scratch_is_given_back },
     { "weights_store_once_then_add", weights_store_once_then_add },
     { "empty_values", empty_values },
+    { "gradients_are_announced_once", gradients_are_announced_once },
     { "tables_are_no_matrices", tables_are_no_matrices },
 };
 
