@@ -4,7 +4,8 @@
 /// right children are passed through. A rank sums its contiguous run of leaves into maximal aligned
 /// subtrees (train/subtrees.h), sends each slice of every subtree to the slice's owner, and the
 /// owner merges the subtrees of all ranks in tree order. So the sum is one expression for every
-/// number of ranks.
+/// number of ranks, whenever its parts are sent: the dense part during the backward pass of a
+/// rank's last leaf (train/buckets.h), rows of tables, which are complete last, after it.
 #pragma once
 #include "train/blocks.h"
 
@@ -18,8 +19,12 @@ void gradients_free(Gradients *gradients); ///< NULL-safe
 
 /// Local. Points the weights' gradients at the buffers of the next leaf.
 void gradients_leaf_start(Gradients *gradients, Weight *weights);
-/// Local. Adds the leaf that `gradients_leaf_start` began to this rank's subtrees.
-void gradients_leaf_done(Gradients *gradients, const Weight *weights);
+/// Local, for `tape_watch`. The leaf's gradient of parameter `param` is complete: adds it to this
+/// rank's subtrees, and in the rank's last leaf sends what is ready. May be left out: the sum is
+/// the same, later.
+void gradients_ready(void *gradients, int param);
+/// Local. The whole leaf that `gradients_leaf_start` began is complete: adds what is left.
+void gradients_leaf_done(Gradients *gradients);
 
 /// Collective. Exchanges the subtrees of all leaves and merges this rank's slice; squares[i] is the
 /// sum of squares of block i for the blocks that this rank owns (others are untouched).

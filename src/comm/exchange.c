@@ -12,10 +12,12 @@ struct Exchange {
     int count, capacity;
 };
 
-Exchange *exchange_new(const Comm *comm)
+Exchange *exchange_new(const Comm *comm, int messages)
 {
     Exchange *exchange = MEM_NEW(Exchange, 1);
     exchange->comm = (MPI_Comm)comm->handle; // unused by a rank alone
+    exchange->capacity = messages;
+    exchange->requests = MEM_NEW(MPI_Request, messages);
     return exchange;
 }
 
@@ -29,7 +31,7 @@ void exchange_free(Exchange *exchange)
 static MPI_Request *next_request(Exchange *exchange)
 {
     if (exchange->count == exchange->capacity) {
-        exchange->capacity = exchange->capacity ? 2 * exchange->capacity : 64;
+        exchange->capacity = 2 * exchange->capacity + 1;
         exchange->requests =
             mem_resize(exchange->requests, (size_t)exchange->capacity, sizeof *exchange->requests);
     }
@@ -53,6 +55,15 @@ void exchange_receive(Exchange *exchange, void *data, size_t bytes, int from, in
     for (size_t at = 0; at < bytes; at += piece_bytes)
         MPI_Irecv((char *)data + at, piece(bytes, at), MPI_BYTE, from, tag, exchange->comm,
                   next_request(exchange));
+}
+
+bool exchange_test(Exchange *exchange)
+{
+    int arrived = 1;
+    if (exchange->count)
+        MPI_Testall(exchange->count, exchange->requests, &arrived, MPI_STATUSES_IGNORE);
+    if (arrived) exchange->count = 0;
+    return arrived;
 }
 
 void exchange_finish(Exchange *exchange)

@@ -35,8 +35,9 @@ static double leaf_step(Trainer *t, const Batch *batch, int64_t leaf, double div
     gradients_leaf_start(t->gradients, t->weights);
     tape_start(t->tape, &pass, &packing);
     double loss = t->objective->loss(t, t->buffers.labels, divisor);
+    profile_lap(t->profile, "loss", "forward", 0, 0);
     tape_backward(t->tape);
-    gradients_leaf_done(t->gradients, t->weights);
+    gradients_leaf_done(t->gradients);
     profile_lap(t->profile, "subtrees", "reduction", 0, 0);
     return fault_at("loss-nan") ? NAN : loss;
 }
@@ -52,7 +53,7 @@ static double clip_factor(double norm, double max_norm)
 ///
 ///   data        deal_leaves         the rows taken ahead, dealt to leaves
 ///   forward     objective->loss     per leaf of this rank: model forward, loss and its gradient
-///   backward    tape_backward       gradients of the leaf, then into this rank's subtrees
+///   backward    tape_backward       gradients of the leaf; gradients_ready sums and sends each
 ///   reduction   gradients_finish    the tree over leaves; this rank's slice of the sum
 ///   vote        vote_cast           loss, norm and stop requests of all ranks
 ///   update      optimizer_update    AdamW on the slice; every rank gets the new weights

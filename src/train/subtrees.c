@@ -52,13 +52,11 @@ void subtrees_release(Subtrees *p)
     *p = (Subtrees){ 0 };
 }
 
-void subtrees_leaf_start(Subtrees *p, Weight *weights)
+static void bind(const Subtrees *p, Subtree *leaf, Weight *weights)
 {
-    CHECK(p->count < p->capacity, "more subtrees than %d", p->capacity);
-    Subtree *subtree = &p->items[p->count];
     for (int i = 0, table = 0; i < p->model->param_count; i++) {
         const Param *param = &p->model->params[i];
-        TouchedRows *touched = param->table ? &subtree->tables[table++] : NULL;
+        TouchedRows *touched = param->table ? &leaf->tables[table++] : NULL;
         weights[i].gradient = NULL;
         weights[i].touched = NULL;
         weights[i].written = false;
@@ -67,41 +65,63 @@ void subtrees_leaf_start(Subtrees *p, Weight *weights)
             touched->count = 0;
             weights[i].touched = touched;
         } else {
-            weights[i].gradient = subtree->dense + param->offset;
+            weights[i].gradient = leaf->dense + param->offset;
         }
     }
 }
 
-static void clear_unwritten(const Subtrees *p, const Weight *weights)
+void subtrees_leaf_start(Subtrees *p, Weight *weights)
+{
+    CHECK(p->count < p->capacity, "more subtrees than %d", p->capacity);
+    Subtree *top = &p->items[p->count];
+    top->start = p->count ? top[-1].start + top[-1].size : p->first_leaf;
+    top->size = 1;
+    p->weights = weights;
+    p->complete = p->model->dense_elements;
+    bind(p, top, weights);
+}
+
+static void clear_unwritten(const Subtrees *p, int64_t first)
 {
     for (int i = 0; i < p->model->param_count; i++) {
         const Param *param = &p->model->params[i];
-        if (weights[i].gradient && !weights[i].written)
-            memset(weights[i].gradient, 0, (size_t)(param->rows * param->cols) * sizeof(float));
+        const Weight *weight = &p->weights[i];
+        if (!weight->gradient || weight->written) continue;
+        if (param->offset >= first && param->offset < p->complete)
+            memset(weight->gradient, 0, (size_t)(param->rows * param->cols) * sizeof(float));
     }
 }
 
-/// into += more: one addition of the tree.
-static void add_subtree(const Subtrees *p, Subtree *into, const Subtree *more)
+/// How many additions of the tree the leaf in hand makes possible.
+static int carries(const Subtrees *p)
 {
-    vec_add(into->dense, more->dense, p->model->dense_elements);
-    for (int t = 0; t < p->blocks->table_count; t++)
-        touched_merge(&into->tables[t], &more->tables[t]);
-    into->size *= 2;
+    const Subtree *leaf = &p->items[p->count];
+    int count = 0;
+    for (int64_t size = 1; count < p->count; size *= 2, count++) {
+        const Subtree *below = leaf - 1 - count;
+        if (below->size != size || below->start % (2 * size)) break;
+    }
+    return count;
 }
 
-void subtrees_leaf_done(Subtrees *p, const Weight *weights)
+void subtrees_leaf_ready(Subtrees *p, int64_t first)
 {
+    if (first >= p->complete) return;
+    clear_unwritten(p, first);
     Subtree *top = &p->items[p->count];
-    clear_unwritten(p, weights);
-    top->start = p->count ? top[-1].start + top[-1].size : p->first_leaf;
-    top->size = 1;
-    p->count++;
-    while (p->count > 1) {
-        top = &p->items[p->count - 1];
-        Subtree *below = top - 1;
-        if (below->size != top->size || below->start % (2 * below->size)) break;
-        add_subtree(p, below, top);
-        p->count--;
+    for (int left = carries(p); left > 0; left--, top--)
+        vec_add(top[-1].dense + first, top->dense + first, p->complete - first);
+    p->complete = first;
+}
+
+void subtrees_leaf_done(Subtrees *p)
+{
+    subtrees_leaf_ready(p, 0);
+    Subtree *top = &p->items[p->count];
+    for (int left = carries(p); left > 0; left--, top--) {
+        for (int t = 0; t < p->blocks->table_count; t++)
+            touched_merge(&top[-1].tables[t], &top->tables[t]);
+        top[-1].size *= 2;
     }
+    p->count = (int)(top - p->items) + 1;
 }

@@ -61,6 +61,7 @@ static void build_engine(Trainer *t, int64_t leaf_tokens)
     t->tape = tape_new(model_arena_bytes(t->model, leaf_tokens, t->batches.most_sequences,
                                          dataset_longest(t->data)));
     tape_set_profile(t->tape, t->profile);
+    tape_watch(t->tape, t->weights, t->model->param_count, gradients_ready, t->gradients);
 }
 
 Status trainer_init(Trainer *t, const Comm *comm, const Recipe *recipe)

@@ -61,9 +61,13 @@ void gradients_leaf_start(Gradients *g, Weight *weights)
     }
 }
 
-void gradients_leaf_done(Gradients *g, const Weight *weights)
+void gradients_ready(void *gradients, int param)
 {
-    (void)weights;
+    (void)gradients, (void)param; // all at the end
+}
+
+void gradients_leaf_done(Gradients *g)
+{
     for (int t = 0; t < g->blocks->table_count; t++) {
         if (!g->started) g->tables[t].count = 0;
         touched_merge(&g->tables[t], &g->leaf[t]);

@@ -124,7 +124,7 @@ static uint64_t sum_leaves(int64_t leaves)
         for (int64_t leaf = cuts[world.rank]; leaf < cuts[world.rank + 1]; leaf++) {
             gradients_leaf_start(gradients, weights);
             fill_leaf(weights, leaf);
-            gradients_leaf_done(gradients, weights);
+            gradients_leaf_done(gradients);
         }
         gradients_finish(gradients, squares);
         check_dense(gradients, &blocks, leaves);
