@@ -1,4 +1,4 @@
-/// Exact reads and writes at offsets, reserved space, folders made and synced.
+/// Exact reads and writes at offsets, mappings, reserved space, folders made and synced.
 #pragma once
 #include "base/status.h"
 
@@ -14,6 +14,13 @@ Status file_write_at(int file, int64_t offset_bytes, const void *data, size_t by
 /// Local. Makes sure that the first `bytes` of the file have space on the disk; where the file
 /// system cannot reserve, that so much is free now.
 Status file_reserve(int file, int64_t bytes, const char *path);
+/// Local. What was written is on the disk, or FAILED with `path` and the reason.
+Status file_sync(int file, const char *path);
+/// Local. The first `bytes` of the file (at least one), read-only: pages come when they are touched
+/// and go when memory is short. The file may be closed. A file that another program shortens or a
+/// disk that fails ends the process (SIGBUS) when such a page is touched. `file_unmap` ends it.
+Status file_map(const void **out, int file, int64_t bytes, const char *path);
+void file_unmap(const void *map, int64_t bytes); ///< NULL-safe
 /// Local. Makes a folder and those that it lies in, unless they are there.
 Status file_make_folders(const char *folder);
 /// Local. Makes a rename in the folder of `path` last.

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -89,6 +90,32 @@ Status file_reserve(int file, int64_t bytes, const char *path)
     if (failed == EOPNOTSUPP || failed == ENOSYS) return has_room(bytes, path);
     if (failed) return status_fail(FAILED, "%s: %s", path, strerror(failed));
     return OK;
+}
+
+Status file_sync(int file, const char *path)
+{
+    while (fsync(file))
+        if (errno != EINTR) return status_fail(FAILED, "%s: %s", path, strerror(errno));
+    return OK;
+}
+
+Status file_map(const void **out, int file, int64_t bytes, const char *path)
+{
+    void *map =
+        fault_at("map") ? MAP_FAILED : mmap(NULL, (size_t)bytes, PROT_READ, MAP_SHARED, file, 0);
+    *out = NULL;
+    if (map == MAP_FAILED)
+        return status_fail(FAILED,
+                           "%s: its %" PRId64 " bytes cannot be mapped into memory: %s (ulimit -v "
+                           "may limit it)",
+                           path, bytes, strerror(errno));
+    *out = map;
+    return OK;
+}
+
+void file_unmap(const void *map, int64_t bytes)
+{
+    if (map) munmap((void *)map, (size_t)bytes);
 }
 
 Status file_make_folders(const char *folder)

@@ -287,9 +287,7 @@ done:
 static Status sync_file(int file, const char *path)
 {
     if (fault_at("write-fsync")) return status_fail(FAILED, "%s: %s", path, strerror(EIO));
-    while (fsync(file))
-        if (errno != EINTR) return status_fail(FAILED, "%s: %s", path, strerror(errno));
-    return OK;
+    return file_sync(file, path);
 }
 
 static Status write_payload(Writer *w)
