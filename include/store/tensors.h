@@ -70,6 +70,17 @@ const TensorInfo *tensors_find(const TensorFile *file, const char *path);
 /// FAILED with file, tensor, block and byte range on damage.
 Status tensors_read(TensorFile *file, const TensorInfo *info, int64_t first, int64_t count,
                     void *out);
+/// Local. *out: all elements, read-only, until the file is closed. Pages come from the file when
+/// they are touched and go when memory is short, one copy for all processes of a node (a tensor
+/// that does not lie aligned in the file, as small ones may, is read). Nothing is verified: see
+/// `tensors_verify`. The file may be replaced or removed meanwhile, but not shortened (`file_map`).
+/// FAILED where it cannot be mapped.
+Status tensors_map(TensorFile *file, const TensorInfo *info, const void **out);
+/// Local. Blocks of all tensors and texts, in the order of the file.
+int64_t tensors_blocks(const TensorFile *file);
+/// Local. Verifies blocks [first, end) of the tensors, so that ranks can share the file: texts were
+/// verified when it was opened. FAILED as `tensors_read`.
+Status tensors_verify(TensorFile *file, int64_t first, int64_t end);
 
 int tensors_value_count(const TensorFile *file);
 const Value *tensors_value_at(const TensorFile *file, int index);

@@ -12,12 +12,14 @@
 typedef struct {
     TensorInfo info; ///< first: an info leads back to its tensor
     int64_t bytes, offset_bytes, block_first;
+    void *copy; ///< owned: the elements, where they are not aligned in the file
 } Tensor;
 
 struct TensorFile {
     char *path; ///< owned
     int file;
     int64_t file_bytes;
+    const void *map; ///< (file_bytes), made on first use
     Tensor *tensors; ///< owned
     int count;
     Value *values; ///< owned with their texts
@@ -64,13 +66,18 @@ static Status check_block(const TensorFile *file, const char *path, const Tensor
                        (unsigned)wanted);
 }
 
+static int64_t block_bytes(const Tensor *tensor, int64_t block)
+{
+    int64_t bytes = tensor->bytes - block * BLOCK_BYTES;
+    return bytes < BLOCK_BYTES ? bytes : BLOCK_BYTES;
+}
+
 /// Bytes [begin, end) of one block into `out`. The whole block is read the first time.
 static Status read_block(TensorFile *file, const Tensor *tensor, int64_t block, int64_t begin,
                          int64_t end, char *out)
 {
     Status status = OK;
-    int64_t start = block * BLOCK_BYTES, bytes = tensor->bytes - start;
-    if (bytes > BLOCK_BYTES) bytes = BLOCK_BYTES;
+    int64_t start = block * BLOCK_BYTES, bytes = block_bytes(tensor, block);
     bool *sound = &file->sound[tensor->block_first + block];
     bool whole = begin == start && end == start + bytes;
     int64_t from = *sound ? begin : start, count = *sound ? end - begin : bytes;
@@ -109,6 +116,49 @@ Status tensors_read(TensorFile *file, const TensorInfo *info, int64_t first, int
                            " on were asked for",
                            file->path, info->path, info->elements, count, first);
     return read_bytes(file, (const Tensor *)info, first * size, (first + count) * size, out);
+}
+
+Status tensors_map(TensorFile *file, const TensorInfo *info, const void **out)
+{
+    Status status = OK;
+    Tensor *tensor = (Tensor *)info;
+    *out = NULL;
+    if (tensor->offset_bytes % (int64_t)element_bytes(info->type)) {
+        if (!tensor->copy) tensor->copy = MEM_NEW(char, tensor->bytes);
+        TRY(read_bytes(file, tensor, 0, tensor->bytes, tensor->copy));
+        *out = tensor->copy;
+        goto done;
+    }
+    if (!file->map) TRY(file_map(&file->map, file->file, file->file_bytes, file->path));
+    *out = (const char *)file->map + tensor->offset_bytes;
+done:
+    return status;
+}
+
+int64_t tensors_blocks(const TensorFile *file)
+{
+    return file->blocks;
+}
+
+static Status verify_block(TensorFile *file, const Tensor *tensor, int64_t block)
+{
+    int64_t start = block * BLOCK_BYTES, bytes = block_bytes(tensor, block);
+    if (file->sound[tensor->block_first + block]) return OK;
+    if (!file->block) file->block = MEM_NEW(char, BLOCK_BYTES);
+    return read_block(file, tensor, block, start, start + bytes, file->block);
+}
+
+Status tensors_verify(TensorFile *file, int64_t first, int64_t end)
+{
+    Status status = OK;
+    for (int i = 0; i < file->count; i++) {
+        const Tensor *tensor = &file->tensors[i];
+        int64_t from = first - tensor->block_first, to = end - tensor->block_first;
+        for (int64_t b = from > 0 ? from : 0; b < to && b * BLOCK_BYTES < tensor->bytes; b++)
+            TRY(verify_block(file, tensor, b));
+    }
+done:
+    return status;
 }
 
 static Status check_signature(const TensorFile *file)
@@ -206,7 +256,8 @@ static Status list_sets(TensorFile *file, H5File *h5, const IntegrityRow *rows)
         *tensor = (Tensor){ { .path = rows[i].path, .rank = set.rank },
                             set.bytes,
                             set.offset_bytes,
-                            rows[i].block_first };
+                            rows[i].block_first,
+                            NULL };
         memcpy(tensor->info.dims, set.dims, sizeof set.dims);
         if (set.type == SET_TEXT && set.rank == 0) {
             TRY(read_text(file, tensor, rows[i].path));
@@ -275,6 +326,8 @@ Status tensors_open_any(TensorFile **out, const char *path)
 void tensors_close(TensorFile *file)
 {
     if (!file) return;
+    for (int i = 0; i < file->count && file->tensors; i++) mem_free(file->tensors[i].copy);
+    file_unmap(file->map, file->file_bytes);
     if (file->file >= 0) close(file->file);
     mem_free(file->block);
     mem_free(file->sound);

@@ -79,10 +79,15 @@ static void read_all(TensorFile *file)
 {
     for (int i = 0; i < tensors_count(file); i++) {
         const TensorInfo *info = tensors_at(file, i);
-        void *out = mem_new((size_t)info->elements, element_bytes(info->type));
-        tensors_read(file, info, 0, info->elements, out);
+        size_t bytes = (size_t)info->elements * element_bytes(info->type);
+        void *out = mem_new(bytes, 1);
+        const void *map;
+        if (tensors_read(file, info, 0, info->elements, out) == OK &&
+            tensors_map(file, info, &map) == OK)
+            CHECK(!memcmp(out, map, bytes), "%s is mapped from elsewhere", info->path);
         mem_free(out);
     }
+    tensors_verify(file, 0, tensors_blocks(file));
 }
 
 /// The first byte says whether the rest is a file or a forgery.

@@ -421,6 +421,107 @@ static void damage_is_named(void)
     CHECK_TRUE(strstr(status_message(), "the commit record is damaged"));
 }
 
+/// Verifies as a job of `ranks` does, a share each; returns how many shares fail.
+static int verify_shares(const char *path, int ranks)
+{
+    int failed = 0;
+    for (int rank = 0; rank < ranks; rank++) {
+        TensorFile *file;
+        CHECK_EQ(tensors_open(&file, path, "model"), OK);
+        int64_t blocks = tensors_blocks(file);
+        failed += tensors_verify(file, blocks * rank / ranks, blocks * (rank + 1) / ranks) != OK;
+        tensors_close(file);
+    }
+    return failed;
+}
+
+/// Tensors of 4 MiB blocks: 3 and 1; and those of one. Each byte is in the share of one rank.
+static void shares_cover_all_blocks(void)
+{
+    if (world.rank) return;
+    const char *path = folder_path("shares.h5");
+    Comm self = comm_self();
+    CHECK_EQ(write_from(0, &self, path, NULL, 0), OK);
+    for (int i = 0; i < SHAPES; i++) {
+        int64_t bytes = elements_of(&shapes[i]) * (int64_t)element_bytes(shapes[i].type);
+        int64_t first = offset_of(path, shapes[i].path);
+        for (int64_t at = 0; at < bytes; at += at + BLOCK_BYTES < bytes ? BLOCK_BYTES : bytes) {
+            flip(path, first + at);
+            for (int ranks = 1; ranks <= 9; ranks += 2) CHECK_EQ(verify_shares(path, ranks), 1);
+            flip(path, first + at);
+        }
+    }
+    for (int ranks = 1; ranks <= 9; ranks += 2) CHECK_EQ(verify_shares(path, ranks), 0);
+}
+
+static bool maps_equal(TensorFile *file, int tensor)
+{
+    const TensorInfo *info = tensors_find(file, shapes[tensor].path);
+    const void *data, *again;
+    int64_t bytes = info->elements * (int64_t)element_bytes(info->type);
+    bool equal = tensors_map(file, info, &data) == OK && tensors_map(file, info, &again) == OK &&
+                 data == again && (uintptr_t)data % element_bytes(info->type) == 0;
+    for (int64_t b = 0; b < bytes && equal; b++)
+        equal = ((const unsigned char *)data)[b] == byte_of(tensor, b);
+    return equal;
+}
+
+static void mapped_tensors_outlive_their_name(void)
+{
+    const char *path = folder_path("mapped.h5");
+    TensorFile *file;
+    CHECK_EQ(write_from(0, &world, path, NULL, 0), OK);
+    comm_barrier(&world);
+    CHECK_EQ(tensors_open(&file, path, "model"), OK);
+    comm_barrier(&world);
+    if (world.rank == 0) remove(path);
+    comm_barrier(&world);
+    for (int i = 0; i < SHAPES; i++) CHECK_TRUE(maps_equal(file, i));
+    tensors_close(file);
+}
+
+/// Small tensors lie one behind the other, so that an odd one displaces those that follow.
+static void unaligned_tensors_are_read(void)
+{
+    if (world.rank) return;
+    const char *path = folder_path("odd.h5");
+    Comm self = comm_self();
+    const double numbers[] = { 1, 2, 3 };
+    const TensorPart parts[] = {
+        { .path = "a", .type = ELEMENT_U8, .rank = 1, .dims = { 3 }, .count = 3, .data = "abc" },
+        { .path = "b", .type = ELEMENT_F64, .rank = 1, .dims = { 3 }, .count = 3, .data = numbers },
+    };
+    TensorFile *file;
+    const void *data = NULL;
+    CHECK_EQ(tensors_write(&self, path, "model", NULL, 0, parts, 2), OK);
+    CHECK_TRUE(offset_of(path, "b") % 8); // else this tests nothing
+    CHECK_EQ(tensors_open(&file, path, "model"), OK);
+    CHECK_EQ(tensors_map(file, tensors_find(file, "b"), &data), OK);
+    CHECK_TRUE((uintptr_t)data % 8 == 0 && !memcmp(data, numbers, sizeof numbers));
+    tensors_close(file);
+    flip(path, offset_of(path, "b"));
+    CHECK_EQ(tensors_open(&file, path, "model"), OK);
+    CHECK_EQ(tensors_map(file, tensors_find(file, "b"), &data), FAILED);
+    CHECK_TRUE(!data && strstr(status_message(), "b is damaged"));
+    tensors_close(file);
+}
+
+static void a_map_that_fails_is_told(void)
+{
+    const char *path = folder_path("map.h5");
+    TensorFile *file;
+    const void *data;
+    CHECK_EQ(write_from(SMALL_FIRST, &world, path, NULL, 0), OK);
+    comm_barrier(&world);
+    CHECK_EQ(tensors_open(&file, path, "model"), OK);
+    setenv("TEMPER_FAULT", "map:-1:0", 1);
+    CHECK_EQ(tensors_map(file, tensors_find(file, "model/even"), &data), FAILED);
+    unsetenv("TEMPER_FAULT");
+    CHECK_TRUE(strstr(status_message(), "map.h5") && strstr(status_message(), "cannot be mapped"));
+    tensors_close(file);
+    comm_barrier(&world);
+}
+
 static void refuses_foreign_files(void)
 {
     if (world.rank) return;
@@ -467,6 +568,10 @@ static const Case cases[] = {
     { "fails without a folder", fails_without_a_folder },
     { "damage is found or harmless", damage_is_found_or_harmless },
     { "damage is named", damage_is_named },
+    { "shares cover all blocks", shares_cover_all_blocks },
+    { "mapped tensors outlive their name", mapped_tensors_outlive_their_name },
+    { "unaligned tensors are read", unaligned_tensors_are_read },
+    { "a map that fails is told", a_map_that_fails_is_told },
     { "refuses foreign files", refuses_foreign_files },
     { "frees all blocks", frees_all_blocks },
 };
