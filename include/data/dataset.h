@@ -3,6 +3,7 @@
 #pragma once
 #include "base/options.h"
 #include "comm/comm.h"
+#include "store/tensors.h"
 #include "token/tokenizer.h"
 
 /// `data:` of a recipe. Relative paths are against the working directory.
@@ -21,16 +22,19 @@ typedef struct {
 typedef enum { SPLIT_TRAIN, SPLIT_VALIDATION, SPLIT_TEST, SPLIT_COUNT } Split;
 extern const char *const split_names[SPLIT_COUNT]; ///< "train", "validation", "test"
 
-/// A tokenised data set, whole in this rank's memory.
+/// A tokenised data set, read-only. A prepared one is a mapping of its file: one copy for all ranks
+/// of a node, whose pages come when they are touched and go when memory is short. Any other is
+/// whole in every rank's memory.
 typedef struct {
     int64_t rows, tokens;
-    int64_t *offsets;     ///< (rows + 1): row i is tokens [offsets[i], offsets[i + 1])
-    int32_t *ids;         ///< (tokens)
-    int32_t *type_starts; ///< (rows): token of the row where type 1 begins; its length if none does
-    int32_t *labels;      ///< (rows): ids by byte order of the labels; -1: no label in the file
-    uint8_t *splits;      ///< (rows): a Split
-    int64_t *row_numbers; ///< (rows): record in the source file, from 1, header and blanks counted
-    char **label_names;   ///< (label_count)
+    const int64_t *offsets;     ///< (rows + 1): row i is tokens [offsets[i], offsets[i + 1])
+    const int32_t *ids;         ///< (tokens)
+    const int32_t *type_starts; ///< (rows): token where type 1 begins; the length if none does
+    const int32_t *labels;      ///< (rows): ids by byte order of the labels; -1: no label
+    const uint8_t *splits;      ///< (rows): a Split
+    const int64_t *row_numbers; ///< (rows): record in its file from 1, header and blanks counted
+    TensorFile *file;           ///< owned: what the arrays point into; NULL: the arrays are owned
+    char **label_names;         ///< (label_count)
     int64_t label_count;
     char *path;        ///< the prepared file
     char *content_key; ///< hash of (file contents, tokenizer, options): names the file
@@ -39,16 +43,23 @@ typedef struct {
 } Dataset;
 
 /// Collective. The prepared set of these options: opened if FOLDER/prepared-<key>.h5 is there and
-/// whole, else made on all ranks. The caller owns *out (`dataset_free`). `tokenizer_key` is a hash
-/// of the tokenizer. USAGE for a missing file or column; FAILED for one class only, a label only
-/// outside training, a row with too few columns (file and row number), an empty file.
+/// whole, else made on all ranks and then opened. The caller owns *out (`dataset_free`).
+/// `tokenizer_key` is a hash of the tokenizer. USAGE for a missing file or column; FAILED for one
+/// class only, a label only outside training, a row with too few columns (file and row number), an
+/// empty file, a disk that fills.
+///
+/// Memory of a rank does not grow with the text: what is read goes through buffers (a MiB of text,
+/// 256 KiB of each array) to scratch files without names in FOLDER, which need as much room as the
+/// prepared file and 8 bytes a row, until that is written. What remains in memory: the longest
+/// record a few times, every distinct label, 16 bytes a MiB of text.
 COLLECTIVE
 Status dataset_prepare(const Comm *comm, Dataset **out, const DataOptions *options,
                        const Tokenizer *tokenizer, const char *tokenizer_key, const char *folder);
-/// Collective. Rows of a file to evaluate or predict on: tokenised in memory, every row SPLIT_TEST.
-/// Labels are matched against `label_names`: FAILED with row number for an unknown one; with
-/// `need_labels` false an unknown, empty or absent label is -1. Files by extension; any other or no
-/// extension: one text a line, empty lines kept. path "-": standard input of rank 0.
+/// Collective. Rows of a file to evaluate or predict on, every row SPLIT_TEST. All of them are in
+/// the memory of every rank, about 4 bytes a token and 29 a row: a scratch file would not be seen
+/// from all nodes. Labels are matched against `label_names`: FAILED with row number for an unknown
+/// one; with `need_labels` false an unknown, empty or absent label is -1. Files by extension; any
+/// other or no extension: one text a line, empty lines kept. path "-": standard input of rank 0.
 COLLECTIVE
 Status dataset_read(const Comm *comm, Dataset **out, const DataOptions *options,
                     const Tokenizer *tokenizer, char *const *label_names, int64_t label_count,

@@ -1,5 +1,7 @@
 /// The file that a prepared data set is kept in.
 #pragma once
+#include "base/spool.h"
+#include "data/arrays.h"
 #include "data/source.h"
 
 /// Local. Appends all that decides what the rows become, but for the contents of the files.
@@ -13,13 +15,15 @@ Status prepared_key(const Comm *comm, char **key, const Source *source, const ch
 COLLECTIVE
 Status source_sha256(const Comm *comm, char **out, const Source *source);
 
-/// Collective. Reads the file once a job. *out stays NULL if there is none of this key; a damaged
-/// one, or one with ids outside [0, vocabulary), is warned of and counts as none. The caller owns
-/// *out (`dataset_free`).
+/// Collective. Maps the file and checks it once a job: ranks share the blocks and rows. *out is
+/// NULL if there is no such file. FAILED, with what is wrong, for a file that is damaged, of
+/// another key, or with ids outside [0, vocabulary). The caller owns *out (`dataset_free`).
 COLLECTIVE
-Status prepared_read(const Comm *comm, Dataset **out, const char *path, const char *key,
+Status prepared_open(const Comm *comm, Dataset **out, const char *path, const char *key,
                      int64_t vocabulary);
-/// Collective. Every rank writes a part.
+/// Collective. Every rank writes its part. `dataset` has counts, names, path and keys; its arrays
+/// are `mine` over all ranks.
 COLLECTIVE
-Status prepared_write(const Comm *comm, const Dataset *dataset, const Source *source,
+Status prepared_write(const Comm *comm, const Dataset *dataset,
+                      const Spool *mine /* (ARRAY_COUNT) */, const Source *source,
                       const char *tokenizer_key);

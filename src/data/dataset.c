@@ -9,17 +9,19 @@
 
 #include <string.h>
 
+static void free_names(char **names, int64_t count)
+{
+    for (int64_t i = 0; names && i < count; i++) mem_free(names[i]);
+    mem_free(names);
+}
+
 void dataset_free(Dataset *dataset)
 {
     if (!dataset) return;
-    for (int64_t i = 0; i < dataset->label_count; i++) mem_free(dataset->label_names[i]);
-    mem_free(dataset->label_names);
-    mem_free(dataset->offsets);
-    mem_free(dataset->ids);
-    mem_free(dataset->type_starts);
-    mem_free(dataset->labels);
-    mem_free(dataset->splits);
-    mem_free(dataset->row_numbers);
+    free_names(dataset->label_names, dataset->label_count);
+    for (Array array = 0; array < ARRAY_COUNT && !dataset->file; array++)
+        mem_free((void *)array_data(dataset, array));
+    tensors_close(dataset->file);
     mem_free(dataset->path);
     mem_free(dataset->content_key);
     mem_free(dataset->data_sha256);
@@ -83,30 +85,46 @@ static Status check_classes(char *const *names, int64_t count, const Source *sou
                        source->options->path, names[0]);
 }
 
-/// The rows of training, validation and test with label ids and splits.
+/// The rows of training, validation and test with label ids and splits, on disk; *out has counts
+/// and names.
 COLLECTIVE
-static Status read_rows(const Comm *comm, Dataset **out, const Source *source,
+static Status read_rows(const Comm *comm, Dataset **out, Rows *rows, const Source *source,
                         const Tokenizer *tokenizer)
 {
     Status status = OK;
-    Rows rows = { 0 };
     char **names = NULL;
-    int64_t count = 0, of_path = 0;
-    TRY(rows_read(comm, &rows, source, tokenizer));
-    labels_gather(comm, &names, &count, &rows, source);
+    int64_t count = 0;
+    TRY(rows_read(comm, rows, source, tokenizer));
+    labels_gather(comm, &names, &count, rows);
     TRY_ALL(comm, check_classes(names, count, source));
-    TRY_ALL(comm, labels_assign(&rows, names, count, source));
-    rows_gather(comm, out, &rows, source);
-    while (of_path < (*out)->rows && (*out)->splits[of_path] == SPLIT_TRAIN) of_path++;
-    split_stratified((*out)->splits, (*out)->labels, of_path, count,
-                     source->fractions[SPLIT_VALIDATION], source->fractions[SPLIT_TEST],
-                     (uint64_t)source->options->split.seed);
+    TRY_ALL(comm, labels_assign(rows, names, count, source));
+    TRY(rows_place(comm, rows, source, count));
+    *out = rows_count(comm, rows);
     (*out)->label_names = names;
     (*out)->label_count = count;
     names = NULL;
 done:
-    for (int64_t i = 0; names && i < count; i++) mem_free(names[i]);
-    mem_free(names);
+    free_names(names, count);
+    return status;
+}
+
+COLLECTIVE
+static Status make_file(const Comm *comm, const char *path, const char *key, const Source *source,
+                        const Tokenizer *tokenizer, const char *tokenizer_key, const char *folder)
+{
+    Status status = OK;
+    Dataset *made = NULL;
+    Rows rows;
+    rows_init(&rows, folder);
+    TRY(read_rows(comm, &made, &rows, source, tokenizer));
+    TRY(source_sha256(comm, &made->data_sha256, source));
+    TRY_ROOT(comm, file_make_folders(folder));
+    made->path = mem_copy_text(path);
+    made->content_key = mem_copy_text(key);
+    TRY(prepared_write(comm, made, rows.arrays, source, tokenizer_key));
+    report_texts(made, source->options->path);
+done:
+    dataset_free(made);
     rows_release(&rows);
     return status;
 }
@@ -119,20 +137,19 @@ Status dataset_prepare(const Comm *comm, Dataset **out, const DataOptions *optio
     Dataset *dataset = NULL;
     Text path = { 0 };
     char *key = NULL;
+    int64_t vocabulary = tokenizer_size(tokenizer);
     TRY(source_open(comm, &source, options, SOURCE_TRAINING));
     TRY(prepared_key(comm, &key, &source, tokenizer_key));
     text_printf(&path, "%s/prepared-%.16s.h5", folder, key);
-    TRY(prepared_read(comm, &dataset, path.data, key, tokenizer_size(tokenizer)));
+    if (prepared_open(comm, &dataset, path.data, key, vocabulary) != OK) {
+        log_warn("%s; it is made again", status_message());
+        status_clear();
+    }
     bool found = dataset != NULL;
-    if (!found) TRY(read_rows(comm, &dataset, &source, tokenizer));
-    dataset->path = mem_copy_text(path.data);
-    dataset->content_key = key;
-    key = NULL;
-    if (!found) { // agreed: read on rank 0
-        TRY(source_sha256(comm, &dataset->data_sha256, &source));
-        TRY_ROOT(comm, file_make_folders(folder));
-        TRY(prepared_write(comm, dataset, &source, tokenizer_key));
-        report_texts(dataset, options->path);
+    if (!found) { // agreed: `prepared_open` tells all ranks the same
+        TRY(make_file(comm, path.data, key, &source, tokenizer, tokenizer_key, folder));
+        TRY(prepared_open(comm, &dataset, path.data, key, vocabulary));
+        if (!dataset) FAIL(FAILED, "%s: was removed as soon as it was made", path.data);
     }
     report(dataset, found ? "using" : "prepared", dataset->path);
     *out = dataset;
@@ -145,22 +162,28 @@ done:
     return status;
 }
 
+/// Copies of the names.
+static void set_names(Dataset *dataset, char *const *names, int64_t count)
+{
+    dataset->label_names = MEM_NEW(char *, count);
+    dataset->label_count = count;
+    for (int64_t i = 0; i < count; i++) dataset->label_names[i] = mem_copy_text(names[i]);
+}
+
 Status dataset_read(const Comm *comm, Dataset **out, const DataOptions *options,
                     const Tokenizer *tokenizer, char *const *label_names, int64_t label_count,
                     bool need_labels)
 {
     Status status = OK;
     Source source = { 0 };
-    Rows rows = { 0 };
+    Rows rows;
+    rows_init(&rows, NULL);
     TRY(source_open(comm, &source, options, need_labels ? SOURCE_LABELLED : SOURCE_TEXTS));
     TRY(rows_read(comm, &rows, &source, tokenizer));
     TRY_ALL(comm, labels_assign(&rows, label_names, label_count, &source));
-    rows_gather(comm, out, &rows, &source);
-    memset((*out)->splits, SPLIT_TEST, (size_t)(*out)->rows);
-    (*out)->label_names = MEM_NEW(char *, label_count);
-    (*out)->label_count = label_count;
-    for (int64_t i = 0; i < label_count; i++)
-        (*out)->label_names[i] = mem_copy_text(label_names[i]);
+    TRY(rows_place(comm, &rows, &source, label_count));
+    *out = rows_gather(comm, &rows);
+    set_names(*out, label_names, label_count);
     report_texts(*out, source.memory ? source.files[0].path : options->path);
 done:
     rows_release(&rows);
@@ -171,21 +194,19 @@ done:
 void dataset_from_text(Dataset **out, const Tokenizer *tokenizer, const char *text,
                        int64_t max_length)
 {
-    Rows rows = { 0 };
+    const Comm self = comm_self();
+    Rows rows;
     Encoding encoding = { 0 };
     Record record = { .row = 1, .fields[COLUMN_TEXT] = { text, strlen(text) } };
-    rows_add(&rows, &encoding, tokenizer, &record, max_length);
-    Dataset *dataset = dataset_new(1, rows.tokens);
-    memcpy(dataset->ids, rows.ids, (size_t)rows.tokens * sizeof *rows.ids);
-    dataset->offsets[1] = rows.tokens;
-    dataset->type_starts[0] = rows.type_starts[0];
-    dataset->labels[0] = -1;
-    dataset->splits[0] = SPLIT_TEST;
-    dataset->row_numbers[0] = 1;
-    dataset->empty_texts = rows.empty_texts;
-    dataset->ill_formed = rows.ill_formed;
-    dataset->truncated = rows.truncated;
-    *out = dataset;
+    const Source source = { .count = 1, .use = SOURCE_TEXTS };
+    rows_init(&rows, NULL);
+    rows.file_ends = MEM_NEW(int64_t, 1);
+    rows.file_ends[0] = 1;
+    bool done = rows_add(&rows, &encoding, tokenizer, &record, max_length) == OK &&
+                rows_end(&rows) == OK && labels_assign(&rows, NULL, 0, &source) == OK &&
+                rows_place(&self, &rows, &source, 0) == OK;
+    CHECK(done, "%s", status_message()); // all in memory
+    *out = rows_gather(&self, &rows);
     encoding_release(&encoding);
     rows_release(&rows);
 }

@@ -1,63 +1,96 @@
 #include "base/mem.h"
+#include "comm/agree.h"
 #include "data/rows.h"
+#include "data/split.h"
 
-Dataset *dataset_new(int64_t rows, int64_t tokens)
+/// The last rank's part ends with the end of the last row.
+static Status append_offsets(Rows *rows, int64_t first_token, bool is_last)
+{
+    Status status = OK;
+    const int32_t *lengths = rows->lengths.data;
+    Spool *offsets = &rows->arrays[ARRAY_OFFSETS];
+    int64_t at = first_token;
+    for (int64_t i = 0; i < rows->count; i++) {
+        TRY(spool_append(offsets, &at, sizeof at));
+        at += lengths[i];
+    }
+    if (is_last) TRY(spool_append(offsets, &at, sizeof at));
+    TRY(spool_finish(offsets));
+done:
+    return status;
+}
+
+static Status append_splits(Rows *rows, const Source *source, const SplitPlan *plan,
+                            int64_t first_row)
+{
+    Status status = OK;
+    const int32_t *labels = rows->arrays[ARRAY_LABELS].data;
+    Spool *splits = &rows->arrays[ARRAY_SPLITS];
+    bool training = source->use == SOURCE_TRAINING;
+    int64_t file = 0;
+    for (int64_t i = 0; i < rows->count; i++) {
+        while (i >= rows->file_ends[file]) file++;
+        Split split = training ? source->files[file].split : SPLIT_TEST;
+        if (split == SPLIT_TRAIN) split = split_of(plan, labels[i], first_row + i);
+        TRY(spool_append(splits, &(uint8_t){ (uint8_t)split }, 1));
+    }
+    TRY(spool_finish(splits));
+done:
+    return status;
+}
+
+/// Rows of data.path, which come first.
+static int64_t path_rows(const Rows *rows, const Source *source)
+{
+    int64_t count = 0;
+    for (int64_t i = 0; i < source->count; i++)
+        if (source->files[i].split == SPLIT_TRAIN) count = rows->file_ends[i];
+    return count;
+}
+
+Status rows_place(const Comm *comm, Rows *rows, const Source *source, int64_t label_count)
+{
+    Status status = OK;
+    SplitPlan plan = { 0 };
+    int64_t first_token = comm_offset(comm, rows->tokens);
+    int64_t first_row = comm_offset(comm, rows->count);
+    TRY_ALL(comm, append_offsets(rows, first_token, comm->rank == comm->size - 1));
+    if (source->use == SOURCE_TRAINING) // agreed: the same source on all ranks
+        split_plan(comm, &plan, rows->arrays[ARRAY_LABELS].data, first_row, path_rows(rows, source),
+                   label_count, source->fractions[SPLIT_VALIDATION], source->fractions[SPLIT_TEST],
+                   (uint64_t)source->options->split.seed);
+    TRY_ALL(comm, append_splits(rows, source, &plan, first_row));
+done:
+    split_plan_release(&plan);
+    return status;
+}
+
+Dataset *rows_count(const Comm *comm, const Rows *rows)
 {
     Dataset *dataset = MEM_NEW(Dataset, 1);
-    dataset->rows = rows;
-    dataset->tokens = tokens;
-    dataset->offsets = MEM_NEW(int64_t, rows + 1);
-    dataset->ids = MEM_NEW(int32_t, tokens);
-    dataset->type_starts = MEM_NEW(int32_t, rows);
-    dataset->labels = MEM_NEW(int32_t, rows);
-    dataset->splits = MEM_NEW(uint8_t, rows);
-    dataset->row_numbers = MEM_NEW(int64_t, rows);
+    int64_t total[] = { rows->count, rows->tokens, rows->empty_texts, rows->ill_formed,
+                        rows->truncated };
+    comm_sum_int64(comm, total, sizeof total / sizeof *total);
+    dataset->rows = total[0];
+    dataset->tokens = total[1];
+    dataset->empty_texts = total[2];
+    dataset->ill_formed = total[3];
+    dataset->truncated = total[4];
     return dataset;
 }
 
-/// Concatenates `counts[rank]` elements of every rank.
-COLLECTIVE
-static void gather(const Comm *comm, void *all, const void *mine, const int64_t *counts,
-                   size_t element_bytes)
+Dataset *rows_gather(const Comm *comm, const Rows *rows)
 {
-    int64_t *bytes = MEM_NEW(int64_t, comm->size);
-    for (int rank = 0; rank < comm->size; rank++)
-        bytes[rank] = counts[rank] * (int64_t)element_bytes;
-    comm_gather_all(comm, all, mine, bytes);
-    mem_free(bytes);
-}
-
-void rows_gather(const Comm *comm, Dataset **out, const Rows *rows, const Source *source)
-{
-    int64_t total[5] = { rows->count, rows->tokens, rows->empty_texts, rows->ill_formed,
-                         rows->truncated };
-    int64_t *row_counts = MEM_NEW(int64_t, comm->size),
-            *token_counts = MEM_NEW(int64_t, comm->size);
-    int64_t *offsets = MEM_NEW(int64_t, rows->count);
-    uint8_t *splits = MEM_NEW(uint8_t, rows->count);
-    comm_gather_int64(comm, row_counts, rows->count);
-    comm_gather_int64(comm, token_counts, rows->tokens);
-    int64_t end = comm_offset(comm, rows->tokens);
-    comm_sum_int64(comm, total, 5);
-    for (int64_t i = 0; i < rows->count; i++) {
-        offsets[i] = end;
-        end += rows->lengths[i];
-        splits[i] = (uint8_t)source->files[rows->files[i]].split;
+    Dataset *dataset = rows_count(comm, rows);
+    int64_t *counts_bytes = MEM_NEW(int64_t, comm->size);
+    for (Array array = 0; array < ARRAY_COUNT; array++) {
+        const Spool *mine = &rows->arrays[array];
+        void *all =
+            mem_new((size_t)array_elements(dataset, array), element_bytes(array_type(array)));
+        comm_gather_int64(comm, counts_bytes, mine->bytes);
+        comm_gather_all(comm, all, mine->data, counts_bytes);
+        array_set(dataset, array, all);
     }
-    Dataset *set = dataset_new(total[0], total[1]);
-    set->empty_texts = total[2];
-    set->ill_formed = total[3];
-    set->truncated = total[4];
-    set->offsets[set->rows] = set->tokens;
-    gather(comm, set->offsets, offsets, row_counts, sizeof *offsets);
-    gather(comm, set->ids, rows->ids, token_counts, sizeof *rows->ids);
-    gather(comm, set->type_starts, rows->type_starts, row_counts, sizeof *rows->type_starts);
-    gather(comm, set->labels, rows->labels, row_counts, sizeof *rows->labels);
-    gather(comm, set->splits, splits, row_counts, sizeof *splits);
-    gather(comm, set->row_numbers, rows->row_numbers, row_counts, sizeof *rows->row_numbers);
-    mem_free(splits);
-    mem_free(offsets);
-    mem_free(token_counts);
-    mem_free(row_counts);
-    *out = set;
+    mem_free(counts_bytes);
+    return dataset;
 }

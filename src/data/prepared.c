@@ -1,57 +1,10 @@
 #include "data/prepared.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "comm/agree.h"
-#include "data/rows.h"
 #include "store/tensors.h"
 
-#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
-
-/// The tensors of the file.
-typedef struct {
-    const char *path;
-    ElementType type;
-    bool is_token_sized; ///< else one element a row, and `extra` more
-    int64_t extra;
-    size_t offset_bytes; ///< of the pointer in Dataset
-} Row;
-
-static const Row tensor_rows[] = {
-    { "tokens", ELEMENT_I32, true, 0, offsetof(Dataset, ids) },
-    { "offsets", ELEMENT_I64, false, 1, offsetof(Dataset, offsets) },
-    { "type_starts", ELEMENT_I32, false, 0, offsetof(Dataset, type_starts) },
-    { "labels", ELEMENT_I32, false, 0, offsetof(Dataset, labels) },
-    { "splits", ELEMENT_U8, false, 0, offsetof(Dataset, splits) },
-    { "row_numbers", ELEMENT_I64, false, 0, offsetof(Dataset, row_numbers) },
-};
-enum { TENSOR_ROWS = sizeof tensor_rows / sizeof *tensor_rows };
-
-static char *tensor_data(const Dataset *dataset, const Row *row)
-{
-    return *(char *const *)((const char *)dataset + row->offset_bytes);
-}
-
-static int64_t tensor_elements(const Dataset *dataset, const Row *row)
-{
-    return (row->is_token_sized ? dataset->tokens : dataset->rows) + row->extra;
-}
-
-/// False where a file that passed its checksums still makes no sense.
-static bool is_sound(const Dataset *dataset, int64_t vocabulary)
-{
-    bool sound = dataset->offsets[0] == 0 && dataset->offsets[dataset->rows] == dataset->tokens;
-    for (int64_t i = 0; i < dataset->rows && sound; i++) {
-        int64_t length = dataset_length(dataset, i);
-        sound = length >= 0 && dataset->type_starts[i] >= 0 && dataset->type_starts[i] <= length &&
-                dataset->labels[i] >= 0 && dataset->labels[i] < dataset->label_count &&
-                dataset->splits[i] < SPLIT_COUNT;
-    }
-    for (int64_t i = 0; i < dataset->tokens && sound; i++)
-        sound = dataset->ids[i] >= 0 && dataset->ids[i] < vocabulary;
-    return sound;
-}
 
 static Status read_label_names(Dataset *dataset, const char *text, const char *where)
 {
@@ -67,103 +20,118 @@ done:
     return status;
 }
 
-static Status read_file(Dataset **out, const char *path, const char *key, int64_t vocabulary)
+static Status map_arrays(Dataset *dataset, const char *path)
 {
     Status status = OK;
-    Dataset *dataset = NULL;
-    TensorFile *file = NULL;
-    TRY(tensors_open(&file, path, "dataset"));
-    if (strcmp(tensors_text(file, "content_key", ""), key)) goto done;
-    const TensorInfo *ids = tensors_find(file, "tokens"), *labels = tensors_find(file, "labels");
-    if (!ids || !labels) FAIL(FAILED, "%s: tokens or labels are missing", path);
-    dataset = dataset_new(labels->elements, ids->elements);
-    for (int i = 0; i < TENSOR_ROWS; i++) {
-        const Row *row = &tensor_rows[i];
-        const TensorInfo *info = tensors_find(file, row->path);
-        int64_t elements = tensor_elements(dataset, row);
-        if (!info || info->type != row->type || info->elements != elements)
-            FAIL(FAILED, "%s: tensor %s is missing or has another shape", path, row->path);
-        TRY(tensors_read(file, info, 0, elements, tensor_data(dataset, row)));
+    TensorFile *file = dataset->file;
+    const TensorInfo *tokens = tensors_find(file, array_path(ARRAY_TOKENS));
+    const TensorInfo *labels = tensors_find(file, array_path(ARRAY_LABELS));
+    if (!tokens || !labels) FAIL(FAILED, "%s: tokens or labels are missing", path);
+    dataset->rows = labels->elements;
+    dataset->tokens = tokens->elements;
+    for (Array array = 0; array < ARRAY_COUNT; array++) {
+        const TensorInfo *info = tensors_find(file, array_path(array));
+        const void *data;
+        if (!info || info->type != array_type(array) ||
+            info->elements != array_elements(dataset, array))
+            FAIL(FAILED, "%s: tensor %s is missing or has another shape", path, array_path(array));
+        TRY(tensors_map(file, info, &data));
+        array_set(dataset, array, data);
     }
+done:
+    return status;
+}
+
+static Status open_file(Dataset *dataset, const char *path, const char *key)
+{
+    Status status = OK;
+    TRY(tensors_open(&dataset->file, path, "dataset"));
+    TensorFile *file = dataset->file;
+    if (strcmp(tensors_text(file, "content_key", ""), key))
+        FAIL(FAILED, "%s: was made of other data or with other options", path);
+    TRY(map_arrays(dataset, path));
+    dataset->path = mem_copy_text(path);
+    dataset->content_key = mem_copy_text(key);
     dataset->data_sha256 = mem_copy_text(tensors_text(file, "data_sha256", ""));
     dataset->empty_texts = tensors_int(file, "empty_texts", 0);
     dataset->ill_formed = tensors_int(file, "ill_formed", 0);
     dataset->truncated = tensors_int(file, "truncated", 0);
     TRY(read_label_names(dataset, tensors_text(file, "label_names", "[]"), path));
-    if (!is_sound(dataset, vocabulary))
-        FAIL(FAILED, "%s: the rows contradict each other or the tokenizer", path);
+done:
+    return status;
+}
+
+static Status verify_share(const Comm *comm, const Dataset *dataset)
+{
+    int64_t blocks = tensors_blocks(dataset->file);
+    return tensors_verify(dataset->file, share_cut(blocks, comm->size, comm->rank),
+                          share_cut(blocks, comm->size, comm->rank + 1));
+}
+
+/// FAILED where a file that passed its checksums still makes no sense in this rank's share of it.
+static Status check_share(const Comm *comm, const Dataset *dataset, int64_t vocabulary)
+{
+    bool sound = dataset->offsets[0] == 0 && dataset->offsets[dataset->rows] == dataset->tokens;
+    int64_t row_end = share_cut(dataset->rows, comm->size, comm->rank + 1);
+    int64_t token_end = share_cut(dataset->tokens, comm->size, comm->rank + 1);
+    for (int64_t i = share_cut(dataset->rows, comm->size, comm->rank); i < row_end && sound; i++) {
+        int64_t length = dataset_length(dataset, i);
+        sound = length >= 0 && dataset->type_starts[i] >= 0 && dataset->type_starts[i] <= length &&
+                dataset->labels[i] >= 0 && dataset->labels[i] < dataset->label_count &&
+                dataset->splits[i] < SPLIT_COUNT;
+    }
+    int64_t token = share_cut(dataset->tokens, comm->size, comm->rank);
+    for (int64_t i = token; i < token_end && sound; i++)
+        sound = dataset->ids[i] >= 0 && dataset->ids[i] < vocabulary;
+    if (sound) return OK;
+    return status_fail(FAILED, "%s: the rows contradict each other or the tokenizer",
+                       dataset->path);
+}
+
+Status prepared_open(const Comm *comm, Dataset **out, const char *path, const char *key,
+                     int64_t vocabulary)
+{
+    Status status = OK;
+    Dataset *dataset = NULL;
+    int64_t found = comm->rank == 0 && !access(path, F_OK);
+    *out = NULL;
+    comm_broadcast(comm, &found, sizeof found, 0);
+    if (!found) goto done;
+    dataset = MEM_NEW(Dataset, 1);
+    TRY_ALL(comm, open_file(dataset, path, key));
+    TRY_ALL(comm, verify_share(comm, dataset));
+    TRY_ALL(comm, check_share(comm, dataset, vocabulary));
     *out = dataset;
     dataset = NULL;
 done:
     dataset_free(dataset);
-    tensors_close(file);
     return status;
 }
 
+/// Collective. parts[ARRAY_COUNT]: this rank's part of each array.
 COLLECTIVE
-static void share_dataset(const Comm *comm, Dataset **dataset)
+static void place_parts(TensorPart *parts, const Comm *comm, const Dataset *dataset,
+                        const Spool *mine)
 {
-    Dataset sizes = { 0 };
-    if (comm->rank == 0) sizes = **dataset;
-    comm_broadcast(comm, &sizes, sizeof sizes, 0);
-    if (comm->rank) {
-        *dataset = dataset_new(sizes.rows, sizes.tokens);
-        (*dataset)->empty_texts = sizes.empty_texts;
-        (*dataset)->ill_formed = sizes.ill_formed;
-        (*dataset)->truncated = sizes.truncated;
-        (*dataset)->label_count = sizes.label_count;
-        (*dataset)->label_names = MEM_NEW(char *, sizes.label_count);
-    }
-    for (int i = 0; i < TENSOR_ROWS; i++) {
-        const Row *row = &tensor_rows[i];
-        size_t bytes = (size_t)tensor_elements(*dataset, row) * element_bytes(row->type);
-        comm_broadcast(comm, tensor_data(*dataset, row), bytes, 0);
-    }
-    for (int64_t i = 0; i < sizes.label_count; i++)
-        comm_broadcast_text(comm, &(*dataset)->label_names[i], 0);
-    comm_broadcast_text(comm, &(*dataset)->data_sha256, 0);
-}
-
-Status prepared_read(const Comm *comm, Dataset **out, const char *path, const char *key,
-                     int64_t vocabulary)
-{
-    *out = NULL;
-    if (comm->rank == 0 && !access(path, F_OK) && read_file(out, path, key, vocabulary) != OK) {
-        log_warn("%s; it is made again", status_message());
-        status_clear();
-    }
-    int64_t found = *out != NULL;
-    comm_broadcast(comm, &found, sizeof found, 0);
-    if (found) share_dataset(comm, out);
-    return OK;
-}
-
-/// parts[TENSOR_ROWS]: this rank's share of each tensor.
-static void cut_parts(TensorPart *parts, const Comm *comm, const Dataset *dataset)
-{
-    for (int i = 0; i < TENSOR_ROWS; i++) {
-        const Row *row = &tensor_rows[i];
-        int64_t elements = tensor_elements(dataset, row);
-        int64_t first = share_cut(elements, comm->size, comm->rank);
-        int64_t end = share_cut(elements, comm->size, comm->rank + 1);
-        parts[i] = (TensorPart){ .path = row->path,
-                                 .type = row->type,
-                                 .rank = 1,
-                                 .dims = { elements },
-                                 .first = first,
-                                 .count = end - first,
-                                 .data = tensor_data(dataset, row) +
-                                         (size_t)first * element_bytes(row->type) };
+    for (Array array = 0; array < ARRAY_COUNT; array++) {
+        int64_t size = (int64_t)element_bytes(array_type(array));
+        parts[array] = (TensorPart){ .path = array_path(array),
+                                     .type = array_type(array),
+                                     .rank = 1,
+                                     .dims = { array_elements(dataset, array) },
+                                     .first = comm_offset(comm, mine[array].bytes) / size,
+                                     .count = mine[array].bytes / size,
+                                     .data = mine[array].data };
     }
 }
 
-Status prepared_write(const Comm *comm, const Dataset *dataset, const Source *source,
-                      const char *tokenizer_key)
+Status prepared_write(const Comm *comm, const Dataset *dataset, const Spool *mine,
+                      const Source *source, const char *tokenizer_key)
 {
     Status status = OK;
-    TensorPart parts[TENSOR_ROWS];
+    TensorPart parts[ARRAY_COUNT];
     Text names = { 0 }, options = { 0 };
-    cut_parts(parts, comm, dataset);
+    place_parts(parts, comm, dataset, mine);
     json_quote_list(&names, dataset->label_names, dataset->label_count);
     prepared_options(&options, source, tokenizer_key);
     const Value values[] = {
@@ -177,7 +145,7 @@ Status prepared_write(const Comm *comm, const Dataset *dataset, const Source *so
         { .name = "truncated", .kind = VALUE_INT, .integer = dataset->truncated },
     };
     TRY(tensors_write(comm, dataset->path, "dataset", values, sizeof values / sizeof *values, parts,
-                      TENSOR_ROWS));
+                      ARRAY_COUNT));
 done:
     text_release(&options);
     text_release(&names);

@@ -6,62 +6,57 @@
 
 #include <string.h>
 
+void rows_init(Rows *rows, const char *folder)
+{
+    *rows = (Rows){ .lengths.folder = folder, .label_numbers.folder = folder };
+    for (Array array = 0; array < ARRAY_COUNT; array++) rows->arrays[array].folder = folder;
+}
+
 void rows_release(Rows *rows)
 {
-    mem_free(rows->ids);
-    mem_free(rows->lengths);
-    mem_free(rows->type_starts);
-    mem_free(rows->labels);
-    mem_free(rows->files);
-    mem_free(rows->row_numbers);
-    mem_free(rows->label_starts);
-    text_release(&rows->label_chars);
+    for (Array array = 0; array < ARRAY_COUNT; array++) spool_release(&rows->arrays[array]);
+    spool_release(&rows->lengths);
+    spool_release(&rows->label_numbers);
+    label_table_release(&rows->labels);
+    mem_free(rows->file_ends);
     *rows = (Rows){ 0 };
 }
 
-static void reserve(Rows *rows, int64_t tokens)
+Status rows_add(Rows *rows, Encoding *encoding, const Tokenizer *tokenizer, const Record *record,
+                int64_t max_length)
 {
-    if (rows->count == rows->capacity) {
-        size_t n = (size_t)(rows->capacity = rows->capacity ? 2 * rows->capacity : 64);
-        rows->lengths = mem_resize(rows->lengths, n, sizeof *rows->lengths);
-        rows->type_starts = mem_resize(rows->type_starts, n, sizeof *rows->type_starts);
-        rows->labels = mem_resize(rows->labels, n, sizeof *rows->labels);
-        rows->files = mem_resize(rows->files, n, sizeof *rows->files);
-        rows->row_numbers = mem_resize(rows->row_numbers, n, sizeof *rows->row_numbers);
-        rows->label_starts = mem_resize(rows->label_starts, n, sizeof *rows->label_starts);
-    }
-    if (rows->tokens + tokens > rows->token_capacity) {
-        rows->token_capacity = 2 * (rows->tokens + tokens);
-        rows->ids = mem_resize(rows->ids, (size_t)rows->token_capacity, sizeof *rows->ids);
-    }
-}
-
-void rows_add(Rows *rows, Encoding *encoding, const Tokenizer *tokenizer, const Record *record,
-              int64_t max_length)
-{
+    Status status = OK;
     Field text = record->fields[COLUMN_TEXT], pair = record->fields[COLUMN_PAIR];
     Field label = record->fields[COLUMN_LABEL];
+    Spool *arrays = rows->arrays;
     tokenizer_encode(tokenizer, encoding, text.data, text.bytes, pair.data, pair.bytes, max_length);
     rows->truncated += encoding->truncated;
     rows->ill_formed += record->ill_formed + encoding->ill_formed;
     rows->empty_texts += text.bytes + pair.bytes == 0;
-    reserve(rows, encoding->count);
-    int64_t type_start = 0, i = rows->count++;
-    while (type_start < encoding->count && encoding->types[type_start] == 0) type_start++;
-    memcpy(rows->ids + rows->tokens, encoding->ids, (size_t)encoding->count * sizeof(int32_t));
-    rows->tokens += encoding->count;
-    rows->lengths[i] = (int32_t)encoding->count;
-    rows->type_starts[i] = (int32_t)type_start;
-    rows->labels[i] = -1;
-    rows->files[i] = 0;
-    rows->row_numbers[i] = record->row;
-    rows->label_starts[i] = label.data ? (int64_t)rows->label_chars.length_bytes : -1;
-    if (label.data) text_append_bytes(&rows->label_chars, label.data, label.bytes + 1);
+    int32_t length = (int32_t)encoding->count, type_start = 0;
+    while (type_start < length && encoding->types[type_start] == 0) type_start++;
+    int32_t number = label.data ? label_table_number(&rows->labels, label.data, label.bytes) : -1;
+    TRY(spool_append(&arrays[ARRAY_TOKENS], encoding->ids, (size_t)length * sizeof(int32_t)));
+    TRY(spool_append(&arrays[ARRAY_TYPE_STARTS], &type_start, sizeof type_start));
+    TRY(spool_append(&arrays[ARRAY_ROW_NUMBERS], &record->row, sizeof record->row));
+    TRY(spool_append(&rows->lengths, &length, sizeof length));
+    TRY(spool_append(&rows->label_numbers, &number, sizeof number));
+    rows->tokens += length;
+    rows->count++;
+done:
+    return status;
 }
 
-const char *rows_label(const Rows *rows, int64_t row)
+Status rows_end(Rows *rows)
 {
-    return rows->label_starts[row] < 0 ? NULL : rows->label_chars.data + rows->label_starts[row];
+    Status status = OK;
+    TRY(spool_finish(&rows->arrays[ARRAY_TOKENS]));
+    TRY(spool_finish(&rows->arrays[ARRAY_TYPE_STARTS]));
+    TRY(spool_finish(&rows->arrays[ARRAY_ROW_NUMBERS]));
+    TRY(spool_finish(&rows->lengths));
+    TRY(spool_finish(&rows->label_numbers));
+done:
+    return status;
 }
 
 /// A rank's share of the bytes of all files laid end to end, cut to one of them.
@@ -144,8 +139,7 @@ static Status read_file(Rows *out, const Source *source, int64_t file, Share sha
         if (source->use != SOURCE_TEXTS && !record.fields[COLUMN_LABEL].bytes)
             FAIL(FAILED, "%s: the label of row %lld is empty (%s)", described->path,
                  (long long)record.row, column_key(COLUMN_LABEL));
-        rows_add(out, &encoding, tokenizer, &record, source->options->max_length);
-        out->files[out->count - 1] = (int32_t)file;
+        TRY(rows_add(out, &encoding, tokenizer, &record, source->options->max_length));
         if (out->count % 256 == 0) report_progress(&next_s, share, reader, described->path);
     }
 done:
@@ -160,11 +154,15 @@ static Status read_share(Rows *out, const Source *source, const Share *shares, c
                          int rank, const Tokenizer *tokenizer)
 {
     Status status = OK;
+    out->file_ends = MEM_NEW(int64_t, source->count);
     for (int64_t file = 0; file < source->count; file++) {
-        if (shares[file].first == shares[file].end) continue;
         Place place = place_in_file(source, file, carries, rank);
-        TRY(read_file(out, source, file, shares[file], place, tokenizer));
+        if (shares[file].first < shares[file].end)
+            TRY(read_file(out, source, file, shares[file], place, tokenizer));
+        out->file_ends[file] = out->count;
+        if (source->files[file].split == SPLIT_TRAIN) out->path_labels = out->labels.count;
     }
+    TRY(rows_end(out));
 done:
     return status;
 }
@@ -191,19 +189,19 @@ Status rows_read(const Comm *comm, Rows *out, const Source *source, const Tokeni
     Share *shares = MEM_NEW(Share, source->count);
     Carry *carries = MEM_NEW(Carry, comm->size);
     int64_t *carry_bytes = MEM_NEW(int64_t, comm->size);
-    *out = (Rows){ 0 };
     share_bytes(shares, source, comm);
     TRY_ALL(comm, scan_share(&carry, shares, source));
     for (int i = 0; i < comm->size; i++) carry_bytes[i] = sizeof carry;
     comm_gather_all(comm, carries, &carry, carry_bytes);
     TRY_ALL(comm, read_share(out, source, shares, carries, comm->rank, tokenizer));
-    for (int64_t i = 0; i < out->count; i++) counts[source->files[out->files[i]].split]++;
+    for (int64_t file = 0; file < source->count; file++)
+        counts[source->files[file].split] +=
+            out->file_ends[file] - (file ? out->file_ends[file - 1] : 0);
     comm_sum_int64(comm, counts, SPLIT_COUNT);
     TRY_ALL(comm, check_counts(counts, source));
 done:
     mem_free(carry_bytes);
     mem_free(carries);
     mem_free(shares);
-    if (status != OK) rows_release(out);
     return status;
 }

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 const char *const split_names[SPLIT_COUNT] = { "train", "validation", "test" };
 
@@ -49,47 +50,126 @@ static void share_out(int64_t *quotas, const int64_t *sizes, int64_t label_count
     mem_free(shares);
 }
 
-typedef struct {
-    int32_t label;
-    uint64_t key;
-    int64_t row;
-} Draw;
-
-static int by_draw(const void *a, const void *b)
+static Draw draw(uint64_t seed, int32_t label, int64_t row)
 {
-    const Draw *x = a, *y = b;
-    if (x->label != y->label) return x->label < y->label ? -1 : 1;
-    if (x->key != y->key) return x->key < y->key ? -1 : 1;
-    return (x->row > y->row) - (x->row < y->row);
+    return (Draw){ rng_bits(seed, RNG_SPLIT, (uint32_t)label, (uint64_t)row), (uint64_t)row };
 }
 
-void split_stratified(uint8_t *splits, const int32_t *labels, int64_t rows, int64_t label_count,
-                      double validation, double test, uint64_t seed)
+static bool is_below(Draw a, Draw b)
 {
-    int64_t *sizes = MEM_NEW(int64_t, label_count);
-    int64_t *quotas[SPLIT_COUNT] = { NULL, MEM_NEW(int64_t, label_count),
-                                     MEM_NEW(int64_t, label_count) };
-    Draw *draws = MEM_NEW(Draw, rows);
-    for (int64_t i = 0; i < rows; i++) {
-        uint64_t key = rng_bits(seed, RNG_SPLIT, (uint32_t)labels[i], (uint64_t)i);
-        draws[i] = (Draw){ labels[i], key, i };
-        sizes[labels[i]]++;
+    return a.key != b.key ? a.key < b.key : a.row < b.row;
+}
+
+void split_plan_release(SplitPlan *plan)
+{
+    for (Split split = SPLIT_VALIDATION; split < SPLIT_COUNT; split++) mem_free(plan->cuts[split]);
+    *plan = (SplitPlan){ 0 };
+}
+
+Split split_of(const SplitPlan *plan, int32_t label, int64_t row)
+{
+    Draw mine = draw(plan->seed, label, row);
+    if (is_below(mine, plan->cuts[SPLIT_TEST][label])) return SPLIT_TEST;
+    return is_below(mine, plan->cuts[SPLIT_VALIDATION][label]) ? SPLIT_VALIDATION : SPLIT_TRAIN;
+}
+
+enum { DIGITS = 32, DIGIT_BITS = 4, BINS = 1 << DIGIT_BITS }; ///< of a draw, the highest first
+
+static int digit_of(Draw d, int place)
+{
+    uint64_t word = place < DIGITS / 2 ? d.key : d.row;
+    int shift = 64 - DIGIT_BITS * (place % (DIGITS / 2) + 1);
+    return (int)((word >> shift) % BINS);
+}
+
+static void set_digit(Draw *d, int place, int digit)
+{
+    uint64_t *word = place < DIGITS / 2 ? &d->key : &d->row;
+    *word |= (uint64_t)digit << (64 - DIGIT_BITS * (place % (DIGITS / 2) + 1));
+}
+
+/// True if the digits before `place` are the same.
+static bool share_digits(Draw a, Draw b, int place)
+{
+    uint64_t keys = a.key ^ b.key, rows = a.row ^ b.row;
+    if (place <= DIGITS / 2) return !place || !(keys >> (64 - DIGIT_BITS * place));
+    return !keys && !(rows >> (64 - DIGIT_BITS * (place - DIGITS / 2)));
+}
+
+/// This rank's rows, as `split_plan` is given them.
+typedef struct {
+    const int32_t *labels;
+    int64_t first, count, label_count;
+    uint64_t seed;
+} Sample;
+
+/// Collective. Fixes digit `place` of each label's cut: of the draws that share the digits before
+/// it, wanted[label] lie below the cut, fewer with each digit. Returns how many are left in all.
+COLLECTIVE
+static int64_t fix_digit(const Comm *comm, Draw *cuts, int64_t *wanted, int64_t *bins, int place,
+                         const Sample *rows)
+{
+    int64_t left = 0;
+    memset(bins, 0, (size_t)(rows->label_count * BINS) * sizeof *bins);
+    for (int64_t i = 0; i < rows->count; i++) {
+        int32_t label = rows->labels[i];
+        Draw mine = draw(rows->seed, label, rows->first + i);
+        if (share_digits(mine, cuts[label], place)) bins[label * BINS + digit_of(mine, place)]++;
     }
-    share_out(quotas[SPLIT_TEST], sizes, label_count, test);
-    share_out(quotas[SPLIT_VALIDATION], sizes, label_count, validation);
-    qsort(draws, (size_t)rows, sizeof *draws, by_draw);
-    for (int64_t label = 0, at = 0; label < label_count; at += sizes[label++]) {
-        int64_t spare = sizes[label] - 1;
-        int64_t for_test = quotas[SPLIT_TEST][label] < spare ? quotas[SPLIT_TEST][label] : spare;
-        int64_t for_both = for_test + quotas[SPLIT_VALIDATION][label];
-        if (for_both > spare) for_both = spare;
-        for (int64_t i = 0; i < sizes[label]; i++)
-            splits[draws[at + i].row] = (uint8_t)(i < for_test   ? SPLIT_TEST
-                                                  : i < for_both ? SPLIT_VALIDATION
-                                                                 : SPLIT_TRAIN);
+    comm_sum_int64(comm, bins, (int)(rows->label_count * BINS));
+    for (int64_t label = 0; label < rows->label_count; label++) {
+        const int64_t *here = &bins[label * BINS];
+        int digit = 0;
+        for (; digit < BINS - 1 && here[digit] <= wanted[label]; digit++)
+            wanted[label] -= here[digit];
+        set_digit(&cuts[label], place, digit);
+        left += wanted[label];
     }
-    mem_free(draws);
-    mem_free(quotas[SPLIT_TEST]);
-    mem_free(quotas[SPLIT_VALIDATION]);
+    return left;
+}
+
+/// Collective. cuts[label]: a draw with wanted[label] draws of the label below it, which are not
+/// all of them. Digit by digit, as sorting by radix does, until no digit divides what is wanted.
+COLLECTIVE
+static void find_cuts(const Comm *comm, Draw *cuts, int64_t *wanted, const Sample *rows)
+{
+    int64_t *bins = MEM_NEW(int64_t, rows->label_count * BINS), left = 0;
+    for (int64_t label = 0; label < rows->label_count; label++) left += wanted[label];
+    for (int place = 0; place < DIGITS && left; place++)
+        left = fix_digit(comm, cuts, wanted, bins, place, rows);
+    mem_free(bins);
+}
+
+/// wanted[label] grows by the label's quota, but leaves one row of it.
+static void add_quotas(int64_t *wanted, const int64_t *sizes, int64_t label_count, double fraction)
+{
+    int64_t *quotas = MEM_NEW(int64_t, label_count);
+    share_out(quotas, sizes, label_count, fraction);
+    for (int64_t i = 0; i < label_count; i++) {
+        int64_t spare = sizes[i] > 0 ? sizes[i] - 1 : 0;
+        wanted[i] = wanted[i] + quotas[i] < spare ? wanted[i] + quotas[i] : spare;
+    }
+    mem_free(quotas);
+}
+
+void split_plan(const Comm *comm, SplitPlan *out, const int32_t *labels, int64_t first,
+                int64_t count, int64_t label_count, double validation, double test, uint64_t seed)
+{
+    const Sample rows = { labels, first, count, label_count, seed };
+    const double fractions[SPLIT_COUNT] = { [SPLIT_VALIDATION] = validation, [SPLIT_TEST] = test };
+    CHECK(label_count <= INT32_MAX / BINS, "%lld labels to split by", (long long)label_count);
+    int64_t *sizes = MEM_NEW(int64_t, label_count), *wanted = MEM_NEW(int64_t, label_count);
+    int64_t *left = MEM_NEW(int64_t, label_count);
+    for (int64_t i = 0; i < count; i++) sizes[labels[i]]++;
+    comm_sum_int64(comm, sizes, (int)label_count);
+    *out = (SplitPlan){ .seed = seed };
+    for (Split split = SPLIT_TEST; split > SPLIT_TRAIN; split--) { // test comes first
+        out->cuts[split] = MEM_NEW(Draw, label_count);
+        add_quotas(wanted, sizes, label_count, fractions[split]);
+        memcpy(left, wanted, (size_t)label_count * sizeof *left);
+        find_cuts(comm, out->cuts[split], left, &rows);
+    }
+    mem_free(left);
+    mem_free(wanted);
     mem_free(sizes);
 }

@@ -10,19 +10,19 @@
 
 static const Model model = { .arch = &bert_arch, .spec = { .hidden_size = 32 } };
 
-/// A data set of lengths alone, every row for training: offsets and splits are the caller's.
-static Dataset lengths_of(int64_t rows)
+/// A data set of lengths alone, every row for training. The caller owns *offsets and the splits.
+static Dataset lengths_of(int64_t rows, int64_t **offsets)
 {
-    Dataset data = { .rows = rows, .path = "here" };
-    data.offsets = MEM_NEW(int64_t, rows + 1);
-    data.splits = MEM_NEW(uint8_t, rows);
-    return data;
+    *offsets = MEM_NEW(int64_t, rows + 1);
+    return (Dataset){
+        .rows = rows, .path = "here", .offsets = *offsets, .splits = MEM_NEW(uint8_t, rows)
+    };
 }
 
 static void release(Dataset *data)
 {
-    mem_free(data->offsets);
-    mem_free(data->splits);
+    mem_free((void *)data->offsets);
+    mem_free((void *)data->splits);
 }
 
 /// Every leaf of some epochs is within the bound, and the bound is not a step's worth.
@@ -58,13 +58,14 @@ static void check_bound(const Dataset *data, TrainOptions options)
 static void leaves_are_within_the_bound(void)
 {
     enum { ROWS = 300 };
-    Dataset data = lengths_of(ROWS);
+    int64_t *offsets;
+    Dataset data = lengths_of(ROWS, &offsets);
     for (uint32_t kind = 0; kind < 3; kind++) {
         for (int64_t i = 0; i < ROWS; i++) {
             double u = rng_uniform(3, RNG_INIT, kind, (uint64_t)i);
             // even, skewed, and many short ones beside a few that cost much more a token
             double length = kind == 0 ? 64 : kind == 1 ? 2 + 500 * u * u : u < 0.97 ? 3 : 2000;
-            data.offsets[i + 1] = data.offsets[i] + (int64_t)length;
+            offsets[i + 1] = offsets[i] + (int64_t)length;
         }
         TrainOptions options = { .epochs = 3, .seed = 5, .shuffle = true, .batch_size = 48 };
         for (options.leaves = 0; options.leaves <= 32; options.leaves += 4) {
@@ -82,10 +83,11 @@ static void leaves_are_within_the_bound(void)
 
 static void bound_is_longest_processing_time(void)
 {
-    Dataset data = lengths_of(100);
+    int64_t *offsets;
+    Dataset data = lengths_of(100, &offsets);
     Batches batches;
     int64_t leaves, bound;
-    for (int64_t i = 0; i < 100; i++) data.offsets[i + 1] = data.offsets[i] + 96;
+    for (int64_t i = 0; i < 100; i++) offsets[i + 1] = offsets[i] + 96;
     TrainOptions options = { .epochs = 1, .batch_size = 40, .leaves = 8 };
     CHECK_EQ(batches_init(&batches, &data, &options), OK);
     CHECK_EQ(batches_leaves(&leaves, &bound, &batches, &model), OK);
@@ -102,10 +104,11 @@ static void bound_is_longest_processing_time(void)
 
 static void giant_leaves_are_refused(void)
 {
-    Dataset data = lengths_of(4096);
+    int64_t *offsets;
+    Dataset data = lengths_of(4096, &offsets);
     Batches batches;
     int64_t leaves, bound;
-    for (int64_t i = 0; i < 4096; i++) data.offsets[i + 1] = data.offsets[i] + (1 << 20);
+    for (int64_t i = 0; i < 4096; i++) offsets[i + 1] = offsets[i] + (1 << 20);
     TrainOptions options = { .epochs = 1, .batch_size = 4096, .leaves = 1 };
     CHECK_EQ(batches_init(&batches, &data, &options), OK);
     CHECK_EQ(batches_leaves(&leaves, &bound, &batches, &model), USAGE);

@@ -1,10 +1,26 @@
-/* TEST labels=data timeout=30 */
+/* TEST labels=data ranks=1,2,3,4 timeout=30 */
 #include "base/mem.h"
 #include "base/rng.h"
 #include "data/split.h"
 #include "support/check.h"
 
+#include <stdlib.h>
+
 enum { ROWS = 5574, SPAM = 747 };
+
+static Comm world;
+
+/// Plans with this rank's share of the rows, and tells the splits of all of them.
+static void split_stratified(uint8_t *splits, const int32_t *labels, int64_t rows,
+                             int64_t label_count, double validation, double test, uint64_t seed)
+{
+    SplitPlan plan;
+    int64_t first = rows * world.rank / world.size, end = rows * (world.rank + 1) / world.size;
+    split_plan(&world, &plan, labels + first, first, end - first, label_count, validation, test,
+               seed);
+    for (int64_t i = 0; i < rows; i++) splits[i] = (uint8_t)split_of(&plan, labels[i], i);
+    split_plan_release(&plan);
+}
 
 static void count_splits(int64_t counts[][SPLIT_COUNT], const uint8_t *splits,
                          const int32_t *labels, int64_t rows, int64_t label_count)
@@ -69,6 +85,48 @@ static void smallest_draws_are_for_test(void)
     CHECK_TRUE(most < least);
 }
 
+typedef struct {
+    uint64_t key;
+    int64_t row;
+} Sorted;
+
+static int ascending(const void *a, const void *b)
+{
+    const Sorted *x = a, *y = b;
+    if (x->key != y->key) return x->key < y->key ? -1 : 1;
+    return (x->row > y->row) - (x->row < y->row);
+}
+
+/// The rows of each label, sorted by draw: test, then validation, then training, by the numbers
+/// that the plan gave.
+static void splits_follow_the_order_of_draws(void)
+{
+    enum { LABELS = 37, MANY = 20000 };
+    int32_t *labels = MEM_NEW(int32_t, MANY);
+    uint8_t *splits = MEM_NEW(uint8_t, MANY);
+    Sorted *sorted = MEM_NEW(Sorted, MANY);
+    for (int i = 0; i < MANY; i++)
+        labels[i] = (int32_t)(rng_bits(1, RNG_INIT, 0, (uint64_t)i) % LABELS * (i % 3 > 0));
+    split_stratified(splits, labels, MANY, LABELS, 0.13, 0.29, 11);
+    for (uint32_t label = 0; label < LABELS; label++) {
+        int64_t count = 0, order = SPLIT_TEST, in[SPLIT_COUNT] = { 0 };
+        for (int64_t i = 0; i < MANY; i++)
+            if (labels[i] == (int32_t)label)
+                sorted[count++] = (Sorted){ rng_bits(11, RNG_SPLIT, label, (uint64_t)i), i };
+        qsort(sorted, (size_t)count, sizeof *sorted, ascending);
+        for (int64_t i = 0; i < count; i++) {
+            CHECK_TRUE(splits[sorted[i].row] <= order);
+            order = splits[sorted[i].row];
+            in[order]++;
+        }
+        CHECK_NEAR((double)in[SPLIT_TEST], 0.29 * (double)count, 1);
+        CHECK_NEAR((double)in[SPLIT_VALIDATION], 0.13 * (double)count, 1);
+    }
+    mem_free(sorted);
+    mem_free(splits);
+    mem_free(labels);
+}
+
 static void every_label_stays_in_training(void)
 {
     const int32_t labels[] = { 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 2, 3, 3, 3 };
@@ -109,6 +167,7 @@ static const Case cases[] = {
     { "shares are by largest remainder", shares_are_by_largest_remainder },
     { "test rows stay when validation grows", test_rows_stay_when_validation_grows },
     { "smallest draws are for test", smallest_draws_are_for_test },
+    { "splits follow the order of draws", splits_follow_the_order_of_draws },
     { "every label stays in training", every_label_stays_in_training },
     { "fractions and files are told apart", fractions_and_files_are_told_apart },
     { "frees all blocks", frees_all_blocks },
@@ -116,5 +175,8 @@ static const Case cases[] = {
 
 int main(int argc, char **argv)
 {
-    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+    CHECK(comm_start(&world) == OK, "%s", status_message());
+    int code = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+    comm_stop(&world);
+    return code;
 }
