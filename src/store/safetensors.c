@@ -1,5 +1,6 @@
 #include "store/safetensors.h"
 #include "base/file.h"
+#include "base/half.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "store/json.h"
@@ -42,39 +43,9 @@ struct Safetensors {
     Json *index; ///< owned, NULL for a single file
 };
 
-static float from_bits(uint32_t bits)
-{
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 static void convert_f32(float *out, const void *in, int64_t count)
 {
     memcpy(out, in, (size_t)count * sizeof *out);
-}
-
-static void convert_bf16(float *out, const void *in, int64_t count)
-{
-    const unsigned char *s = in;
-    for (int64_t i = 0; i < count; i++)
-        out[i] = from_bits((uint32_t)s[2 * i] << 16 | (uint32_t)s[2 * i + 1] << 24);
-}
-
-static float half_value(uint32_t half)
-{
-    uint32_t sign = (half & 0x8000) << 16, exponent = half >> 10 & 31, fraction = half & 0x3FF;
-    if (exponent == 31) return from_bits(sign | 0x7F800000 | fraction << 13);
-    if (exponent) return from_bits(sign | (exponent + 112) << 23 | fraction << 13);
-    float tiny = (float)fraction * 0x1p-24f; // exact: subnormal halves are normal floats
-    return sign ? -tiny : tiny;
-}
-
-static void convert_f16(float *out, const void *in, int64_t count)
-{
-    const unsigned char *s = in;
-    for (int64_t i = 0; i < count; i++)
-        out[i] = half_value((uint32_t)s[2 * i] | (uint32_t)s[2 * i + 1] << 8);
 }
 
 static void convert_f64(float *out, const void *in, int64_t count)
@@ -87,13 +58,27 @@ static void convert_f64(float *out, const void *in, int64_t count)
 }
 
 static const Dtype dtypes[] = {
-    { "F32", 32, convert_f32 }, { "F16", 16, convert_f16 }, { "BF16", 16, convert_bf16 },
-    { "F64", 64, convert_f64 }, { "BOOL", 8, NULL },        { "U8", 8, NULL },
-    { "I8", 8, NULL },          { "F8_E5M2", 8, NULL },     { "F8_E4M3", 8, NULL },
-    { "F8_E8M0", 8, NULL },     { "F8_E4M3FNUZ", 8, NULL }, { "F8_E5M2FNUZ", 8, NULL },
-    { "I16", 16, NULL },        { "U16", 16, NULL },        { "I32", 32, NULL },
-    { "U32", 32, NULL },        { "I64", 64, NULL },        { "U64", 64, NULL },
-    { "C64", 64, NULL },        { "F4", 4, NULL },          { "F6_E2M3", 6, NULL },
+    { "F32", 32, convert_f32 },
+    { "F16", 16, half_read_f16 },
+    { "BF16", 16, half_read_bf16 },
+    { "F64", 64, convert_f64 },
+    { "BOOL", 8, NULL },
+    { "U8", 8, NULL },
+    { "I8", 8, NULL },
+    { "F8_E5M2", 8, NULL },
+    { "F8_E4M3", 8, NULL },
+    { "F8_E8M0", 8, NULL },
+    { "F8_E4M3FNUZ", 8, NULL },
+    { "F8_E5M2FNUZ", 8, NULL },
+    { "I16", 16, NULL },
+    { "U16", 16, NULL },
+    { "I32", 32, NULL },
+    { "U32", 32, NULL },
+    { "I64", 64, NULL },
+    { "U64", 64, NULL },
+    { "C64", 64, NULL },
+    { "F4", 4, NULL },
+    { "F6_E2M3", 6, NULL },
     { "F6_E3M2", 6, NULL },
 };
 
