@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-/// Local. Appends what an own HDF5 file or a safetensors file holds. With `validate` also the
-/// findings of the schema and the verdict of every checksum: FAILED if there is an error.
+/// Local. Appends what an own HDF5 file, a safetensors or a GGUF file holds. With `validate` also
+/// the findings of the schema and the verdict of every checksum: FAILED if there is an error.
 Status inspect_file(Text *out, const char *path, bool validate);
 
 /// Local. Compares model, optimizer state and data position of two own files; provenance, times and

@@ -29,8 +29,8 @@ const Command command_inspect = {
     .flags_bytes = sizeof(InspectFlags),
     .summary = "what a file holds",
     .description =
-        "FILE is a model, data set or checkpoint of this program, or a safetensors file. "
-        "With\n--validate the exit code is 1 if anything is damaged or against the "
+        "FILE is a model, data set or checkpoint of this program, a safetensors or a GGUF "
+        "file. With\n--validate the exit code is 1 if anything is damaged or against the "
         "schema.",
     .example = "temper inspect models/minilm-l6.h5\n"
                "temper inspect runs/sms-spam/checkpoints/step-0000000280.h5 --validate",

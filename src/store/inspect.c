@@ -1,6 +1,7 @@
 #include "store/inspect.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "store/gguf.h"
 #include "store/safetensors.h"
 #include "store/schema.h"
 
@@ -166,19 +167,110 @@ done:
     return status;
 }
 
-/// HDF5 by its signature; folders and all else are read as safetensors.
-static Status is_hdf5(bool *out, const char *path)
+static void print_gguf_value(Text *out, const GgufValue *value, int64_t index)
+{
+    if (value->kind == GGUF_TEXT)
+        print_text(out, gguf_text_at(value, index));
+    else if (value->kind == GGUF_REAL)
+        text_real(out, gguf_real_at(value, index));
+    else if (value->kind == GGUF_BOOL)
+        text_append(out, gguf_int_at(value, index) ? "true" : "false");
+    else
+        text_printf(out, "%" PRId64, gguf_int_at(value, index));
+}
+
+static void print_gguf_values(Text *out, const Gguf *file)
+{
+    enum { SHOWN = 4 };
+    int width = 0;
+    for (int i = 0; i < gguf_value_count(file); i++) {
+        int length = (int)strlen(gguf_value_at(file, i)->key);
+        if (length > width) width = length;
+    }
+    for (int i = 0; i < gguf_value_count(file); i++) {
+        const GgufValue *value = gguf_value_at(file, i);
+        text_printf(out, "  %-*s  ", width, value->key);
+        for (int64_t k = 0; k < value->count && k < SHOWN; k++) {
+            if (k) text_append(out, ", ");
+            print_gguf_value(out, value, k);
+        }
+        if (value->count > SHOWN) text_append(out, ", ...");
+        if (value->array) text_printf(out, " (%" PRId64 ")", value->count);
+        text_append(out, "\n");
+    }
+}
+
+static void print_gguf(Text *out, const char *path, const Gguf *file)
+{
+    int width = 0;
+    int64_t elements = 0, bytes = 0;
+    for (int i = 0; i < gguf_count(file); i++) {
+        const GgufInfo *info = gguf_at(file, i);
+        if ((int)strlen(info->name) > width) width = (int)strlen(info->name);
+        elements += info->elements;
+        bytes += gguf_bytes(info);
+    }
+    text_printf(out, "%s: GGUF\n\nvalues\n", path);
+    print_gguf_values(out, file);
+    text_printf(out, "\ntensors: %d, %" PRId64 " elements, ", gguf_count(file), elements);
+    print_size(out, bytes);
+    text_append(out, "\n");
+    for (int i = 0; i < gguf_count(file); i++) {
+        const GgufInfo *info = gguf_at(file, i);
+        print_tensor(out, width, info->name, info->type, info->rank, info->dims, gguf_bytes(info));
+    }
+}
+
+static Status inspect_gguf(Text *out, const char *path, bool validate)
+{
+    Status status = OK;
+    Gguf *file = NULL;
+    TRY(gguf_open(&file, path));
+    print_gguf(out, path, file);
+    if (validate)
+        text_append(out, "\nvalidation: header and offsets are sound; the format has no "
+                         "checksums\n");
+done:
+    gguf_close(file);
+    return status;
+}
+
+static Status inspect_hdf5(Text *out, const char *path, bool validate)
+{
+    Status status = OK;
+    TensorFile *file = NULL;
+    TRY(tensors_open_any(&file, path));
+    print_file(out, file);
+    if (validate) TRY(validate_file(out, file));
+done:
+    tensors_close(file);
+    return status;
+}
+
+enum { SIGNATURE_BYTES = 4 };
+
+typedef struct {
+    char signature[SIGNATURE_BYTES + 1];
+    Status (*inspect)(Text *out, const char *path, bool validate);
+} Format;
+
+static const Format formats[] = { { "\211HDF", inspect_hdf5 }, { "GGUF", inspect_gguf } };
+static const Format unsigned_format = { "", inspect_safetensors };
+
+/// By its first bytes; folders and all else are read as safetensors.
+static Status find_format(const Format **out, const char *path)
 {
     Status status = OK;
     struct stat info;
-    char head[4] = { 0 };
+    char head[SIGNATURE_BYTES] = { 0 };
     int64_t bytes;
     int file = -1;
-    *out = false;
+    *out = &unsigned_format;
     if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) goto done;
     TRY(file_open(&file, &bytes, path));
-    if (bytes >= (int64_t)sizeof head) TRY(file_read_at(head, sizeof head, file, 0, path));
-    *out = !memcmp(head, "\211HDF", sizeof head);
+    if (bytes >= SIGNATURE_BYTES) TRY(file_read_at(head, sizeof head, file, 0, path));
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+        if (!memcmp(head, formats[i].signature, SIGNATURE_BYTES)) *out = &formats[i];
 done:
     if (file >= 0) close(file);
     return status;
@@ -186,18 +278,7 @@ done:
 
 Status inspect_file(Text *out, const char *path, bool validate)
 {
-    Status status = OK;
-    TensorFile *file = NULL;
-    bool hdf5;
-    TRY(is_hdf5(&hdf5, path));
-    if (!hdf5) {
-        TRY(inspect_safetensors(out, path, validate));
-        goto done;
-    }
-    TRY(tensors_open_any(&file, path));
-    print_file(out, file);
-    if (validate) TRY(validate_file(out, file));
-done:
-    tensors_close(file);
-    return status;
+    const Format *format;
+    Status status = find_format(&format, path);
+    return status == OK ? format->inspect(out, path, validate) : status;
 }

@@ -25,6 +25,15 @@ expect_text out "bert.pooler.dense.weight"
 expect_exit 0 "$TEMPER" inspect "$work/a.h5" --validate
 expect_exit 0 "$TEMPER" inspect "$folder/model.safetensors"
 expect_text out "bert.pooler.dense.weight"
+gguf=tests/golden/gguf/types.gguf
+expect_exit 0 "$TEMPER" inspect "$gguf" --validate
+expect_text out "u32                   4000000000"
+expect_text out "texts                 a, , Ġthe, x (4)"
+expect_text out "Q4_K  Q4_K  3 x 512           864 B"
+head -c 5000 "$gguf" >"$work/cut.gguf"
+expect_exit 1 "$TEMPER" inspect "$work/cut.gguf"
+expect_text err "$work/cut.gguf: tensor "
+expect_text err "the file may be truncated"
 
 expect_exit 0 "$TEMPER" compare "$work/a.h5" "$work/b.h5"
 expect_nothing err
