@@ -128,8 +128,8 @@ int model_values(Value values[MODEL_VALUES], Text *storage, const Model *model);
 /// Local. Writes a model file: the values above and every parameter that is not absent.
 Status model_save(const Model *model, const char *path);
 
-/// Local. Hugging Face folder -> model file (the command `import`).
-Status model_import(const char *model_path, const char *source_folder);
+/// Local. Hugging Face folder or GGUF file (model/origin.h) -> model file (the command `import`).
+Status model_import(const char *model_path, const char *source_path);
 /// Local. Hugging Face folder that transformers loads unchanged (the command `export`): config.json
 /// with id2label, model.safetensors, tokenizer.json, tokenizer_config.json.
 Status model_export(const Model *model, const char *folder);

@@ -1,77 +1,17 @@
 #include "model/model.h"
 #include "base/log.h"
-#include "base/sha256.h"
-#include "store/safetensors.h"
+#include "model/origin.h"
 #include "token/tokenizer.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 typedef struct {
-    const char *folder;
+    Origin *origin;
+    const char *path; ///< of the source
     Model *model;
-    Safetensors *weights;
-    const SafetensorsInfo **sources; ///< (param_count): where each parameter comes from, or NULL
-    Text hashes;                     ///< one line a file
-    Text where;                      ///< path of the file being read
+    const OriginTensor **tensors; ///< (param_count): where each parameter comes from, or NULL
 } Import;
-
-static const char *path_of(Import *import, const char *name)
-{
-    text_clear(&import->where);
-    text_printf(&import->where, "%s/%s", import->folder, name);
-    return import->where.data;
-}
-
-static bool has_file(Import *import, const char *name)
-{
-    return access(path_of(import, name), F_OK) == 0;
-}
-
-static Status add_hash(Import *import, const char *path)
-{
-    Status status = OK;
-    char hex[65];
-    const char *slash = strrchr(path, '/');
-    TRY(sha256_file(hex, path));
-    text_printf(&import->hashes, "%s  %s\n", hex, slash ? slash + 1 : path);
-done:
-    return status;
-}
-
-static Status read_config(Import *import)
-{
-    Status status = OK;
-    Json *config = NULL;
-    if (!has_file(import, "config.json"))
-        FAIL(FAILED,
-             "%s: no config.json; a Hugging Face folder holds config.json, model.safetensors and "
-             "tokenizer.json or vocab.txt",
-             import->folder);
-    TRY(json_parse_file(&config, import->where.data));
-    TRY(model_new(&import->model, config, 0, import->where.data));
-    TRY(add_hash(import, import->where.data));
-done:
-    json_free(config);
-    return status;
-}
-
-static Status open_weights(Import *import)
-{
-    Status status = OK;
-    if (!has_file(import, "model.safetensors") &&
-        !has_file(import, "model.safetensors.index.json") && has_file(import, "pytorch_model.bin"))
-        FAIL(FAILED,
-             "%s: only pickled weights, which are not read; convert them with transformers: "
-             "model.save_pretrained(folder, safe_serialization=True)",
-             import->where.data);
-    TRY(safetensors_open(&import->weights, import->folder));
-    for (int i = 0; i < safetensors_file_count(import->weights); i++)
-        TRY(add_hash(import, safetensors_file_path(import->weights, i)));
-done:
-    return status;
-}
 
 /// Replaces the end of `name` if it is `old`.
 static void change_ending(char *name, size_t room, const char *old, const char *with)
@@ -83,7 +23,7 @@ static void change_ending(char *name, size_t room, const char *old, const char *
 
 /// The tensor of a parameter: with the architecture's prefix or without, by its name or the one
 /// that old files gave to gains and biases of layer norms.
-static const SafetensorsInfo *find_source(const Import *import, const char *name)
+static const OriginTensor *find_source(const Import *import, const char *name)
 {
     const char *prefix = import->model->arch->prefix;
     const char *bare = strncmp(name, prefix, strlen(prefix)) ? name : name + strlen(prefix);
@@ -93,9 +33,9 @@ static const SafetensorsInfo *find_source(const Import *import, const char *name
         snprintf(old, sizeof old, "%s", names[i]);
         change_ending(old, sizeof old, "LayerNorm.weight", "LayerNorm.gamma");
         change_ending(old, sizeof old, "LayerNorm.bias", "LayerNorm.beta");
-        const SafetensorsInfo *info = safetensors_find(import->weights, names[i]);
-        if (!info) info = safetensors_find(import->weights, old);
-        if (info) return info;
+        const OriginTensor *tensor = origin_find(import->origin, names[i]);
+        if (!tensor) tensor = origin_find(import->origin, old);
+        if (tensor) return tensor;
     }
     return NULL;
 }
@@ -111,21 +51,21 @@ static void end_names(Text *list, int count)
     if (count > NAMES_SHOWN) text_printf(list, " and %d more", count - NAMES_SHOWN);
 }
 
-static Status check_shape(const Import *import, const Param *param, const SafetensorsInfo *info)
+static Status check_shape(const Import *import, const Param *param, const OriginTensor *tensor)
 {
-    int64_t rows = info->rank == 2 ? info->dims[0] : 1;
-    int64_t cols = info->rank ? info->dims[info->rank - 1] : 1;
-    if (info->rank == param->rank && rows == param->rows && cols == param->cols) return OK;
+    int64_t rows = tensor->rank == 2 ? tensor->dims[0] : 1;
+    int64_t cols = tensor->rank ? tensor->dims[tensor->rank - 1] : 1;
+    if (tensor->rank == param->rank && rows == param->rows && cols == param->cols) return OK;
     Text shape = { 0 };
-    for (int d = 0; d < info->rank; d++)
-        text_printf(&shape, "%s%lld", d ? ", " : "", (long long)info->dims[d]);
+    for (int d = 0; d < tensor->rank; d++)
+        text_printf(&shape, "%s%lld", d ? ", " : "", (long long)tensor->dims[d]);
     Status status =
         param->rank == 2
             ? status_fail(FAILED, "%s: %s has the shape (%s), config.json wants (%lld, %lld)",
-                          import->folder, info->name, text_chars(&shape), (long long)param->rows,
+                          import->path, tensor->name, text_chars(&shape), (long long)param->rows,
                           (long long)param->cols)
             : status_fail(FAILED, "%s: %s has the shape (%s), config.json wants (%lld)",
-                          import->folder, info->name, text_chars(&shape), (long long)param->cols);
+                          import->path, tensor->name, text_chars(&shape), (long long)param->cols);
     text_release(&shape);
     return status;
 }
@@ -137,14 +77,14 @@ static Status match(Import *import)
     Text absent = { 0 }, missing = { 0 };
     int absent_count = 0, missing_count = 0;
     Model *model = import->model;
-    import->sources = MEM_NEW(const SafetensorsInfo *, model->param_count);
+    import->tensors = MEM_NEW(const OriginTensor *, model->param_count);
     for (int i = 0; i < model->param_count; i++) {
         Param *param = &model->params[i];
-        const SafetensorsInfo *info = find_source(import, param->name);
-        import->sources[i] = info;
-        param->absent = !info;
-        if (info)
-            TRY(check_shape(import, param, info));
+        const OriginTensor *tensor = find_source(import, param->name);
+        import->tensors[i] = tensor;
+        param->absent = !tensor;
+        if (tensor)
+            TRY(check_shape(import, param, tensor));
         else if (param->head)
             add_name(&absent, &absent_count, param->name);
         else
@@ -152,31 +92,29 @@ static Status match(Import *import)
     }
     end_names(&absent, absent_count);
     end_names(&missing, missing_count);
-    if (missing_count)
-        FAIL(FAILED, "%s: the weights lack %s", import->folder, text_chars(&missing));
+    if (missing_count) FAIL(FAILED, "%s: the weights lack %s", import->path, text_chars(&missing));
     if (absent_count)
-        log_info("%s has no %s: training starts them at random", import->folder,
-                 text_chars(&absent));
+        log_info("%s has no %s: training starts them at random", import->path, text_chars(&absent));
 done:
     text_release(&missing);
     text_release(&absent);
     return status;
 }
 
-/// Says what the folder holds and the model does not use: heads of other tasks, old buffers.
+/// Says what the source holds and the model does not use: heads of other tasks, old buffers.
 static void report_unused(const Import *import)
 {
     Text unused = { 0 };
     int count = 0;
-    for (int i = 0; i < safetensors_count(import->weights); i++) {
-        const SafetensorsInfo *info = safetensors_at(import->weights, i);
+    for (int i = 0; i < import->origin->count; i++) {
+        const OriginTensor *tensor = &import->origin->tensors[i];
         bool used = false;
         for (int k = 0; k < import->model->param_count && !used; k++)
-            used = import->sources[k] == info;
-        if (!used) add_name(&unused, &count, info->name);
+            used = import->tensors[k] == tensor;
+        if (!used) add_name(&unused, &count, tensor->name);
     }
     end_names(&unused, count);
-    if (count) log_info("%s: not used: %s", import->folder, text_chars(&unused));
+    if (count) log_info("%s: not used: %s", import->path, text_chars(&unused));
     text_release(&unused);
 }
 
@@ -186,32 +124,12 @@ static Status read_values(Import *import)
     Model *model = import->model;
     model_allocate(model);
     for (int i = 0; i < model->param_count; i++) {
-        const SafetensorsInfo *info = import->sources[i];
-        if (!info) continue;
-        TRY(safetensors_read(model->values + model->params[i].offset, import->weights, info, 0,
-                             info->elements));
+        const OriginTensor *tensor = import->tensors[i];
+        if (!tensor) continue;
+        TRY(import->origin->kind->read(model->values + model->params[i].offset, import->origin,
+                                       tensor));
     }
 done:
-    return status;
-}
-
-static Status convert_vocab(Import *import)
-{
-    Status status = OK;
-    Json *config = NULL;
-    char *vocab = NULL;
-    size_t bytes;
-    if (has_file(import, "tokenizer_config.json")) {
-        TRY(json_parse_file(&config, import->where.data));
-        TRY(add_hash(import, import->where.data));
-    }
-    TRY(text_read_file(&vocab, &bytes, path_of(import, "vocab.txt")));
-    TRY(add_hash(import, import->where.data));
-    TRY(tokenizer_json_from_vocab(&import->model->tokenizer_json, vocab, bytes, config,
-                                  import->where.data));
-done:
-    mem_free(vocab);
-    json_free(config);
     return status;
 }
 
@@ -221,23 +139,17 @@ static Status read_tokenizer(Import *import)
     Tokenizer *tokenizer = NULL;
     char **json = &import->model->tokenizer_json;
     int64_t rows = import->model->spec.vocab_size;
-    if (has_file(import, "tokenizer.json")) {
-        TRY(text_read_file(json, NULL, import->where.data));
-        TRY(add_hash(import, import->where.data));
-    } else if (has_file(import, "vocab.txt")) {
-        TRY(convert_vocab(import));
-    } else {
-        FAIL(FAILED, "%s: neither tokenizer.json nor vocab.txt", import->folder);
-    }
-    TRY(tokenizer_new(&tokenizer, *json, strlen(*json), import->where.data));
-    TRY(model_check_tokenizer(tokenizer, import->where.data));
+    TRY(import->origin->kind->tokenizer(json, import->origin));
+    const char *where = text_chars(&import->origin->where);
+    TRY(tokenizer_new(&tokenizer, *json, strlen(*json), where));
+    TRY(model_check_tokenizer(tokenizer, where));
     int64_t size = tokenizer_size(tokenizer);
     if (size > rows)
         FAIL(FAILED, "%s: %lld tokens but the model has %lld: the tokenizer of another model",
-             import->where.data, (long long)size, (long long)rows);
+             where, (long long)size, (long long)rows);
     if (size < rows)
-        log_warn("%s: %lld tokens, the model has %lld: is it the tokenizer of this model?",
-                 import->where.data, (long long)size, (long long)rows);
+        log_warn("%s: %lld tokens, the model has %lld: is it the tokenizer of this model?", where,
+                 (long long)size, (long long)rows);
 done:
     tokenizer_free(tokenizer);
     return status;
@@ -258,25 +170,23 @@ static void read_labels(Model *model)
     }
 }
 
-Status model_import(const char *model_path, const char *source_folder)
+Status model_import(const char *model_path, const char *source_path)
 {
     Status status = OK;
-    Import import = { .folder = source_folder };
-    TRY(read_config(&import));
-    TRY(open_weights(&import));
+    Import import = { .path = source_path };
+    TRY(origin_open(&import.origin, source_path));
+    TRY(model_new(&import.model, import.origin->config, 0, text_chars(&import.origin->where)));
     TRY(match(&import));
     TRY(read_tokenizer(&import));
     TRY(read_values(&import));
     report_unused(&import);
     read_labels(import.model);
-    import.model->source = mem_copy_text(source_folder);
-    import.model->source_sha256 = mem_copy_text(text_chars(&import.hashes));
+    import.model->source = mem_copy_text(source_path);
+    import.model->source_sha256 = mem_copy_text(text_chars(&import.origin->hashes));
     TRY(model_save(import.model, model_path));
 done:
-    text_release(&import.where);
-    text_release(&import.hashes);
-    mem_free(import.sources);
-    safetensors_close(import.weights);
+    mem_free(import.tensors);
     model_free(import.model);
+    origin_close(import.origin);
     return status;
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 
 enum {
-    HEADER_MAX_BYTES = 256 << 20,
+    HEADER_MAX_BYTES = 128 << 20,
     FIRST_BYTES = 1 << 20, ///< read at once, then twice as much each time
     NAME_MAX_BYTES = 255,  ///< of tensors; ggml takes 63
     VALUE_MIN_BYTES = 13,  ///< key's length, type, value

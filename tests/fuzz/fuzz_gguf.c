@@ -1,6 +1,8 @@
 #include "base/mem.h"
+#include "model/gguf_map.h"
 #include "store/gguf.h"
 #include "support/scratch.h"
+#include "token/gguf_vocab.h"
 
 #include <string.h>
 
@@ -23,12 +25,28 @@ static void read_values(const Gguf *file, size_t bytes)
     CHECK(sum != 1 || bytes, "nothing was read");
 }
 
+/// Whatever tokenizer comes out is JSON.
+static void read_model(const Gguf *file)
+{
+    char *tokenizer;
+    Json *config, *parsed = NULL;
+    if (gguf_read_config(&config, file) == OK)
+        CHECK(json_int(json_get(config, "vocab_size"), -1) >= 0, "no vocabulary");
+    if (tokenizer_json_from_gguf(&tokenizer, file) == OK)
+        CHECK(json_parse(&parsed, tokenizer, strlen(tokenizer), "tokenizer") == OK, "%s",
+              status_message());
+    json_free(parsed);
+    mem_free(tokenizer);
+    json_free(config);
+}
+
 /// Whatever opens can be read to its last element.
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     Gguf *file;
     Status opened = gguf_open(&file, scratch_file(data, bytes));
     if (opened == OK) read_values(file, bytes);
+    if (opened == OK) read_model(file);
     for (int i = 0; opened == OK && i < gguf_count(file); i++) {
         const GgufInfo *info = gguf_at(file, i);
         CHECK(gguf_find(file, info->name) == info, "%s is not found", info->name);
