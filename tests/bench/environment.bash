@@ -3,7 +3,8 @@
 # program (build/temper, built if it is not set).
 source "$(dirname "${BASH_SOURCE[0]}")/../../cmake/common.bash"
 
-packages=(torch==2.13.0 transformers==5.23.0 tokenizers==0.23.3 numpy==2.4.6 h5py==3.16.0)
+packages=(torch==2.13.0 transformers==5.23.0 tokenizers==0.23.3 numpy==2.4.6 h5py==3.16.0
+    gguf==0.19.0 accelerate==1.15.0)
 environment=$root/.cache/bench/venv
 model=$root/models/minilm-l6
 

@@ -190,8 +190,9 @@ static void writes_every_kind_of_words(void)
 #define DOCUMENT(words, model)                                                                     \
     "{\"added_tokens\":[{\"id\":3,\"content\":\"<t>\",\"special\":true}],\"normalizer\":null,"     \
     "\"pre_tokenizer\":" words ",\"model\":{" model "}}"
-#define BYTES "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":false}"
-#define BPE   "\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[\"a b\"]"
+#define BYTES  "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":false}"
+#define DIGITS "{\"type\":\"Digits\",\"individual_digits\":true}"
+#define BPE    "\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[\"a b\"]"
 
 static void says_what_it_cannot_write(void)
 {
@@ -205,6 +206,11 @@ static void says_what_it_cannot_write(void)
         { DOCUMENT(BYTES, BPE), 3, "token '<t>' has no number below the 3" },
         { DOCUMENT("{\"type\":\"Whitespace\"}", BPE), 4, "GGUF has no name for this" },
         { DOCUMENT("{\"type\":\"ByteLevel\",\"add_prefix_space\":true}", BPE), 4, "no name for" },
+        { DOCUMENT("{\"type\":\"Sequence\",\"pretokenizers\":[" DIGITS "," BYTES "]}", BPE), 4,
+          "\"individual_digits\":true" },
+        { DOCUMENT("{\"type\":\"Sequence\",\"pretokenizers\":[" DIGITS "," BYTES "," BYTES "]}",
+                   BPE),
+          4, "no name for" },
         { DOCUMENT(BYTES, "\"type\":\"WordPiece\""), 4, "tokenizer of type WordPiece" },
         { DOCUMENT(BYTES, "\"type\":\"BPE\",\"vocab\":{},\"merges\":[\"a\"]"), 4, "number 0 of" },
         { DOCUMENT(BYTES, "\"type\":\"BPE\",\"vocab\":{},\"merges\":[[\"a\",\"\"]]"), 4,
