@@ -68,9 +68,10 @@ int gguf_rope_factors(float factors[GGUF_MAX_ROTATIONS], const Json *config);
 /// Gives a whole tensor, in Hugging Face's layout, to `gguf_export`.
 typedef Status (*GgufExportRead)(float *out, const OriginTensor *tensor, void *context);
 
-/// Local. One GGUF file of a model: config.json and tokenizer.json as metadata, the tensors under
-/// GGUF's names, matrices of `type` (F32, F16 or Q8_0, which gives way to F16 where rows are no
-/// multiple of 32), vectors and positions as F32. FAILED for what GGUF has no words for.
+/// Local. One GGUF file of a model: config.json, tokenizer.json and chat template (NULL or empty:
+/// none) as metadata, the tensors under GGUF's names, matrices of `type` (F32, F16 or Q8_0, which
+/// gives way to F16 where rows are no multiple of 32), vectors and positions as F32. FAILED for
+/// what GGUF has no words for.
 Status gguf_export(const char *path, const char *type, const Json *config,
-                   const char *tokenizer_json, const OriginTensor *tensors, int count,
-                   GgufExportRead read, void *context);
+                   const char *tokenizer_json, const char *chat_template,
+                   const OriginTensor *tensors, int count, GgufExportRead read, void *context);

@@ -20,7 +20,8 @@ typedef struct Origin Origin;
 typedef struct {
     /// Local. True for paths that this kind is for.
     bool (*takes)(const char *path);
-    /// Local. Fills configuration and tensors, in any order, and the hashes of what it reads.
+    /// Local. Fills configuration, chat template and tensors, in any order, and the hashes of what
+    /// it reads.
     Status (*open)(Origin *origin);
     /// Local. The text of a tokenizer.json, owned by the caller; `where` names its file afterwards.
     Status (*tokenizer)(char **json, Origin *origin);
@@ -32,11 +33,12 @@ extern const OriginKind origin_folder, origin_gguf;
 
 struct Origin {
     const OriginKind *kind;
-    const char *path; ///< borrowed
-    void *weights;    ///< the kind's own
-    Json *config;     ///< config.json
-    Text where;       ///< file that was read last, for messages
-    Text hashes;      ///< one line a file: SHA-256 and name
+    const char *path;   ///< borrowed
+    void *weights;      ///< the kind's own
+    Json *config;       ///< config.json
+    Text chat_template; ///< Jinja; empty if there is none
+    Text where;         ///< file that was read last, for messages
+    Text hashes;        ///< one line a file: SHA-256 and name
     OriginTensor *tensors;
     int count;
 };

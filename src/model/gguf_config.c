@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { KEY_ROOM = 96 };
+
 static const char rope_tensor[] = "rope_freqs.weight";
 
-/// Roles of tokens; of the first two config.json and the metadata have one number each.
+/// Tokens with a role, in config.json and in the metadata.
 static const char *const token_keys[][2] = {
     { "bos_token_id", "tokenizer.ggml.bos_token_id" },
     { "eos_token_id", "tokenizer.ggml.eos_token_id" },
@@ -17,15 +19,13 @@ static const char *const token_keys[][2] = {
 };
 enum { TOKEN_KEYS = sizeof token_keys / sizeof *token_keys };
 
-/// "llama." and the rest of a key; of one of two texts in turn.
-static const char *key_of(const GgufArch *arch, const char *key)
+/// "llama." and the rest of a key.
+static const char *key_of(char out[KEY_ROOM], const GgufArch *arch, const char *key)
 {
-    static char texts[2][96];
-    static int next;
-    char *text = texts[next++ % 2];
-    snprintf(text, sizeof texts[0], "%s.%s", arch->name, key);
-    return text;
+    snprintf(out, KEY_ROOM, "%s.%s", arch->name, key);
+    return out;
 }
+#define KEY(arch, key) key_of((char[KEY_ROOM]){ 0 }, arch, key)
 
 /// A float32 as the shortest decimal that gives it: 1e-05, not 9.999999747378752e-06.
 static double shortest(double value)
@@ -69,7 +69,7 @@ static Status read_keys(Json *config, const Gguf *file, const GgufArch *arch)
 {
     Status status = OK;
     for (const GgufKey *key = arch->keys; key->gguf; key++) {
-        const char *name = key_of(arch, key->gguf);
+        const char *name = KEY(arch, key->gguf);
         double value = gguf_value(file, name) ? gguf_real(file, name, 0) : hf_number(config, key);
         TRY(check_number(value, key, name, gguf_path(file)));
         if (key->real)
@@ -120,9 +120,9 @@ done:
 static Status read_scaling(Json *config, const Gguf *file, const GgufArch *arch)
 {
     const GgufInfo *factors = gguf_find(file, rope_tensor);
-    const char *type = gguf_text(file, key_of(arch, "rope.scaling.type"), "none");
-    double factor = gguf_real(file, key_of(arch, "rope.scaling.factor"), 1);
-    int64_t original = gguf_int(file, key_of(arch, "rope.scaling.original_context_length"), 0);
+    const char *type = gguf_text(file, KEY(arch, "rope.scaling.type"), "none");
+    double factor = gguf_real(file, KEY(arch, "rope.scaling.factor"), 1);
+    int64_t original = gguf_int(file, KEY(arch, "rope.scaling.original_context_length"), 0);
     if (factors) return read_factors(config, file, factors);
     if (!strcmp(type, "none")) return OK;
     Json *scaling = json_new_object();
@@ -136,8 +136,8 @@ static Status read_scaling(Json *config, const Gguf *file, const GgufArch *arch)
 /// What only models with rotary positions have.
 static Status read_rotary(Json *config, const Gguf *file, const GgufArch *arch)
 {
-    int64_t width = gguf_int(file, key_of(arch, "attention.key_length"), 0);
-    if (width <= 0) width = gguf_int(file, key_of(arch, "rope.dimension_count"), 0);
+    int64_t width = gguf_int(file, KEY(arch, "attention.key_length"), 0);
+    if (width <= 0) width = gguf_int(file, KEY(arch, "rope.dimension_count"), 0);
     if (width <= 0)
         width = json_int(json_get(config, "hidden_size"), 0) /
                 json_int(json_get(config, "num_attention_heads"), 1);
@@ -202,14 +202,14 @@ static Status put_rotary(GgufHeader *header, const Json *config, const GgufArch 
     const char *type = scaling_type(config);
     const Json *scaling = scaling_of(config);
     uint32_t width = (uint32_t)head_width(config);
-    gguf_put_u32(header, key_of(arch, "rope.dimension_count"), width);
-    gguf_put_u32(header, key_of(arch, "attention.key_length"), width);
-    gguf_put_u32(header, key_of(arch, "attention.value_length"), width);
+    gguf_put_u32(header, KEY(arch, "rope.dimension_count"), width);
+    gguf_put_u32(header, KEY(arch, "attention.key_length"), width);
+    gguf_put_u32(header, KEY(arch, "attention.value_length"), width);
     if (!strcmp(type, "default") || !strcmp(type, "llama3")) return OK; // the latter as a tensor
     if (strcmp(type, "linear"))
         return status_fail(FAILED, "%s: rope_scaling '%.40s' is not written to GGUF", where, type);
-    gguf_put_text(header, key_of(arch, "rope.scaling.type"), type);
-    gguf_put_f32(header, key_of(arch, "rope.scaling.factor"),
+    gguf_put_text(header, KEY(arch, "rope.scaling.type"), type);
+    gguf_put_f32(header, KEY(arch, "rope.scaling.factor"),
                  (float)json_number(json_get(scaling, "factor"), 1));
     return OK;
 }
@@ -227,11 +227,11 @@ Status gguf_put_config(GgufHeader *header, const Json *config, const char *where
         double value = hf_number(config, key);
         TRY(check_number(value, key, key->hf, where));
         if (key->real)
-            gguf_put_f32(header, key_of(arch, key->gguf), (float)value);
+            gguf_put_f32(header, KEY(arch, key->gguf), (float)value);
         else
-            gguf_put_u32(header, key_of(arch, key->gguf), (uint32_t)value);
+            gguf_put_u32(header, KEY(arch, key->gguf), (uint32_t)value);
     }
-    gguf_put_u32(header, key_of(arch, "vocab_size"),
+    gguf_put_u32(header, KEY(arch, "vocab_size"),
                  (uint32_t)json_int(json_get(config, "vocab_size"), 0));
     for (int i = 0; i < TOKEN_KEYS; i++) {
         const Json *id = json_get(config, token_keys[i][0]);

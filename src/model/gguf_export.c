@@ -124,8 +124,8 @@ static Status pull(float *out, const GgufInfo *info, int64_t first, int64_t coun
 }
 
 Status gguf_export(const char *path, const char *type, const Json *config,
-                   const char *tokenizer_json, const OriginTensor *tensors, int count,
-                   GgufExportRead read, void *context)
+                   const char *tokenizer_json, const char *chat_template,
+                   const OriginTensor *tensors, int count, GgufExportRead read, void *context)
 {
     Status status = OK;
     GgufHeader header = { 0 };
@@ -135,6 +135,8 @@ Status gguf_export(const char *path, const char *type, const Json *config,
     TRY(put_type(&header, type));
     TRY(tokenizer_json_to_gguf(&header, tokenizer_json, strlen(tokenizer_json),
                                json_int(json_get(config, "vocab_size"), 0), "tokenizer.json"));
+    if (chat_template && *chat_template)
+        gguf_put_text(&header, "tokenizer.chat_template", chat_template);
     TRY(add_tensors(&export, tensors, count, type));
     TRY(gguf_write(path, &header, export.infos, export.count, pull, &export));
 done:

@@ -54,6 +54,7 @@ void origin_close(Origin *origin)
     origin->kind->close(origin);
     for (int i = 0; i < origin->count; i++) mem_free(origin->tensors[i].name);
     mem_free(origin->tensors);
+    text_release(&origin->chat_template);
     text_release(&origin->hashes);
     text_release(&origin->where);
     json_free(origin->config);

@@ -64,11 +64,30 @@ done:
     return status;
 }
 
+/// In a file of its own, or in tokenizer_config.json.
+static Status read_chat_template(Origin *origin)
+{
+    Status status = OK;
+    Json *config = NULL;
+    char *text = NULL;
+    if (has_file(origin, "chat_template.jinja"))
+        TRY(text_read_file(&text, NULL, origin->where.data));
+    else if (has_file(origin, "tokenizer_config.json"))
+        TRY(json_parse_file(&config, origin->where.data));
+    text_append(&origin->chat_template,
+                text ? text : json_text(json_get(config, "chat_template"), ""));
+done:
+    mem_free(text);
+    json_free(config);
+    return status;
+}
+
 static Status open_folder(Origin *origin)
 {
     Status status = OK;
     TRY(read_config(origin));
     TRY(open_weights(origin));
+    TRY(read_chat_template(origin));
     path_of(origin, "config.json");
 done:
     return status;

@@ -58,6 +58,7 @@ static Status open_gguf(Origin *origin)
     TRY(gguf_open(&file, origin->path));
     origin->weights = file;
     TRY(gguf_read_config(&origin->config, file));
+    text_append(&origin->chat_template, gguf_text(file, "tokenizer.chat_template", ""));
     for (int i = 0; i < gguf_count(file); i++) TRY(add_tensor(origin, gguf_at(file, i)));
     TRY(origin_add_hash(origin, origin->path));
 done:

@@ -274,6 +274,8 @@ Status tokenizer_json_to_gguf(GgufHeader *header, const char *json, size_t bytes
     Status status = OK;
     Json *document = NULL;
     Vocab vocab = { .where = where, .rows = rows };
+    if (rows < 1 || rows > INT32_MAX / 2)
+        FAIL(FAILED, "%s: no model has %" PRId64 " tokens", where, rows);
     TRY(json_parse(&document, json, bytes, where));
     vocab.document = document;
     vocab.model = json_get(document, "model");

@@ -37,8 +37,8 @@ static Status convert(const char *from, const char *type, const char *folder)
     TRY(write_file(folder, "config.json", config.data));
     TRY(write_file(folder, "tokenizer.json", tokenizer));
     text_printf(&path, "%s/model.gguf", folder);
-    TRY(gguf_export(path.data, type, origin->config, tokenizer, origin->tensors, origin->count,
-                    read_tensor, origin));
+    TRY(gguf_export(path.data, type, origin->config, tokenizer, origin->chat_template.data,
+                    origin->tensors, origin->count, read_tensor, origin));
 done:
     text_release(&path);
     text_release(&config);

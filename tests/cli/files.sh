@@ -34,6 +34,9 @@ head -c 5000 "$gguf" >"$work/cut.gguf"
 expect_exit 1 "$TEMPER" inspect "$work/cut.gguf"
 expect_text err "$work/cut.gguf: tensor "
 expect_text err "the file may be truncated"
+expect_exit 1 "$TEMPER" import "$work/cut.gguf" -o "$work/cut.h5"
+expect_text err "the file may be truncated"
+[ ! -e "$work/cut.h5" ] || fail "a damaged GGUF file became a model"
 
 expect_exit 0 "$TEMPER" compare "$work/a.h5" "$work/b.h5"
 expect_nothing err

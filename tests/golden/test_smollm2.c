@@ -24,6 +24,7 @@ static void reads_the_configuration(void)
     CHECK_TRUE(json_number(json_get(config, "rope_theta"), 0) == 100000);
     CHECK_TRUE(json_number(json_get(config, "rms_norm_eps"), 0) == 1e-5);
     CHECK_TRUE(json_bool(json_get(config, "tie_word_embeddings"), false));
+    CHECK_TRUE(strstr(text_chars(&origin->chat_template), "<|im_start|>"));
 }
 
 static void reads_the_weights_that_transformers_reads(void)

@@ -215,6 +215,7 @@ static void says_what_it_cannot_write(void)
         { DOCUMENT(BYTES, "\"type\":\"BPE\",\"vocab\":{},\"merges\":[\"a\"]"), 4, "number 0 of" },
         { DOCUMENT(BYTES, "\"type\":\"BPE\",\"vocab\":{},\"merges\":[[\"a\",\"\"]]"), 4,
           "number 0 of" },
+        { DOCUMENT(BYTES, BPE), -1, "no model has -1 tokens" },
         { "{", 4, "t.json: line 1" },
     };
     for (size_t i = 0; i < sizeof documents / sizeof *documents; i++) {
@@ -424,8 +425,8 @@ static Status export(const char *rope, const char *type, int count)
     Text text = { 0 };
     text_printf(&text, config_text, rope);
     Json *config = parse(text.data);
-    Status status = gguf_export(folder_path("e.gguf"), type, config, DOCUMENT(BYTES, BPE), exported,
-                                count, read_ones, NULL);
+    Status status = gguf_export(folder_path("e.gguf"), type, config, DOCUMENT(BYTES, BPE), "{{x}}",
+                                exported, count, read_ones, NULL);
     json_free(config);
     text_release(&text);
     return status;
@@ -439,6 +440,7 @@ static void exports_models(void)
     CHECK_EQ(gguf_open(&file, folder_path("e.gguf")), OK);
     CHECK_EQ(gguf_int(file, "general.file_type", -1), 7);
     CHECK_EQ(gguf_int(file, "general.quantization_version", -1), 2);
+    CHECK_TEXT(gguf_text(file, "tokenizer.chat_template", ""), "{{x}}");
     CHECK_TEXT(gguf_find(file, "token_embd.weight")->type, "Q8_0");
     CHECK_TEXT(gguf_find(file, "blk.0.ffn_down.weight")->type, "F16"); // rows of 48
     CHECK_TEXT(gguf_find(file, "output_norm.weight")->type, "F32");
