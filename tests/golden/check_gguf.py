@@ -26,9 +26,9 @@ from gguf import quants
 from tokenizers import Tokenizer, pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, LlamaConfig, Qwen2Config
 
-# One text of the SMS data and SHOWN, where the loader of transformers, which does not know the words
-# of "smollm" (each digit alone, before all else), differs from the model's own tokenizer: two spaces
-# before a digit.
+# One text of the SMS data and SHOWN, where the loader of transformers, which does not know the
+# words of "smollm" (each digit alone, before all else), differs from the model's own tokenizer: two
+# spaces before a digit.
 SHOWN = "a  12"
 OTHER_WORDS = 2
 
