@@ -61,8 +61,9 @@ Status gguf_put_config(GgufHeader *header, const Json *config, const char *where
 
 enum { GGUF_MAX_ROTATIONS = 1024 };
 /// Local. Llama 3 stretches slow rotations: what each frequency is divided by (head_dim / 2, at
-/// most GGUF_MAX_ROTATIONS), which GGUF holds as the tensor "rope_freqs.weight". Returns how many,
+/// most GGUF_MAX_ROTATIONS), which GGUF holds as a tensor of this name. Returns how many,
 /// 0 unless config.json asks for that scaling.
+extern const char gguf_rope_tensor[];
 int gguf_rope_factors(float factors[GGUF_MAX_ROTATIONS], const Json *config);
 
 /// Gives a whole tensor, in Hugging Face's layout, to `gguf_export`.

@@ -9,8 +9,6 @@
 
 enum { KEY_ROOM = 96 };
 
-static const char rope_tensor[] = "rope_freqs.weight";
-
 /// Tokens with a role, in config.json and in the metadata.
 static const char *const token_keys[][2] = {
     { "bos_token_id", "tokenizer.ggml.bos_token_id" },
@@ -95,7 +93,7 @@ static Status read_factors(Json *config, const Gguf *file, const GgufInfo *tenso
     Status status = OK;
     float given[GGUF_MAX_ROTATIONS], factors[GGUF_MAX_ROTATIONS];
     if (tensor->elements < 1 || tensor->elements > GGUF_MAX_ROTATIONS)
-        FAIL(FAILED, "%s: tensor %s has %" PRId64 " elements", gguf_path(file), rope_tensor,
+        FAIL(FAILED, "%s: tensor %s has %" PRId64 " elements", gguf_path(file), gguf_rope_tensor,
              tensor->elements);
     TRY(gguf_read(given, file, tensor, 0, tensor->elements));
     float most = 1;
@@ -112,14 +110,14 @@ static Status read_factors(Json *config, const Gguf *file, const GgufInfo *tenso
         same = fabsf(factors[i] - given[i]) <= 1e-4f * factors[i];
     if (!same)
         FAIL(FAILED, "%s: tensor %s stretches rotations in another way than Llama 3 does",
-             gguf_path(file), rope_tensor);
+             gguf_path(file), gguf_rope_tensor);
 done:
     return status;
 }
 
 static Status read_scaling(Json *config, const Gguf *file, const GgufArch *arch)
 {
-    const GgufInfo *factors = gguf_find(file, rope_tensor);
+    const GgufInfo *factors = gguf_find(file, gguf_rope_tensor);
     const char *type = gguf_text(file, KEY(arch, "rope.scaling.type"), "none");
     double factor = gguf_real(file, KEY(arch, "rope.scaling.factor"), 1);
     int64_t original = gguf_int(file, KEY(arch, "rope.scaling.original_context_length"), 0);

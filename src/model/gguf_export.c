@@ -69,7 +69,7 @@ static void add_factors(Export *export)
     float factors[GGUF_MAX_ROTATIONS];
     int count = gguf_rope_factors(factors, export->config);
     if (!count) return;
-    export->infos[export->count++] = (GgufInfo){ .name = mem_copy_text("rope_freqs.weight"),
+    export->infos[export->count++] = (GgufInfo){ .name = mem_copy_text(gguf_rope_tensor),
                                                  .type = "F32",
                                                  .rank = 1,
                                                  .dims = { count },

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char gguf_rope_tensor[] = "rope_freqs.weight";
+
 // Qwen2's too, but its rows are not interleaved
 static const GgufName llama_names[] = {
     { "token_embd.weight", "model.embed_tokens.weight", GGUF_SAME },

@@ -59,7 +59,9 @@ static Status open_gguf(Origin *origin)
     origin->weights = file;
     TRY(gguf_read_config(&origin->config, file));
     text_append(&origin->chat_template, gguf_text(file, "tokenizer.chat_template", ""));
-    for (int i = 0; i < gguf_count(file); i++) TRY(add_tensor(origin, gguf_at(file, i)));
+    for (int i = 0; i < gguf_count(file); i++) // factors of rotations are in the configuration
+        if (strcmp(gguf_at(file, i)->name, gguf_rope_tensor))
+            TRY(add_tensor(origin, gguf_at(file, i)));
     TRY(origin_add_hash(origin, origin->path));
 done:
     return status;

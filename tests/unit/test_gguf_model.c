@@ -445,6 +445,7 @@ static void exports_models(void)
     CHECK_TEXT(gguf_find(file, "blk.0.ffn_down.weight")->type, "F16"); // rows of 48
     CHECK_TEXT(gguf_find(file, "output_norm.weight")->type, "F32");
     CHECK_TRUE(gguf_find(file, "output.weight"));
+    CHECK_TRUE(gguf_find(file, gguf_rope_tensor));
     CHECK_EQ(gguf_read_config(&config, file), OK);
     const Json *scaling = json_get(config, "rope_scaling");
     CHECK_TEXT(json_text(json_get(scaling, "rope_type"), ""), "llama3");
@@ -453,6 +454,11 @@ static void exports_models(void)
     CHECK_TRUE(!json_bool(json_get(config, "tie_word_embeddings"), true));
     json_free(config);
     gguf_close(file);
+    Origin *origin;
+    CHECK_EQ(origin_open(&origin, folder_path("e.gguf")), OK);
+    CHECK_EQ(origin->count, 4);
+    CHECK_TRUE(!origin_find(origin, gguf_rope_tensor));
+    origin_close(origin);
     CHECK_EQ(export("linear", "F32", 4), OK);
     CHECK_EQ(gguf_open(&file, folder_path("e.gguf")), OK);
     CHECK_EQ(gguf_read_config(&config, file), OK);
