@@ -1,5 +1,6 @@
 /// UTF-8 one code point at a time.
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,5 +15,7 @@ uint32_t utf8_decode(int *bytes, const unsigned char *s, size_t left);
 uint32_t utf8_decode_before(int *bytes, const unsigned char *s, size_t end);
 /// Local. Writes 1 to 4 bytes and returns how many.
 int utf8_encode(unsigned char out[4], uint32_t code);
+/// Local. True for well-formed text without a NUL.
+bool utf8_is_text(const char *s, size_t bytes);
 /// Local. Code points of a well-formed text.
 size_t utf8_count(const unsigned char *s, size_t bytes);

@@ -3,5 +3,5 @@
 #include "base/status.h"
 
 /// Local. The text of the tokenizer.json of a model file or checkpoint, of a tokenizer.json, or of
-/// a Hugging Face folder (its vocab.txt where it has no tokenizer.json). The caller owns *json.
+/// a Hugging Face folder. The caller owns *json.
 Status tokenizer_text_read(char **json, const char *path);

@@ -2,15 +2,20 @@
 #pragma once
 #include "base/status.h"
 #include "store/json.h"
-#include "token/code_table.h"
 #include "token/normalize.h"
+#include "token/split.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
+enum { SPLIT_STEPS = 6 };
+
 typedef struct {
-    CodeTable table;          ///< CodeClass of each code point: pretokenize.c
-    unsigned char ascii[128]; ///< the same
+    CodeClasses classes;
+    SplitRule rules[SPLIT_STEPS]; ///< (count): each cuts the pieces of the one before
+    int count;
+    bool bytes;        ///< words are spelled in the alphabet of bytes (ByteLevel)
+    bool prefix_space; ///< a text that begins with none gets one
 } PreTokenizer;
 
 /// Local. From the `pre_tokenizer` of a tokenizer.json (null: the whole text is one word); FAILED
@@ -18,7 +23,15 @@ typedef struct {
 Status pretokenizer_init(PreTokenizer *words, const Json *spec, const char *where);
 void pretokenizer_release(PreTokenizer *words);
 
-/// Local. The next word at or after byte *end of `text` (and after `first`); false if there is
-/// none. Start with *end = 0.
-bool pretokenizer_next(const PreTokenizer *words, size_t *first, size_t *end,
-                       const Normalized *text);
+/// A walk over the words of a stretch of text.
+typedef struct {
+    const PreTokenizer *words;
+    const unsigned char *s;
+    size_t at;
+    size_t ends[SPLIT_STEPS + 1]; ///< of the stretch, of the piece that rule i cut
+} WordWalk;
+
+/// Local. Over bytes [first, end) of `text`, first < end; a space is written before them if asked.
+WordWalk pretokenizer_begin(const PreTokenizer *words, Normalized *text, size_t first, size_t end);
+/// Local. The next word, [*first, *end); false if there is none.
+bool pretokenizer_next(WordWalk *walk, size_t *first, size_t *end);

@@ -3,6 +3,7 @@
 #include "base/status.h"
 #include "store/json.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /// The places of the texts; other ids are tokens.
@@ -20,6 +21,8 @@ typedef struct {
 
 typedef struct {
     Template single, pair;
+    bool trims;        ///< white space at the ends of tokens is not part of their place
+    bool prefix_stays; ///< save one before the first token
 } Templates;
 
 /// Local. From the `post_processor` of a tokenizer.json (null: the texts alone); FAILED for an

@@ -20,8 +20,17 @@ extern const CodeSet unicode_chinese;     ///< set apart by handle_chinese_chars
 extern const CodeSet unicode_marks;       ///< removed by strip_accents
 extern const CodeSet unicode_punctuation; ///< isolated by BertPreTokenizer
 extern const CodeSet unicode_decomposing; ///< has a canonical decomposition
+extern const CodeSet unicode_excluded;    ///< NFC is not the code point itself
 extern const CodeSet unicode_combining;   ///< canonical combining class is not 0
 extern const CodeSet unicode_later_words; ///< \w, assigned after Unicode 15.0
+
+// What regular expressions and pre-tokenizers ask for.
+extern const CodeSet unicode_letters;      ///< \p{L}
+extern const CodeSet unicode_numbers;      ///< \p{N}
+extern const CodeSet unicode_digits;       ///< set apart by Digits
+extern const CodeSet unicode_joined_marks; ///< \p{M}
+extern const CodeSet unicode_uppercase;    ///< \p{Lu} and \p{Lt}
+extern const CodeSet unicode_lowercase;    ///< \p{Ll}
 
 /// Code points first, first + step, ... last have `code + delta` as lower case.
 typedef struct {

@@ -3,10 +3,7 @@
 /// that cannot be covered is one unknown token.
 #pragma once
 #include "base/status.h"
-#include "store/json.h"
-#include "token/normalize.h"
-#include "token/pieces.h"
-#include "token/vocabulary.h"
+#include "token/model_type.h"
 
 typedef struct {
     const Vocabulary *vocabulary; ///< borrowed
@@ -15,10 +12,10 @@ typedef struct {
     size_t max_codes;             ///< longer words are unknown
 } WordPiece;
 
-/// Local. From the `model` of a tokenizer.json; `where` names the file. The caller owns *out.
-Status wordpiece_new(void **out, const Vocabulary *vocabulary, const Json *spec, const char *where);
+/// Local. From the `model` of a tokenizer.json. The caller owns *out.
+Status wordpiece_new(void **out, const ModelSource *source);
 void wordpiece_free(void *model); ///< NULL-safe
 
 /// Local. Appends the pieces of the word at bytes [first, end) of `text`, at most as many as bytes.
-void wordpiece_cut(const void *model, Pieces *out, const Normalized *text, size_t first,
-                   size_t end);
+void wordpiece_cut(const void *model, struct BpeWork *work, Pieces *out, const Normalized *text,
+                   size_t first, size_t end);

@@ -1,7 +1,5 @@
 #include "base/utf8.h"
 
-#include <stdbool.h>
-
 /// By lead byte: length of the sequence and the range of its second byte.
 typedef struct {
     unsigned char first, last, length, low, high;
@@ -63,6 +61,16 @@ int utf8_encode(unsigned char out[4], uint32_t code)
     for (int i = bytes - 1; i > 0; i--, code >>= 6) out[i] = (unsigned char)(0x80 | (code & 0x3F));
     out[0] = (unsigned char)((0xF00 >> bytes) | code);
     return bytes;
+}
+
+bool utf8_is_text(const char *s, size_t bytes)
+{
+    int taken;
+    for (size_t at = 0; at < bytes; at += (size_t)taken) {
+        uint32_t code = utf8_decode(&taken, (const unsigned char *)s + at, bytes - at);
+        if (code == UTF8_ILL_FORMED || !code) return false;
+    }
+    return true;
 }
 
 size_t utf8_count(const unsigned char *s, size_t bytes)

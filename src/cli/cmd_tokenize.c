@@ -11,7 +11,7 @@
 #include <string.h>
 
 typedef struct {
-    bool json;
+    bool json, decode, skip_special;
     int64_t max_length;
 } TokenizeFlags;
 
@@ -20,6 +20,9 @@ static const Option flags[] = {
       .help = "one object a line: ids, tokens, offsets in bytes, types" },
     { FIELD(TokenizeFlags, max_length), .def = "0", .min = 1, .max = 1e9, .unit = "tokens",
       .help = "longer sequences are truncated" },
+    { FIELD(TokenizeFlags, decode), .def = "false", .help = "the other way: ids to text" },
+    { FIELD(TokenizeFlags, skip_special), .def = "false",
+      .help = "with --decode: without special tokens" },
     { 0 }
 };
 
@@ -56,34 +59,76 @@ static void append_ids(Text *out, const Encoding *encoding)
     text_append(out, "\n");
 }
 
+/// What the lines of a file become.
+typedef struct {
+    const Tokenizer *tokenizer;
+    const TokenizeFlags *given;
+    const char *path;
+    int64_t line, ill_formed;
+    Encoding encoding;
+    int32_t *ids; ///< (capacity), owned
+    size_t capacity;
+} Lines;
+
+static Status encode_line(Text *out, Lines *lines, const char *line, size_t bytes)
+{
+    tokenizer_encode(lines->tokenizer, &lines->encoding, line, bytes, NULL, 0,
+                     lines->given->max_length);
+    lines->ill_formed += lines->encoding.ill_formed;
+    if (lines->given->json)
+        append_json(out, lines->tokenizer, &lines->encoding);
+    else
+        append_ids(out, &lines->encoding);
+    return OK;
+}
+
+static Status decode_line(Text *out, Lines *lines, const char *line, size_t bytes)
+{
+    int64_t count = 0, size = tokenizer_size(lines->tokenizer);
+    if (bytes > lines->capacity) {
+        lines->capacity = 2 * bytes;
+        lines->ids = mem_resize(lines->ids, lines->capacity, sizeof *lines->ids);
+    }
+    for (const char *s = line, *end = line + bytes; s < end;) {
+        char *stop;
+        long long id = *s == ' ' ? -1 : strtoll(s, &stop, 10);
+        if (*s == ' ' && ++s) continue;
+        if (id < 0 || id >= size || stop == s || stop > end || (stop < end && *stop != ' '))
+            return status_fail(FAILED,
+                               "%s: line %" PRId64 ", column %td: not an id from 0 to %" PRId64,
+                               lines->path, lines->line, s - line + 1, size - 1);
+        lines->ids[count++] = (int32_t)id;
+        s = stop;
+    }
+    tokenizer_decode(out, lines->tokenizer, lines->ids, count, lines->given->skip_special);
+    text_append(out, "\n");
+    return OK;
+}
+
 static Status tokenize_lines(const Tokenizer *tokenizer, FILE *file, const char *path,
                              const TokenizeFlags *given)
 {
     Status status = OK;
-    Encoding encoding = { 0 };
+    Lines lines = { .tokenizer = tokenizer, .given = given, .path = path };
     Text out = { 0 };
-    int64_t ill_formed = 0;
     char *line = NULL; // getline's own
     size_t capacity = 0;
     for (ssize_t got; (got = getline(&line, &capacity, file)) > 0;) {
         size_t bytes = (size_t)got - (line[got - 1] == '\n');
-        tokenizer_encode(tokenizer, &encoding, line, bytes, NULL, 0, given->max_length);
-        ill_formed += encoding.ill_formed;
+        lines.line++;
         text_clear(&out);
-        if (given->json)
-            append_json(&out, tokenizer, &encoding);
-        else
-            append_ids(&out, &encoding);
+        TRY((given->decode ? decode_line : encode_line)(&out, &lines, line, bytes));
         fwrite(out.data, 1, out.length_bytes, stdout);
     }
     if (ferror(file)) FAIL(FAILED, "%s: %s", path, strerror(errno));
-    if (ill_formed)
+    if (lines.ill_formed)
         log_warn("%s: %" PRId64 " ill-formed UTF-8 sequences were read as U+FFFD", path,
-                 ill_formed);
+                 lines.ill_formed);
 done:
     free(line);
     text_release(&out);
-    encoding_release(&encoding);
+    mem_free(lines.ids);
+    encoding_release(&lines.encoding);
     return status;
 }
 

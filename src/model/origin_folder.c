@@ -93,38 +93,14 @@ done:
     return status;
 }
 
-static Status convert_vocab(char **json, Origin *origin)
+static Status add_hash(void *origin, const char *path)
 {
-    Status status = OK;
-    Json *config = NULL;
-    char *vocab = NULL;
-    size_t bytes;
-    if (has_file(origin, "tokenizer_config.json")) {
-        TRY(json_parse_file(&config, origin->where.data));
-        TRY(origin_add_hash(origin, origin->where.data));
-    }
-    TRY(text_read_file(&vocab, &bytes, path_of(origin, "vocab.txt")));
-    TRY(origin_add_hash(origin, origin->where.data));
-    TRY(tokenizer_json_from_vocab(json, vocab, bytes, config, origin->where.data));
-done:
-    mem_free(vocab);
-    json_free(config);
-    return status;
+    return origin_add_hash(origin, path);
 }
 
 static Status read_tokenizer(char **json, Origin *origin)
 {
-    Status status = OK;
-    if (has_file(origin, "tokenizer.json")) {
-        TRY(text_read_file(json, NULL, origin->where.data));
-        TRY(origin_add_hash(origin, origin->where.data));
-    } else if (has_file(origin, "vocab.txt")) {
-        TRY(convert_vocab(json, origin));
-    } else {
-        FAIL(FAILED, "%s: neither tokenizer.json nor vocab.txt", origin->path);
-    }
-done:
-    return status;
+    return tokenizer_json_from_folder(json, &origin->where, origin->path, add_hash, origin);
 }
 
 static Status read_tensor(float *out, const Origin *origin, const OriginTensor *tensor)

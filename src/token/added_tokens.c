@@ -119,15 +119,20 @@ static Status make_patterns(AddedPatterns *patterns, const AddedTokens *added,
     for (int64_t i = 0; i < added->count; i++) {
         const char *content = added->tokens[i].content;
         if (added->tokens[i].normalized != normalized) continue;
+        size_t bytes = strlen(content);
+        const void *pattern = content;
         text.source = (const unsigned char *)content;
-        text.source_bytes = text.count = strlen(content);
-        if (normalized) normalizer_run(normalizer, &text, 0, text.source_bytes);
-        if (!text.count)
+        text.source_bytes = bytes;
+        if (normalized) {
+            normalizer_run(normalizer, &text, 0, bytes);
+            pattern = text.bytes + NORMALIZED_FIRST;
+            bytes = text.count - NORMALIZED_FIRST;
+        }
+        if (!bytes)
             FAIL(FAILED, "%s: added_tokens: nothing is left of '%s' after normalization", where,
                  content);
-        const void *bytes = normalized ? text.bytes : text.source;
-        keys[count++] = (TrieKey){ mem_copy(bytes, text.count), text.count, (int32_t)i };
-        patterns->begins[*(const unsigned char *)bytes] = patterns->any = true;
+        keys[count++] = (TrieKey){ mem_copy(pattern, bytes), bytes, (int32_t)i };
+        patterns->begins[*(const unsigned char *)pattern] = patterns->any = true;
     }
     trie_init(&patterns->trie, keys, count);
 done:

@@ -5,14 +5,6 @@
 
 #include <string.h>
 
-/// An entry of the table: a kind, and for REPLACE the offset in the pool above it.
-enum { KEEP, SPACED, DROP, HANGUL, RUN, REPLACE, KIND_BITS = 3 };
-
-/// A text grows at most by this factor (checked for every entry when the table is made).
-enum { GROWTH = 3 };
-
-enum { HANGUL_FIRST = 0xAC00, HANGUL_LAST = 0xD7A3 };
-
 void normalized_release(Normalized *text)
 {
     mem_free(text->sorted);
@@ -20,6 +12,20 @@ void normalized_release(Normalized *text)
     mem_free(text->starts);
     mem_free(text->bytes);
     *text = (Normalized){ 0 };
+}
+
+static void reserve_text(Normalized *text, size_t bytes)
+{
+    if (bytes <= text->capacity) return;
+    text->capacity = 2 * bytes;
+    text->bytes = mem_resize(text->bytes, text->capacity, sizeof *text->bytes);
+    text->starts = mem_resize(text->starts, text->capacity, sizeof *text->starts);
+}
+
+void normalized_prepend(Normalized *text, size_t first, char c)
+{
+    text->bytes[first - 1] = (unsigned char)c;
+    text->starts[first - 1] = text->starts[first];
 }
 
 int32_t normalized_end(const Normalized *text, size_t last)
@@ -94,14 +100,21 @@ static size_t gather_marks(const Normalizer *normalizer, Normalized *out, size_t
     return at;
 }
 
-/// Stable, by class. The places in the text stay in text order: `tokenizers` maps the sorted marks
-/// to the original ones one after the other.
+/// Stable, by class.
+static void sort_by_rank(Mark *sorted, const Mark *marks, size_t count)
+{
+    size_t first[257] = { 0 };
+    for (size_t i = 0; i < count; i++) first[marks[i].rank + 1]++;
+    for (int rank = 0; rank < 256; rank++) first[rank + 1] += first[rank];
+    for (size_t i = 0; i < count; i++) sorted[first[marks[i].rank]++] = marks[i];
+}
+
+/// The places in the text stay in text order: `tokenizers` maps the sorted marks to the original
+/// ones one after the other.
 static void sort_marks(Normalized *out, size_t count)
 {
-    size_t first[257] = { 0 }, taken = 0;
-    for (size_t i = 0; i < count; i++) first[out->marks[i].rank + 1]++;
-    for (int rank = 0; rank < 256; rank++) first[rank + 1] += first[rank];
-    for (size_t i = 0; i < count; i++) out->sorted[first[out->marks[i].rank]++] = out->marks[i];
+    size_t taken = 0;
+    sort_by_rank(out->sorted, out->marks, count);
     int32_t start = out->marks[0].start;
     for (size_t i = 0; i < count; i++) {
         if (!out->sorted[i].follows) {
@@ -124,7 +137,89 @@ static size_t put_run(const Normalizer *normalizer, Normalized *out, size_t at, 
     return at;
 }
 
-/// One code point that is not ASCII; returns where the next begins.
+/// Decomposes the code point at `at` (kept, if it is `first`) and those after it that may compose
+/// with what is before them; returns their end.
+static size_t gather_composing(const Normalizer *normalizer, Normalized *out, size_t *count,
+                               size_t first, size_t at, size_t end)
+{
+    for (*count = 0; first < end;) {
+        int bytes;
+        uint32_t parts[UNICODE_DECOMPOSED_MAX];
+        uint32_t code = utf8_decode(&bytes, out->source + first, end - first);
+        if (code == UTF8_ILL_FORMED) code = UTF8_REPLACEMENT;
+        if (first > at && code_table_get(&normalizer->table, code) != COMPOSE) break;
+        int n = unicode_decompose(parts, code);
+        reserve_marks(out, *count + UNICODE_DECOMPOSED_MAX);
+        for (int i = 0; i < n; i++)
+            out->marks[(*count)++] =
+                (Mark){ .code = parts[i],
+                        .rank = (unsigned char)unicode_combining_class(parts[i]),
+                        .taken = i == 0 };
+        first += (size_t)bytes;
+    }
+    return first;
+}
+
+/// Canonical order: every run of marks by class.
+static void order_marks(Normalized *out, size_t count)
+{
+    for (size_t first = 0, end; first < count; first = end) {
+        for (end = first; end < count && out->marks[end].rank;) end++;
+        sort_by_rank(out->sorted + first, out->marks + first, end - first);
+        if (end < count) out->sorted[end] = out->marks[end];
+        end += end < count;
+    }
+}
+
+/// Composes out->sorted into out->marks: a code point goes into the last starter unless a mark
+/// between them has its class or a higher one. Returns how many there are then.
+static size_t compose(const Compositions *compositions, Normalized *out, size_t count)
+{
+    size_t made = 0;
+    Mark *starter = NULL;
+    int blocked = -1; // class of the last mark after the starter
+    for (size_t i = 0; i < count; i++) {
+        Mark mark = out->sorted[i];
+        uint32_t both = starter && blocked < mark.rank
+                            ? compositions_find(compositions, starter->code, mark.code)
+                            : 0;
+        if (both) {
+            starter->code = both;
+            starter->taken += mark.taken;
+            continue;
+        }
+        out->marks[made++] = mark;
+        blocked = mark.rank ? mark.rank : -1;
+        if (!mark.rank) starter = &out->marks[made - 1];
+    }
+    return made;
+}
+
+/// From a code point that may compose with the one before it, which is taken back; returns the end
+/// of the run. `tokenizers` maps the results to the original code points one after the other.
+static size_t put_composed(const Normalizer *normalizer, Normalized *out, size_t at, size_t end)
+{
+    bool alone = out->count == NORMALIZED_FIRST;
+    size_t count, first = alone ? at : (size_t)out->starts[out->count - 1];
+    while (out->count > NORMALIZED_FIRST && (size_t)out->starts[out->count - 1] == first)
+        out->count--;
+    size_t run_end = gather_composing(normalizer, out, &count, first, at, end);
+    order_marks(out, count);
+    count = compose(&normalizer->compositions, out, count);
+    for (size_t i = 0, start = first; i < count; i++) {
+        if (out->marks[i].taken) start = first;
+        put_code(&normalizer->steps, out, out->marks[i].code, (int32_t)start);
+        for (int32_t taken = 0; taken < out->marks[i].taken; taken++) {
+            int bytes;
+            start = first;
+            utf8_decode(&bytes, out->source + first, end - first);
+            first += (size_t)bytes;
+        }
+    }
+    return run_end;
+}
+
+/// One code point that is not a plain ASCII one; returns where the next begins.
 static size_t put_rare(const Normalizer *normalizer, Normalized *out, size_t at, size_t end)
 {
     int bytes;
@@ -157,158 +252,29 @@ static size_t put_rare(const Normalizer *normalizer, Normalized *out, size_t at,
         break;
     case RUN:
         return put_run(normalizer, out, at, end);
+    case COMPOSE:
+        return put_composed(normalizer, out, at, end);
     }
     return at + (size_t)bytes;
 }
 
 void normalizer_run(const Normalizer *normalizer, Normalized *text, size_t first, size_t end)
 {
-    size_t worst = GROWTH * (end - first) + UNICODE_DECOMPOSED_MAX;
-    if (worst > text->capacity) {
-        text->capacity = 2 * worst;
-        text->bytes = mem_resize(text->bytes, text->capacity, sizeof *text->bytes);
-        text->starts = mem_resize(text->starts, text->capacity, sizeof *text->starts);
-    }
-    text->count = 0;
+    const char *prefix = normalizer->steps.prefix;
+    reserve_text(text, GROWTH * (end - first) + UNICODE_DECOMPOSED_MAX + strlen(prefix) +
+                           NORMALIZED_FIRST + NORMALIZED_PADDING);
+    text->bytes[0] = ' ';
+    text->count = NORMALIZED_FIRST;
+    if (*prefix && first < end) put_bytes(text, prefix, strlen(prefix), (int32_t)first);
     for (size_t at = first; at < end;) {
         unsigned char byte = text->source[at];
-        if (byte >= 0x80) {
+        int16_t written = byte < 0x80 ? normalizer->ascii[byte] : ASCII_REPLACED;
+        if (written == ASCII_REPLACED) {
             at = put_rare(normalizer, text, at, end);
             continue;
         }
-        int16_t written = normalizer->ascii[byte];
         text->bytes[text->count] = (unsigned char)written;
         text->starts[text->count] = (int32_t)at++;
         text->count += written >= 0;
     }
-}
-
-/// The text that a code point becomes, as it lies in the pool.
-typedef struct {
-    unsigned char length, bytes[2 + UNICODE_DECOMPOSED_MAX * 2 * 4];
-} Mapped;
-
-static void append_code(Mapped *out, uint32_t code)
-{
-    out->length = (unsigned char)(out->length + utf8_encode(out->bytes + out->length, code));
-}
-
-/// Returns the kind of its entry.
-static uint32_t map_code(const CodeSteps *steps, Mapped *out, uint32_t code)
-{
-    uint32_t parts[UNICODE_DECOMPOSED_MAX] = { code };
-    int count = 1;
-    bool spaced = steps->chinese && code_set_has(&unicode_chinese, code);
-    if (steps->clean && code_set_has(&unicode_dropped, code)) return DROP;
-    if (steps->clean && code_set_has(&unicode_spaces, code)) parts[0] = ' ';
-    if (steps->strip) count = unicode_decompose(parts, parts[0]);
-    if (spaced) append_code(out, ' ');
-    for (int i = 0; i < count; i++) {
-        uint32_t codes[2] = { parts[i] };
-        bool mark = steps->strip && code_set_has(&unicode_marks, parts[i]);
-        if (steps->strip && unicode_combining_class(parts[i]) && (!mark || i == 0)) return RUN;
-        int lowered = mark ? 0 : steps->lower ? unicode_lower(codes, parts[i]) : 1;
-        for (int j = 0; j < lowered; j++) append_code(out, codes[j]);
-    }
-    if (spaced) append_code(out, ' ');
-    return REPLACE;
-}
-
-static void add_code(Normalizer *normalizer, uint32_t code)
-{
-    Mapped mapped = { 0 };
-    unsigned char plain[4];
-    uint32_t entry = map_code(&normalizer->steps, &mapped, code);
-    CHECK(mapped.length <= GROWTH * utf8_encode(plain, code), "U+%04X grows too much", code);
-    if (code < 0x80) {
-        normalizer->ascii[code] = entry == DROP ? -1 : mapped.bytes[0];
-        return;
-    }
-    if (entry == REPLACE) {
-        entry |= (uint32_t)normalizer->pool.length_bytes << KIND_BITS;
-        text_append_bytes(&normalizer->pool, &mapped, 1u + mapped.length);
-    }
-    code_table_set(&normalizer->table, code, entry);
-}
-
-static void add_set(Normalizer *normalizer, const CodeSet *set)
-{
-    for (int i = 0; i < set->count; i++)
-        for (uint32_t code = set->ranges[i].first; code <= set->ranges[i].last; code++)
-            if (code >= 0x80 && (code < HANGUL_FIRST || code > HANGUL_LAST))
-                add_code(normalizer, code);
-}
-
-static void fill_ranges(Normalizer *normalizer, const CodeSet *set, uint32_t entry)
-{
-    for (int i = 0; i < set->count; i++)
-        code_table_set_range(&normalizer->table, set->ranges[i].first, set->ranges[i].last, entry);
-}
-
-static void make_table(Normalizer *normalizer)
-{
-    const CodeSteps *steps = &normalizer->steps;
-    code_table_init(&normalizer->table);
-    if (steps->chinese) fill_ranges(normalizer, &unicode_chinese, SPACED);
-    for (uint32_t code = 0; code < 0x80; code++) add_code(normalizer, code);
-    if (steps->clean) add_set(normalizer, &unicode_spaces);
-    if (steps->strip) code_table_set_range(&normalizer->table, HANGUL_FIRST, HANGUL_LAST, HANGUL);
-    if (steps->strip) add_set(normalizer, &unicode_decomposing);
-    if (steps->strip) add_set(normalizer, &unicode_marks);
-    if (steps->strip) add_set(normalizer, &unicode_combining);
-    for (int i = 0; steps->lower && i < unicode_lower_count; i++) {
-        const CaseRange *row = &unicode_lower_ranges[i];
-        for (uint32_t code = row->first; code <= row->last; code += row->step)
-            add_code(normalizer, code);
-    }
-    if (steps->lower) add_code(normalizer, 0x130);
-    if (steps->clean) fill_ranges(normalizer, &unicode_dropped, DROP);
-}
-
-static Status read_bert(CodeSteps *steps, const Json *spec, const char *where)
-{
-    static const char *const keys[] = { "clean_text", "handle_chinese_chars", "lowercase" };
-    bool *const flags[] = { &steps->clean, &steps->chinese, &steps->lower };
-    for (int i = 0; i < 3; i++) {
-        const Json *flag = json_get(spec, keys[i]);
-        if (!json_is_bool(flag))
-            return status_fail(FAILED, "%s: normalizer.%s must be true or false", where, keys[i]);
-        *flags[i] = json_bool(flag, false);
-    }
-    const Json *strip = json_get(spec, "strip_accents");
-    if (!json_is_null(strip) && !json_is_bool(strip))
-        return status_fail(FAILED, "%s: normalizer.strip_accents must be true, false or null",
-                           where);
-    steps->strip = json_bool(strip, steps->lower);
-    return OK;
-}
-
-static const struct {
-    const char *type;
-    Status (*read)(CodeSteps *steps, const Json *spec, const char *where);
-} types[] = {
-    { "BertNormalizer", read_bert },
-};
-
-Status normalizer_init(Normalizer *normalizer, const Json *spec, const char *where)
-{
-    Status status = OK;
-    const char *type = json_text(json_get(spec, "type"), "(none)");
-    bool known = json_is_null(spec);
-    *normalizer = (Normalizer){ 0 };
-    for (size_t i = 0; i < sizeof types / sizeof *types && !known; i++) {
-        known = !strcmp(type, types[i].type);
-        if (known) TRY(types[i].read(&normalizer->steps, spec, where));
-    }
-    if (!known)
-        FAIL(FAILED, "%s: normalizer type %s is not supported (only BertNormalizer)", where, type);
-    make_table(normalizer);
-done:
-    return status;
-}
-
-void normalizer_release(Normalizer *normalizer)
-{
-    text_release(&normalizer->pool);
-    code_table_release(&normalizer->table);
 }

@@ -1,77 +1,130 @@
 #include "token/pretokenize.h"
-#include "token/unicode.h"
-#include "base/utf8.h"
 
 #include <string.h>
 
-typedef enum { IN_WORD, SPACE, ALONE } CodeClass;
-
-static CodeClass class_at(const PreTokenizer *words, const Normalized *text, size_t at, int *bytes)
+WordWalk pretokenizer_begin(const PreTokenizer *words, Normalized *text, size_t first, size_t end)
 {
-    unsigned char byte = text->bytes[at];
-    *bytes = 1;
-    if (byte < 0x80) return (CodeClass)words->ascii[byte];
-    uint32_t code = utf8_decode(bytes, text->bytes + at, text->count - at);
-    return (CodeClass)code_table_get(&words->table, code);
+    if (words->prefix_space && text->bytes[first] != ' ') normalized_prepend(text, first--, ' ');
+    WordWalk walk = { .words = words, .s = text->bytes, .at = first, .ends = { end } };
+    for (int i = 1; i <= words->count; i++) walk.ends[i] = first;
+    return walk;
 }
 
-bool pretokenizer_next(const PreTokenizer *words, size_t *first, size_t *end,
-                       const Normalized *text)
+bool pretokenizer_next(WordWalk *walk, size_t *first, size_t *end)
 {
-    int bytes;
-    size_t at = *end;
-    CodeClass kind = SPACE;
-    for (; at < text->count; at += (size_t)bytes) {
-        kind = class_at(words, text, at, &bytes);
-        if (kind != SPACE) break;
-    }
-    if (at >= text->count) return false;
-    *first = at;
-    at += (size_t)bytes;
-    while (kind == IN_WORD && at < text->count && class_at(words, text, at, &bytes) == IN_WORD)
-        at += (size_t)bytes;
-    *end = at;
-    return true;
+    int rule = walk->words->count - 1;
+    while (rule > 0 && walk->at == walk->ends[rule]) rule--;
+    if (walk->at == walk->ends[0]) return false;
+    for (; rule < walk->words->count; rule++)
+        walk->ends[rule + 1] =
+            walk->words->rules[rule](&walk->words->classes, walk->s, &walk->at, walk->ends[rule]);
+    *first = walk->at;
+    *end = walk->at = walk->ends[walk->words->count];
+    return *first < *end;
 }
 
-static void set_class(PreTokenizer *words, const CodeSet *set, CodeClass kind)
+static Status add_rule(PreTokenizer *words, SplitRule rule, const char *where)
 {
-    for (int i = 0; i < set->count; i++)
-        code_table_set_range(&words->table, set->ranges[i].first, set->ranges[i].last, kind);
+    if (words->count == SPLIT_STEPS)
+        return status_fail(FAILED, "%s: pre_tokenizer: more than %d steps", where, SPLIT_STEPS);
+    if (words->bytes)
+        return status_fail(FAILED, "%s: pre_tokenizer: nothing may follow ByteLevel", where);
+    if (words->count && (rule == split_bert || words->rules[0] == split_bert))
+        return status_fail(FAILED, "%s: pre_tokenizer: BertPreTokenizer must stand alone", where);
+    words->rules[words->count++] = rule;
+    return OK;
 }
 
-static void set_bert(PreTokenizer *words)
+static Status read_bert(PreTokenizer *words, const Json *spec, const char *where)
 {
-    set_class(words, &unicode_punctuation, ALONE);
-    set_class(words, &unicode_spaces, SPACE);
+    (void)spec;
+    return add_rule(words, split_bert, where);
 }
+
+static Status read_bytes(PreTokenizer *words, const Json *spec, const char *where)
+{
+    Status status = OK;
+    bool regex = json_bool(json_get(spec, "use_regex"), true);
+    bool prefix = json_bool(json_get(spec, "add_prefix_space"), true);
+    if (prefix && words->count)
+        FAIL(FAILED, "%s: pre_tokenizer: ByteLevel with add_prefix_space must come first", where);
+    TRY(add_rule(words, regex ? split_gpt2 : split_whole, where));
+    words->prefix_space = prefix;
+    words->bytes = true;
+done:
+    return status;
+}
+
+static Status read_digits(PreTokenizer *words, const Json *spec, const char *where)
+{
+    bool each = json_bool(json_get(spec, "individual_digits"), false);
+    return add_rule(words, each ? split_each_digit : split_digits, where);
+}
+
+static Status read_split(PreTokenizer *words, const Json *spec, const char *where)
+{
+    const char *regex = json_text(json_get(json_get(spec, "pattern"), "Regex"), NULL);
+    const char *behavior = json_text(json_get(spec, "behavior"), "(none)");
+    if (!regex)
+        return status_fail(FAILED, "%s: pre_tokenizer: Split without a Regex is not supported",
+                           where);
+    if (strcmp(behavior, "Isolated") || json_bool(json_get(spec, "invert"), false))
+        return status_fail(FAILED,
+                           "%s: pre_tokenizer: Split with behavior %s%s is not supported (only "
+                           "Isolated)",
+                           where, behavior,
+                           json_bool(json_get(spec, "invert"), false) ? ", inverted" : "");
+    SplitRule rule = split_rule_of(regex);
+    if (!rule)
+        return status_fail(FAILED,
+                           "%s: pre_tokenizer: the regular expression %s is not known (only those "
+                           "of GPT-2, GPT-4o, Llama 3 and Qwen2)",
+                           where, regex);
+    return add_rule(words, rule, where);
+}
+
+static Status read_sequence(PreTokenizer *words, const Json *spec, const char *where);
 
 static const struct {
     const char *type;
-    void (*set)(PreTokenizer *words);
+    Status (*read)(PreTokenizer *words, const Json *spec, const char *where);
 } types[] = {
-    { "BertPreTokenizer", set_bert },
+    { "BertPreTokenizer", read_bert }, { "ByteLevel", read_bytes },   { "Split", read_split },
+    { "Digits", read_digits },         { "Sequence", read_sequence },
 };
+
+static Status read_type(PreTokenizer *words, const Json *spec, const char *where)
+{
+    const char *type = json_text(json_get(spec, "type"), "(none)");
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (!strcmp(type, types[i].type)) return types[i].read(words, spec, where);
+    return status_fail(FAILED,
+                       "%s: pre_tokenizer type %s is not supported (only BertPreTokenizer, "
+                       "ByteLevel, Split, Digits and Sequence)",
+                       where, type);
+}
+
+static Status read_sequence(PreTokenizer *words, const Json *spec, const char *where)
+{
+    const Json *steps = json_get(spec, "pretokenizers");
+    Status status = OK;
+    for (int64_t i = 0; i < json_size(steps); i++) TRY(read_type(words, json_at(steps, i), where));
+done:
+    return status;
+}
 
 Status pretokenizer_init(PreTokenizer *words, const Json *spec, const char *where)
 {
-    const char *type = json_text(json_get(spec, "type"), "(none)");
-    bool known = json_is_null(spec);
-    code_table_init(&words->table);
-    for (size_t i = 0; i < sizeof types / sizeof *types && !known; i++) {
-        known = !strcmp(type, types[i].type);
-        if (known) types[i].set(words);
-    }
-    if (!known)
-        return status_fail(FAILED,
-                           "%s: pre_tokenizer type %s is not supported (only BertPreTokenizer)",
-                           where, type);
-    for (uint32_t code = 0; code < 128; code++)
-        words->ascii[code] = (unsigned char)code_table_get(&words->table, code);
-    return OK;
+    Status status = OK;
+    *words = (PreTokenizer){ 0 };
+    code_classes_init(&words->classes);
+    if (!json_is_null(spec)) TRY(read_type(words, spec, where));
+    if (!words->count) TRY(add_rule(words, split_whole, where));
+done:
+    return status;
 }
 
 void pretokenizer_release(PreTokenizer *words)
 {
-    code_table_release(&words->table);
+    code_classes_release(&words->classes);
 }

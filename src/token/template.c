@@ -95,30 +95,94 @@ done:
     return status;
 }
 
+static Status read_trim(Templates *templates, const Json *spec, const char *where)
+{
+    if (!json_bool(json_get(spec, "trim_offsets"), true)) return OK;
+    if (templates->trims)
+        return status_fail(FAILED, "%s: post_processor: trim_offsets in two places", where);
+    templates->trims = true;
+    templates->prefix_stays = json_bool(json_get(spec, "add_prefix_space"), true);
+    return OK;
+}
+
+static Status read_roberta(Templates *templates, const Json *spec, int64_t tokens,
+                           const char *where)
+{
+    Status status = OK;
+    const Json *cls = json_at(json_get(spec, "cls"), 1), *sep = json_at(json_get(spec, "sep"), 1);
+    Template *const both[] = { &templates->single, &templates->pair };
+    for (int i = 0; i < 2; i++) {
+        TRY(add_token(both[i], cls, 0, tokens, where));
+        add_item(both[i], TEMPLATE_FIRST, 0);
+        TRY(add_token(both[i], sep, 0, tokens, where));
+    }
+    TRY(add_token(&templates->pair, sep, 0, tokens, where));
+    add_item(&templates->pair, TEMPLATE_SECOND, 0);
+    TRY(add_token(&templates->pair, sep, 0, tokens, where));
+    TRY(read_trim(templates, spec, where));
+done:
+    return status;
+}
+
+static Status read_bytes(Templates *templates, const Json *spec, int64_t tokens, const char *where)
+{
+    (void)tokens;
+    return read_trim(templates, spec, where);
+}
+
+static Status read_sequence(Templates *templates, const Json *spec, int64_t tokens,
+                            const char *where);
+
 static const struct {
     const char *type;
     Status (*read)(Templates *templates, const Json *spec, int64_t tokens, const char *where);
 } types[] = {
     { "TemplateProcessing", read_templates },
     { "BertProcessing", read_bert },
+    { "RobertaProcessing", read_roberta },
+    { "ByteLevel", read_bytes },
+    { "Sequence", read_sequence },
 };
+
+static Status read_type(Templates *templates, const Json *spec, int64_t tokens, const char *where)
+{
+    const char *type = json_text(json_get(spec, "type"), "(none)");
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        if (strcmp(type, types[i].type)) continue;
+        bool adds = types[i].read != read_bytes && types[i].read != read_sequence;
+        if (adds && templates->single.count)
+            return status_fail(FAILED, "%s: post_processor: %s after another is not supported",
+                               where, type);
+        return types[i].read(templates, spec, tokens, where);
+    }
+    return status_fail(FAILED,
+                       "%s: post_processor type %s is not supported (only TemplateProcessing, "
+                       "BertProcessing, RobertaProcessing, ByteLevel and Sequence)",
+                       where, type);
+}
+
+static Status read_sequence(Templates *templates, const Json *spec, int64_t tokens,
+                            const char *where)
+{
+    Status status = OK;
+    const Json *parts = json_get(spec, "processors");
+    for (int64_t i = 0; i < json_size(parts); i++)
+        TRY(read_type(templates, json_at(parts, i), tokens, where));
+done:
+    return status;
+}
 
 Status templates_init(Templates *templates, const Json *spec, int64_t tokens, const char *where)
 {
-    const char *type = json_text(json_get(spec, "type"), "(none)");
+    Status status = OK;
     *templates = (Templates){ 0 };
-    if (json_is_null(spec)) {
-        add_item(&templates->single, TEMPLATE_FIRST, 0);
-        add_item(&templates->pair, TEMPLATE_FIRST, 0);
-        add_item(&templates->pair, TEMPLATE_SECOND, 1);
-        return OK;
-    }
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (!strcmp(type, types[i].type)) return types[i].read(templates, spec, tokens, where);
-    return status_fail(FAILED,
-                       "%s: post_processor type %s is not supported (only TemplateProcessing and "
-                       "BertProcessing)",
-                       where, type);
+    if (!json_is_null(spec)) TRY(read_type(templates, spec, tokens, where));
+    if (templates->single.count) return OK;
+    add_item(&templates->single, TEMPLATE_FIRST, 0);
+    add_item(&templates->pair, TEMPLATE_FIRST, 0);
+    add_item(&templates->pair, TEMPLATE_SECOND, 1);
+done:
+    return status;
 }
 
 void templates_release(Templates *templates)

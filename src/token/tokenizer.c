@@ -11,6 +11,7 @@ void encoding_release(Encoding *encoding)
     if (encoding->scratch) {
         normalized_release(&encoding->scratch->normalized);
         pieces_release(&encoding->scratch->pieces);
+        bpe_work_release(&encoding->scratch->work);
     }
     mem_free(encoding->scratch);
     mem_free(encoding->ends);
@@ -20,15 +21,37 @@ void encoding_release(Encoding *encoding)
     *encoding = (Encoding){ 0 };
 }
 
+/// A space that a text was given stays.
+static void trim_piece(const Tokenizer *tokenizer, Scratch *scratch, size_t at, TokenSpaces spaces)
+{
+    int32_t *start = &scratch->pieces.starts[at], *end = &scratch->pieces.ends[at];
+    bool may_be_given = at == scratch->text_first || !*start;
+    if (may_be_given && tokenizer->templates.prefix_stays && spaces.leading == 1)
+        spaces.leading = 0;
+    trim_place(start, end, spaces, scratch->normalized.source);
+}
+
+/// An added token, found as `text` (bytes).
+static void add_token(const Tokenizer *tokenizer, Scratch *scratch, int32_t id, int32_t start,
+                      int32_t end, const unsigned char *text, size_t bytes)
+{
+    pieces_add(&scratch->pieces, id, start, end);
+    if (tokenizer->spaces)
+        trim_piece(tokenizer, scratch, scratch->pieces.count - 1, token_spaces(text, bytes));
+}
+
 /// Words of the normalized text [first, end) until there are `limit` pieces.
 static void cut_words(const Tokenizer *tokenizer, Scratch *scratch, size_t first, size_t end,
                       size_t limit)
 {
-    Normalized part = scratch->normalized;
-    part.count = end;
-    size_t word, at = first;
-    while (scratch->pieces.count < limit && pretokenizer_next(&tokenizer->words, &word, &at, &part))
-        tokenizer->type->cut(tokenizer->model, &scratch->pieces, &part, word, at);
+    if (first == end) return;
+    size_t word, word_end, before = scratch->pieces.count;
+    WordWalk walk = pretokenizer_begin(&tokenizer->words, &scratch->normalized, first, end);
+    while (scratch->pieces.count < limit && pretokenizer_next(&walk, &word, &word_end))
+        tokenizer->type->cut(tokenizer->model, &scratch->work, &scratch->pieces,
+                             &scratch->normalized, word, word_end);
+    for (size_t i = before; tokenizer->spaces && i < scratch->pieces.count; i++)
+        trim_piece(tokenizer, scratch, i, tokenizer->spaces[scratch->pieces.ids[i]]);
 }
 
 /// A stretch of text without plain added tokens.
@@ -36,16 +59,17 @@ static void encode_stretch(const Tokenizer *tokenizer, Scratch *scratch, size_t 
                            size_t limit)
 {
     Normalized *text = &scratch->normalized;
-    size_t match, at = 0;
+    size_t match, at = NORMALIZED_FIRST;
     normalizer_run(&tokenizer->normalizer, text, first, end);
-    pieces_reserve(&scratch->pieces, text->count);
-    AddedWalk walk = { .bytes = text->bytes, .count = text->count };
+    pieces_reserve(&scratch->pieces, 2 * text->count + 1); // each may bring a space before it
+    AddedWalk walk = { text->bytes, text->count, .covered = at, .search = at };
     const AddedToken *token;
     while ((token = added_tokens_next(&tokenizer->added, &tokenizer->added.normalized, &walk,
                                       &match))) {
-        if (at < match) cut_words(tokenizer, scratch, at, match, limit);
+        cut_words(tokenizer, scratch, at, match, limit);
         at = walk.covered;
-        pieces_add(&scratch->pieces, token->id, text->starts[match], normalized_end(text, at - 1));
+        add_token(tokenizer, scratch, token->id, text->starts[match], normalized_end(text, at - 1),
+                  text->bytes + match, at - match);
     }
     cut_words(tokenizer, scratch, at, text->count, limit);
 }
@@ -59,13 +83,15 @@ static void encode_text(const Tokenizer *tokenizer, Scratch *scratch, const char
     size_t match, at = 0;
     text->source = (const unsigned char *)bytes;
     text->source_bytes = count;
+    scratch->text_first = scratch->pieces.count;
     AddedWalk walk = { .bytes = text->source, .count = count };
     const AddedToken *token;
     while ((token = added_tokens_next(&tokenizer->added, &tokenizer->added.plain, &walk, &match))) {
         if (at < match) encode_stretch(tokenizer, scratch, at, match, limit);
         at = walk.covered;
         pieces_reserve(&scratch->pieces, 1);
-        pieces_add(&scratch->pieces, token->id, (int32_t)match, (int32_t)at);
+        add_token(tokenizer, scratch, token->id, (int32_t)match, (int32_t)at, text->source + match,
+                  at - match);
     }
     if (at < count) encode_stretch(tokenizer, scratch, at, count, limit);
 }
@@ -188,4 +214,48 @@ int32_t tokenizer_id(const Tokenizer *tokenizer, const char *token)
         if (!strcmp(tokenizer->added.tokens[i].content, token))
             return tokenizer->added.tokens[i].id;
     return -1;
+}
+
+/// Usual names, the surest first.
+static const char *const role_names[TOKEN_ROLES][6] = {
+    [TOKEN_BEGIN] = { "<s>", "<|begin_of_text|>", "<|endoftext|>" },
+    [TOKEN_END] = { "</s>", "<|end_of_text|>", "<|im_end|>", "<|endoftext|>" },
+    [TOKEN_PAD] = { "[PAD]", "<pad>", "<|finetune_right_pad_id|>", "<|pad|>" },
+    [TOKEN_UNKNOWN] = { "[UNK]", "<unk>" },
+    [TOKEN_CLASS] = { "[CLS]", "<s>" },
+    [TOKEN_SEPARATOR] = { "[SEP]", "</s>" },
+    [TOKEN_MASK] = { "[MASK]", "<mask>" },
+};
+
+int32_t tokenizer_role(const Tokenizer *tokenizer, TokenRole role)
+{
+    if (role == TOKEN_UNKNOWN && tokenizer->unknown >= 0) return tokenizer->unknown;
+    for (const char *const *name = role_names[role]; *name; name++)
+        for (int64_t i = 0; i < tokenizer->added.count; i++) {
+            const AddedToken *token = &tokenizer->added.tokens[i];
+            if (token->special && !strcmp(token->content, *name)) return token->id;
+        }
+    return -1;
+}
+
+void tokenizer_decode_next(Text *out, Decoding *state, const Tokenizer *tokenizer, int32_t id,
+                           bool skip_special)
+{
+    decoder_next(&tokenizer->decoder, state, out, id, skip_special);
+}
+
+void tokenizer_decode_end(Text *out, Decoding *state, const Tokenizer *tokenizer)
+{
+    decoder_end(&tokenizer->decoder, state, out);
+}
+
+void tokenizer_decode(Text *out, const Tokenizer *tokenizer, const int32_t *ids, int64_t count,
+                      bool skip_special)
+{
+    Decoding state = { 0 };
+    text_clear(out);
+    for (int64_t i = 0; i < count; i++)
+        tokenizer_decode_next(out, &state, tokenizer, ids[i], skip_special);
+    tokenizer_decode_end(out, &state, tokenizer);
+    decoding_release(&state);
 }

@@ -25,19 +25,6 @@ static int compare_texts(const void *left, const void *right)
     return order ? order : (a->bytes > b->bytes) - (a->bytes < b->bytes);
 }
 
-static Status check_line(const Line *line, const char *where)
-{
-    int taken;
-    for (size_t at = 0; at < line->bytes; at += (size_t)taken) {
-        uint32_t code =
-            utf8_decode(&taken, (const unsigned char *)line->text + at, line->bytes - at);
-        if (code == UTF8_ILL_FORMED || !code)
-            return status_fail(FAILED, "%s: line %lld is not UTF-8 text", where,
-                               (long long)line->id + 1);
-    }
-    return OK;
-}
-
 /// Lines end with \n, \r\n or \r, as Python reads text.
 static Status read_lines(Lines *lines, const char *vocab, size_t bytes, const char *where)
 {
@@ -49,7 +36,8 @@ static Status read_lines(Lines *lines, const char *vocab, size_t bytes, const ch
         size_t end = at;
         while (end < bytes && vocab[end] != '\n' && vocab[end] != '\r') end++;
         Line line = { vocab + at, end - at, lines->count };
-        TRY(check_line(&line, where));
+        if (!utf8_is_text(line.text, line.bytes))
+            FAIL(FAILED, "%s: line %lld is not UTF-8 text", where, (long long)line.id + 1);
         lines->lines[lines->count++] = line;
         at = end + 1 + (end + 1 < bytes && vocab[end] == '\r' && vocab[end + 1] == '\n');
     }

@@ -2,8 +2,10 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 
-Status wordpiece_new(void **out, const Vocabulary *vocabulary, const Json *spec, const char *where)
+Status wordpiece_new(void **out, const ModelSource *source)
 {
+    const Json *spec = source->spec;
+    const char *where = source->where;
     const char *unknown = json_text(json_get(spec, "unk_token"), NULL);
     const char *prefix = json_text(json_get(spec, "continuing_subword_prefix"), NULL);
     int64_t max_codes = json_int(json_get(spec, "max_input_chars_per_word"), -1);
@@ -13,6 +15,9 @@ Status wordpiece_new(void **out, const Vocabulary *vocabulary, const Json *spec,
     if (max_codes < 0)
         return status_fail(
             FAILED, "%s: model.max_input_chars_per_word must be a whole number from 0", where);
+    if (source->bytes)
+        return status_fail(FAILED, "%s: WordPiece after ByteLevel is not supported", where);
+    const Vocabulary *vocabulary = source->vocabulary;
     int32_t id = trie_find(&vocabulary->trie, unknown);
     if (id < 0)
         return status_fail(FAILED, "%s: model.unk_token '%s' is not in the vocabulary", where,
@@ -53,8 +58,10 @@ static size_t cut(const WordPiece *model, Pieces *out, const Normalized *text, s
     return out->count - before;
 }
 
-void wordpiece_cut(const void *model, Pieces *out, const Normalized *text, size_t first, size_t end)
+void wordpiece_cut(const void *model, struct BpeWork *work, Pieces *out, const Normalized *text,
+                   size_t first, size_t end)
 {
+    (void)work;
     const WordPiece *wordpiece = model;
     if (cut(wordpiece, out, text, first, end)) return;
     pieces_add(out, wordpiece->unknown, text->starts[first], normalized_end(text, end - 1));

@@ -73,7 +73,7 @@ rm no-config/config.json
 refused 1 "no-config: no config.json" import no-config -o model.h5
 folder no-tokenizer
 rm no-tokenizer/tokenizer.json
-refused 1 "no-tokenizer: neither tokenizer.json nor vocab.txt" import no-tokenizer -o model.h5
+refused 1 "no-tokenizer: no tokenizer.json, vocab.txt, or" import no-tokenizer -o model.h5
 
 # a tokenizer without special tokens: an empty text would be no sequence
 folder unmarked

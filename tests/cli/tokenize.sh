@@ -47,4 +47,30 @@ expect_exit 1 "$TEMPER" tokenize "$work/vocab/none.json" "$work/text"
 expect_text err "none.json"
 mkdir "$work/empty"
 expect_exit 1 "$TEMPER" tokenize "$work/empty" "$work/text"
-expect_lines err "temper: $work/empty: neither tokenizer.json nor vocab.txt is in this folder"
+expect_text err "temper: $work/empty: no tokenizer.json, vocab.txt, or vocab.json with merges.txt is"
+
+# byte-level BPE, from a tokenizer.json and from vocab.json and merges.txt; and back to text
+bpe=tests/golden/tokens/bpe-gpt2.json
+mkdir "$work/merges"
+python3 - "$bpe" "$work/merges" <<'END'
+import json, sys
+model = json.load(open(sys.argv[1]))["model"]
+json.dump(model["vocab"], open(sys.argv[2] + "/vocab.json", "w"))
+with open(sys.argv[2] + "/merges.txt", "w", encoding="utf-8") as file:
+    file.write("#version: 0.2\n" + "".join(" ".join(pair) + "\n" for pair in model["merges"]))
+json.dump({"tokenizer_class": "GPT2Tokenizer"}, open(sys.argv[2] + "/tokenizer_config.json", "w"))
+END
+printf 'Hello,  we'"'"'ll call\nZürich 中<|endoftext|>\n\n' >"$work/text"
+expect_exit 0 "$TEMPER" tokenize "$bpe" "$work/text"
+cp "$work/out" "$work/ids"
+expect_exit 0 "$TEMPER" tokenize "$work/merges" "$work/text"
+cmp -s "$work/out" "$work/ids" || fail "other ids from vocab.json and merges.txt"
+expect_exit 0 "$TEMPER" tokenize "$bpe" --decode "$work/ids"
+cmp -s "$work/out" "$work/text" || fail "another text: $(cat "$work/out")"
+expect_exit 0 "$TEMPER" tokenize "$bpe" --decode --skip-special "$work/ids"
+expect_text out "Zürich 中"
+grep -q endoftext "$work/out" && fail "a special token was not skipped"
+expect_exit 1 "$TEMPER" tokenize "$bpe" --decode <<<$'1 2\n3 x'
+expect_text err "temper: standard input: line 2, column 3: not an id from 0 to"
+expect_exit 1 "$TEMPER" tokenize "$bpe" --decode <<<'1 99999'
+expect_text err "line 1, column 3: not an id"

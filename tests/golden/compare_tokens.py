@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Compares with Hugging Face tokenizers 0.23.3, token by token: ids, types, byte ranges.
 
-    compare_tokens.py TEST_WORDPIECE MODEL [TEXT_FILE...]
+    compare_tokens.py TEST_PROGRAM MODEL [TEXT_FILE...]
 
-TEST_WORDPIECE is the built test program (it answers with --dump), MODEL a folder with the
-tokenizer.json of a BERT model, TEXT_FILE lines of any text (of a CSV or TSV file too). Ends with 1
+TEST_PROGRAM is test_wordpiece or test_bpe (they answer with --dump), MODEL a folder with a
+tokenizer.json, or such a file, TEXT_FILE lines of any text (of a CSV or TSV file too). Ends with 1
 if anything differs.
 """
 import json
@@ -14,7 +14,17 @@ import subprocess
 import sys
 import tempfile
 
-from token_strings import Draws, bert, code_point_strings, encoded, from_json, string, with_added
+from token_strings import (
+    Draws,
+    atoms,
+    bert,
+    code_point_strings,
+    encoded,
+    from_json,
+    string,
+    with_added,
+)
+from tokenizers import Tokenizer
 
 LIST_NAMES = ("ids", "types", "starts", "ends")
 
@@ -70,11 +80,8 @@ def long_lines():
     yield b"\xe1\xad\x84\xcc\x81" * 200000
 
 
-def main(program, model, *files):
-    path = os.path.join(model, "tokenizer.json")
-    with open(path, encoding="utf-8") as file:
-        vocabulary = json.load(file)["model"]["vocab"]
-    tokenizers = {
+def bert_variants(path, vocabulary):
+    return {
         "as it is": from_json(path),
         "cased": from_json(path, lowercase=False),
         "accents kept": from_json(path, strip_accents=False),
@@ -83,22 +90,33 @@ def main(program, model, *files):
         "Chinese, cased": bert(chinese_vocabulary(), False, True, None),
         "Chinese not spaced": bert(chinese_vocabulary(), True, False, False),
     }
-    strings = [(string(i), None, 0) for i in range(100000)]
-    codes = [(s, None, 0) for code in range(0x110000) for s in code_point_strings(code)]
+
+
+def main(program, model, *files):
+    path = os.path.join(model, "tokenizer.json") if os.path.isdir(model) else model
+    with open(path, encoding="utf-8") as file:
+        document = json.load(file)
+    if document["model"]["type"] == "WordPiece":
+        tokenizers = bert_variants(path, document["model"]["vocab"])
+    else:
+        tokenizers = {os.path.basename(path): Tokenizer.from_file(path)}
     draws = Draws(7)
-    pairs = [(string(i), string(i + 1), 3 + draws.below(40)) for i in range(20000)]
+    pairs = [(string(i), string(i + 1), 4 + draws.below(40)) for i in range(20000)]
     pairs += [(string(i), None, 2 + draws.below(20)) for i in range(20000)]
-    lines = [(line, None, length) for line in long_lines() for length in (0, 128)]
+    sets = {
+        "strings": [(string(i), None, 0) for i in range(100000)],
+        "atoms": [(atoms(i), None, 0) for i in range(100000)],
+        "pairs and truncation": pairs,
+        "code points": [(s, None, 0) for c in range(0x110000) for s in code_point_strings(c)],
+        "long lines": [(line, None, length) for line in long_lines() for length in (0, 128)],
+    }
+    for name in files:
+        with open(name, "rb") as file:
+            sets[os.path.basename(name)] = [(s, None, 0) for s in file.read().split(b"\n")]
     wrong = 0
     for name, tokenizer in tokenizers.items():
-        wrong += compare(program, f"{name}, strings", tokenizer, strings)
-        wrong += compare(program, f"{name}, pairs and truncation", tokenizer, pairs)
-        wrong += compare(program, f"{name}, code points", tokenizer, codes)
-        wrong += compare(program, f"{name}, long lines", tokenizer, lines)
-        for file_name in files:
-            with open(file_name, "rb") as file:
-                rows = [(line, None, 0) for line in file.read().split(b"\n")]
-            wrong += compare(program, f"{name}, {os.path.basename(file_name)}", tokenizer, rows)
+        for kind, questions in sets.items():
+            wrong += compare(program, f"{name}, {kind}", tokenizer, questions)
     return 1 if wrong else 0
 
 

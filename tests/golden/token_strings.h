@@ -110,3 +110,39 @@ static inline void make_string(Text *out, uint64_t index)
         }
     }
 }
+
+/// What split rules and compositions turn on.
+typedef struct {
+    const char *text;
+    size_t bytes;
+} StringAtom;
+
+// clang-format off
+static const StringAtom string_atoms[] = {
+    { " ", 1 }, { " ", 1 }, { "  ", 2 }, { "\x0A", 1 }, { "\x0D\x0A", 2 }, { "\x09", 1 },
+    { "\xC2\xA0", 2 }, { "\xE3\x80\x80", 3 }, { "\xC2\x85", 2 }, { "'s", 2 }, { "'S", 2 },
+    { "'\xC5\xBF", 3 }, { "'re", 3 }, { "'LL", 3 }, { "'ve", 3 }, { "'x", 2 }, { "'", 1 },
+    { "a", 1 }, { "the", 3 }, { "A", 1 }, { "Ab", 2 }, { "aB", 2 }, { "Hello", 5 },
+    { "\xC7\x85", 2 }, { "\xCA\xB0", 2 }, { "\xC2\xAA", 2 }, { "\xE4\xB8\xAD", 3 },
+    { "\xE4\xBD\xA0\xE5\xA5\xBD", 6 }, { "\xCC\x81", 2 }, { "\xCC\xA3", 2 }, { "1", 1 },
+    { "12", 2 }, { "2024", 4 }, { "\xC2\xB2", 2 }, { "\xE2\x85\xA7", 3 }, { "\xD9\xA3", 2 },
+    { ".", 1 }, { "!?", 2 }, { "/", 1 }, { "_", 1 }, { "...", 3 }, { "\xC3\xA9", 2 }, { "e", 1 },
+    { "\xE1\x84\x80", 3 }, { "\xE1\x85\xA1", 3 }, { "\xE1\x86\xA8", 3 }, { "\xEA\xB0\x80", 3 },
+    { "\xE0\xA4\x95\xE0\xA4\xBC", 6 }, { "\xE1\xB8\x8B", 3 }, { "\xCD\x84", 2 },
+    { "\xE2\x84\xA6", 3 }, { "\xE2\x96\x81", 3 }, { "<mask>", 6 }, { "<|endoftext|>", 13 },
+    { "<|begin_of_text|>", 17 }, { "<|im_end|>", 10 }, { "<s>", 3 }, { "</s>", 4 },
+    { "\xF0\x9F\x98\x80", 4 }, { "\x00", 1 }, { "\x7F", 1 }, { "\xC2\xAD", 2 },
+};
+// clang-format on
+enum { STRING_ATOMS = sizeof string_atoms / sizeof *string_atoms };
+
+/// String number `index` of atoms, well-formed, replaces *out.
+static inline void make_atoms(Text *out, uint64_t index)
+{
+    Draws draws = { index * 0x1000003 + 1 };
+    text_clear(out);
+    for (uint32_t parts = 1 + draw_below(&draws, 16); parts; parts--) {
+        const StringAtom *atom = &string_atoms[draw_below(&draws, STRING_ATOMS)];
+        text_append_bytes(out, atom->text, atom->bytes);
+    }
+}

@@ -29,6 +29,15 @@ WORDS = [
     b"\xcc\x81\xe1\xad\x84", b"\xea\xb0\x80", b"\xef\xbc\xa1\xef\xbc\xa2", b"\xc2\xa0", b"\t\r\n",
 ]  # fmt: skip
 
+ATOMS = [
+    " ", " ", "  ", "\n", "\r\n", "\t", "\xa0", "\u3000", "\x85", "'s", "'S", "'\u017f", "'re",
+    "'LL", "'ve", "'x", "'", "a", "the", "A", "Ab", "aB", "Hello", "\u01c5", "\u02b0", "\xaa",
+    "\u4e2d", "\u4f60\u597d", "\u0301", "\u0323", "1", "12", "2024", "\xb2", "\u2167", "\u0663",
+    ".", "!?", "/", "_", "...", "\xe9", "e", "\u1100", "\u1161", "\u11a8", "\uac00", "\u0915\u093c",
+    "\u1e0b", "\u0344", "\u2126", "\u2581", "<mask>", "<|endoftext|>", "<|begin_of_text|>",
+    "<|im_end|>", "<s>", "</s>", "\U0001f600", "\x00", "\x7f", "\xad",
+]  # fmt: skip
+
 
 class Draws:
     def __init__(self, seed):
@@ -59,6 +68,12 @@ def string(index):
                 code = first + draws.below(last - first + 1)
                 out += chr(code).encode("utf-8", "surrogatepass")
     return out
+
+
+def atoms(index):
+    """String number `index` of what split rules and compositions turn on."""
+    draws = Draws(index * 0x1000003 + 1)
+    return "".join(ATOMS[draws.below(len(ATOMS))] for _ in range(1 + draws.below(16))).encode()
 
 
 def code_point_strings(code):
@@ -106,7 +121,11 @@ def encoded(tokenizer, data, pair=None, max_length=0):
         tokenizer.no_truncation()
     text, at = decode(data)
     second, at_second = decode(pair) if pair is not None else (None, None)
-    result = tokenizer.encode(text, second)
+    return placed(tokenizer.encode(text, second), at, at_second)
+
+
+def placed(result, at, at_second=None):
+    """An encoding with offsets in bytes, where its characters begin there."""
     starts, ends = [], []
     for (start, end), sequence in zip(result.offsets, result.sequence_ids):
         places = at_second if sequence == 1 else at

@@ -407,7 +407,7 @@ static void test_import_errors(void)
 
     copy_tiny("bad");
     unlink(path_in("bad", "tokenizer.json"));
-    expect_import_error("bad: neither tokenizer.json nor vocab.txt");
+    expect_import_error("bad: no tokenizer.json, vocab.txt, or vocab.json");
     unlink(path_in("bad", "config.json"));
     expect_import_error("bad: no config.json");
     CHECK_EQ(text_write_file(path_in("bad", "config.json"), "{\"model_type\": ", 15), OK);

@@ -170,11 +170,70 @@ typedef struct {
     const char *json, *message;
 } Wrong;
 
+/// Bytes of "a b" and of a small word, some merges of them, and a token no merge makes.
+#define BPE(options)                                                                               \
+    "\"model\":{\"type\":\"BPE\"," options "\"vocab\":{\"a\":0,\"b\":1,\"\u0120\":2,\"ab\":3,"     \
+    "\"\u0120ab\":4,\"ba\":5,\"aab\":6,\"bab\":7,\"<x>\":8},\"merges\":[\"a "                      \
+    "b\",[\"\u0120\",\"ab\"],"                                                                     \
+    "\"b a\",\"a ab\"]}"
+#define BYTE_WORDS      "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false}"
+#define WITH_BPE(parts) "{" parts "," BPE("") "}"
+#define SPLIT(regex, behavior)                                                                     \
+    "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"" regex                        \
+    "\"},\"behavior\":\"" behavior "\"}"
+
 static const Wrong wrong[] = {
+    { "{" BPE("\"dropout\":0.1,") "}", "model.dropout is not supported" },
+    { "{" BPE("\"end_of_word_suffix\":\"</w>\",") "}", "end_of_word_suffix is not supported" },
+    { "{" BPE("\"continuing_subword_prefix\":\"##\",") "}",
+      "continuing_subword_prefix is not supported" },
+    { "{" BPE("\"unk_token\":\"?\",") "}", "model.unk_token '?' is not in the vocabulary" },
+    { "{" BYTE_WORDS "," BPE("\"byte_fallback\":true,") "}", "byte_fallback beside ByteLevel" },
+    { "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0}}}", "model.merges is missing" },
+    { "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a\"]}}",
+      "model.merges: entry 1 is not a pair" },
+    { "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a a a\"]}}",
+      "model.merges: entry 1 is not a pair" },
+    { "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[[\"a\"]]}}",
+      "model.merges: entry 1 is not a pair" },
+    { "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a a\"]}}",
+      "model.merges: entry 1 needs 'aa'" },
+    { WITH_BPE(SPLIT("[a-z]+", "Isolated")), "the regular expression [a-z]+ is not known" },
+    { WITH_BPE(SPLIT("[a-z]+", "Removed")), "Split with behavior Removed is not supported" },
+    { WITH_BPE(
+          "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"ByteLevel\"},"
+          "{\"type\":\"Digits\"}]}"),
+      "nothing may follow ByteLevel" },
+    { WITH_BPE("\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Digits\"},"
+               "{\"type\":\"ByteLevel\"}]}"),
+      "ByteLevel with add_prefix_space must come first" },
+    { WITH_BPE("\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Digits\"},"
+               "{\"type\":\"BertPreTokenizer\"}]}"),
+      "BertPreTokenizer must stand alone" },
+    { WITH_BPE("\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFC\"},"
+               "{\"type\":\"Prepend\",\"prepend\":\" \"}]}"),
+      "normalizer: NFC beside others" },
+    { WITH_BPE(
+          "\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\"ab\"},\"content\":\"\"}"),
+      "this Replace is not supported" },
+    { WITH_BPE("\"normalizer\":{\"type\":\"Prepend\",\"prepend\":\"\"}"),
+      "Prepend must stand once" },
+    { WITH_BPE("\"post_processor\":{\"type\":\"Sequence\",\"processors\":[{\"type\":\"ByteLevel\"},"
+               "{\"type\":\"ByteLevel\"}]}"),
+      "trim_offsets in two places" },
+    { WITH_BPE("\"decoder\":{\"type\":\"CTC\"}"), "decoder type CTC is not supported" },
+    { WITH_BPE("\"decoder\":{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}"),
+      "Strip is supported once, after Fuse" },
+    { WITH_BPE("\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Fuse\"},"
+               "{\"type\":\"Strip\",\"content\":\"\",\"start\":9,\"stop\":0}]}"),
+      "content must be a short text" },
+    { WITH_BPE("\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"ByteLevel\"},"
+               "{\"type\":\"Fuse\"}]}"),
+      "ByteLevel beside others" },
     { "", "here: line 1" },
     { "[]", "here: model is missing" },
     { "{\"model\":{}}", "model type (none) is not supported" },
-    { "{\"model\":{\"type\":\"BPE\"}}", "model type BPE is not supported" },
+    { "{\"model\":{\"type\":\"Unigram\"}}", "model type Unigram is not supported" },
     { "{" MODEL("\"v\":1") "}", "model.vocab is missing or empty" },
     { "{" MODEL("\"vocab\":{}") "}", "model.vocab is missing or empty" },
     { "{" MODEL("\"vocab\":[\"a\"]") "}", "model.vocab is missing or empty" },
@@ -190,10 +249,12 @@ static const Wrong wrong[] = {
     { "{\"normalizer\":7," MODEL(VOCAB) "}", "normalizer type (none) is not supported" },
     { "{\"normalizer\":{\"type\":\"BertNormalizer\"}," MODEL(VOCAB) "}",
       "normalizer.clean_text must be" },
+    { "{\"pre_tokenizer\":{\"type\":\"Metaspace\"}," MODEL(VOCAB) "}",
+      "pre_tokenizer type Metaspace is not supported" },
     { "{\"pre_tokenizer\":{\"type\":\"ByteLevel\"}," MODEL(VOCAB) "}",
-      "pre_tokenizer type ByteLevel is not supported" },
-    { "{\"post_processor\":{\"type\":\"RobertaProcessing\"}," MODEL(VOCAB) "}",
-      "post_processor type RobertaProcessing is not supported" },
+      "WordPiece after ByteLevel is not supported" },
+    { "{\"post_processor\":{\"type\":\"Other\"}," MODEL(VOCAB) "}",
+      "post_processor type Other is not supported" },
     { "{\"post_processor\":{\"type\":\"BertProcessing\",\"sep\":[\"x\",6],\"cls\":[\"y\",1]}"
       "," MODEL(VOCAB) "}",
       "has id 6 outside the vocabulary of 6 tokens" },
@@ -220,6 +281,152 @@ static void refuses_by_name(void)
             check_failed(__FILE__, __LINE__, "%s gave: %s", wrong[i].json, status_message());
     }
     CHECK_EQ(mem_live_blocks(), 0);
+}
+
+static void check_bpe(const char *parts, const char *text, const char *expected)
+{
+    Tokenizer *tokenizer;
+    CHECK_EQ(make(&tokenizer, parts), OK);
+    if (tokenizer) check_ids(tokenizer, text, NULL, 0, expected);
+    tokenizer_free(tokenizer);
+}
+
+static void merges_pairs(void)
+{
+    check_bpe(WITH_BPE(BYTE_WORDS), "ab ab", "3 4");
+    check_bpe(WITH_BPE(BYTE_WORDS), "aab abab", "6 4 3");
+    check_bpe(WITH_BPE(BYTE_WORDS), "ba bba", "5 2 1 5");
+    check_bpe(WITH_BPE(BYTE_WORDS), "bab", "1 3"); // (a, b) stands before (b, a)
+    check_bpe("{" BYTE_WORDS "," BPE("\"ignore_merges\":true,") "}", "bab", "7");
+    check_bpe(WITH_BPE(BYTE_WORDS), "azb", "3"); // a byte without a token is left out
+    check_bpe("{" BYTE_WORDS "," BPE("\"unk_token\":\"<x>\",") "}", "azzb", "0 8 8 1");
+    check_bpe("{" BYTE_WORDS "," BPE("\"unk_token\":\"<x>\",\"fuse_unk\":true,") "}", "azzb",
+              "0 8 1");
+    check_bpe("{" BPE("") "}", "ab\xC4\xA0", "3 2"); // characters, not bytes
+    check_bpe("{\"normalizer\":{\"type\":\"Prepend\",\"prepend\":\"\u0120\"}," BPE("") "}", "ab",
+              "4");
+    CHECK_EQ(mem_live_blocks(), 0);
+}
+
+/// Both ways to merge make the same of words around the length where one takes over.
+static void merges_long_words(void)
+{
+    enum { LONGEST = 1000000 };
+    Tokenizer *tokenizer;
+    Encoding encoding = { 0 };
+    char *word = MEM_NEW(char, LONGEST);
+    for (int i = 0; i < LONGEST; i++) word[i] = "aab"[i % 3];
+    CHECK_EQ(make(&tokenizer, WITH_BPE(BYTE_WORDS)), OK);
+    for (int parts = 1; parts < 60; parts++) {
+        tokenizer_encode(tokenizer, &encoding, word, (size_t)parts * 3, NULL, 0, 0);
+        CHECK_EQ(encoding.count, parts);
+        for (int64_t i = 0; i < encoding.count; i++) CHECK_EQ(encoding.ids[i], 6);
+    }
+    tokenizer_encode(tokenizer, &encoding, word, LONGEST, NULL, 0, 0); // in well under a second
+    CHECK_EQ(encoding.count, LONGEST / 3 + 1);
+    CHECK_EQ(encoding.ends[LONGEST / 3], LONGEST);
+    encoding_release(&encoding);
+    tokenizer_free(tokenizer);
+    mem_free(word);
+    CHECK_EQ(mem_live_blocks(), 0);
+}
+
+/// Text appears only when it is certain, and all of it in the end.
+static void decodes_step_by_step(void)
+{
+    static const char json[] = "{\"decoder\":{\"type\":\"ByteLevel\"},\"added_tokens\":[" ADDED(
+        "5", "<end>") "],\"model\":{\"type\":\"BPE\",\"merges\":[],\"vocab\":{\"a\":0,\"\u00e4\":1,"
+                      "\"\u00bd\":2,"
+                      "\"\u0142\":3,\"\u0120\":4}}}";
+    static const int32_t ids[] = { 0, 1, 2, 3, 1, 2, 0, 99, 5, 1 };
+    static const char *const texts[] = {
+        "a",
+        "a",
+        "a",
+        "a\xE4\xBD\xA0",
+        "a\xE4\xBD\xA0",
+        "a\xE4\xBD\xA0",
+        "a\xE4\xBD\xA0\xEF\xBF\xBD\x61",
+        "a\xE4\xBD\xA0\xEF\xBF\xBD\x61",
+        "a\xE4\xBD\xA0\xEF\xBF\xBD\x61<end>",
+        "a\xE4\xBD\xA0\xEF\xBF\xBD\x61<end>",
+    };
+    Tokenizer *tokenizer;
+    Decoding state = { 0 };
+    Text out = { 0 }, whole = { 0 };
+    CHECK_EQ(make(&tokenizer, json), OK);
+    for (int i = 0; i < 10; i++) {
+        tokenizer_decode_next(&out, &state, tokenizer, ids[i], false);
+        CHECK_TEXT(text_chars(&out), texts[i]);
+    }
+    tokenizer_decode_end(&out, &state, tokenizer);
+    tokenizer_decode(&whole, tokenizer, ids, 10, false);
+    CHECK_TEXT(text_chars(&whole), text_chars(&out));
+    CHECK_TRUE(out.length_bytes == strlen(texts[9]) + 3);
+    tokenizer_decode(&whole, tokenizer, ids, 10, true);
+    CHECK_TRUE(!strstr(whole.data, "<end>"));
+    CHECK_EQ(tokenizer_role(tokenizer, TOKEN_END), -1);
+    decoding_release(&state);
+    text_release(&whole);
+    text_release(&out);
+    tokenizer_free(tokenizer);
+    CHECK_EQ(mem_live_blocks(), 0);
+}
+
+/// The ids of a text by a vocab.json and a merges.txt, or the message.
+static void check_merges(const char *vocab, const char *merges, const char *settings,
+                         const char *text, const char *expected)
+{
+    Json *config = NULL;
+    char *json = NULL;
+    Tokenizer *tokenizer = NULL;
+    if (settings) CHECK_EQ(json_parse(&config, settings, strlen(settings), "config"), OK);
+    if (tokenizer_json_from_bpe(&json, vocab, strlen(vocab), merges, strlen(merges), config,
+                                "here")) {
+        CHECK_TEXT(status_message(), expected);
+    } else {
+        CHECK_EQ(make(&tokenizer, json), OK);
+        if (tokenizer) check_ids(tokenizer, text, NULL, 0, expected);
+    }
+    tokenizer_free(tokenizer);
+    mem_free(json);
+    json_free(config);
+}
+
+static void reads_vocab_and_merges(void)
+{
+    const char *gpt2 = "{\"a\":0,\"b\":1,\"\u0120\":2,\"ab\":3,\"\u0120ab\":4,\"<|endoftext|>\":5}";
+    const char *roberta = "{\"<s>\":0,\"<pad>\":1,\"</s>\":2,\"a\":3,\"b\":4,\"ab\":5,\"\u0120\":6,"
+                          "\"<mask>\":7,\"\u0120ab\":8}";
+    const char *qwen2 = "{\"e\":0,\"\u00c3\":1,\"\u00a9\":2,\"<|im_start|>\":3}";
+    const char *spelled = "#version: 0.2\na b\r\n\xC4\xA0 ab\n";
+    check_merges(gpt2, spelled, NULL, "ab ab<|endoftext|>", "3 4 5");
+    check_merges(gpt2, spelled, "{\"add_prefix_space\":true}", "ab", "4");
+    check_merges(gpt2, spelled, "{\"pad_token\":\"<pad>\"}", "ab<pad>", "3 6");
+    check_merges(roberta, spelled, NULL, "ab  <mask>", "0 5 7 2");
+    check_merges(roberta, spelled, "{\"tokenizer_class\":\"GPT2TokenizerFast\"}", "ab</s>", "5");
+    check_merges(qwen2, "", NULL, "e\xCC\x81<|im_start|>", "1 2 3");
+    check_merges(gpt2, spelled, "{\"tokenizer_class\":\"T5Tokenizer\"}", "",
+                 "here: the tokenizer class T5Tokenizer is not known by its vocabulary and merges "
+                 "(only GPT2Tokenizer, RobertaTokenizer and Qwen2Tokenizer): save it with "
+                 "transformers, which writes a tokenizer.json");
+    check_merges("{\"a\":0}", "", NULL, "",
+                 "here: the vocabulary has none of the tokens <|endoftext|>, <|im_start|> and "
+                 "</s>: give tokenizer_config.json its tokenizer_class");
+    check_merges(gpt2, "a b\nab\n", NULL, "", "here: merges: line 2 is not a pair of tokens");
+    check_merges(gpt2, "a \xFF\n", NULL, "", "here: merges: line 1 is not a pair of tokens");
+    CHECK_EQ(mem_live_blocks(), 0);
+}
+
+static void tells_roles(void)
+{
+    Tokenizer *tokenizer;
+    CHECK_EQ(make(&tokenizer, WHOLE), OK);
+    CHECK_EQ(tokenizer_role(tokenizer, TOKEN_CLASS), 1);
+    CHECK_EQ(tokenizer_role(tokenizer, TOKEN_SEPARATOR), 2);
+    CHECK_EQ(tokenizer_role(tokenizer, TOKEN_UNKNOWN), 0);
+    CHECK_EQ(tokenizer_role(tokenizer, TOKEN_BEGIN), -1);
+    tokenizer_free(tokenizer);
 }
 
 /// The tokenizer of a vocab.txt, or the message.
@@ -353,6 +560,11 @@ static const Case cases[] = {
     { "threads_share_one", threads_share_one },
     { "parts_may_be_null", parts_may_be_null },
     { "refuses_by_name", refuses_by_name },
+    { "merges_pairs", merges_pairs },
+    { "merges_long_words", merges_long_words },
+    { "decodes_step_by_step", decodes_step_by_step },
+    { "reads_vocab_and_merges", reads_vocab_and_merges },
+    { "tells_roles", tells_roles },
     { "reads_vocab_txt", reads_vocab_txt },
     { "cuts_ill_formed_text", cuts_ill_formed_text },
     { "codes_round_trip", codes_round_trip },
