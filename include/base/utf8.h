@@ -11,7 +11,8 @@
 /// of the maximal subpart (Unicode 15, 3.9, table 3-8), as Python's errors='replace' cuts it.
 /// left >= 1.
 uint32_t utf8_decode(int *bytes, const unsigned char *s, size_t left);
-/// Local. The code point that ends at s[end - 1] (end >= 1), UTF8_ILL_FORMED if none does.
+/// Local. The code point that ends at s[end - 1] (end >= 1), UTF8_ILL_FORMED if none does; and its
+/// bytes, or those of the maximal subpart that ends there.
 uint32_t utf8_decode_before(int *bytes, const unsigned char *s, size_t end);
 /// Local. Writes 1 to 4 bytes and returns how many.
 int utf8_encode(unsigned char out[4], uint32_t code);

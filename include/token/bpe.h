@@ -27,13 +27,21 @@ typedef struct {
 } BpeWord;
 enum { BPE_WORD_BYTES = 16 }; ///< longer words are not in the table
 
+/// What a pair of neighbours becomes, and when: the least rank first.
+typedef struct {
+    uint32_t rank; ///< BPE_NO_RANK: nothing
+    int32_t into;
+} BpePair;
+
 typedef struct {
     const Vocabulary *vocabulary; ///< borrowed
     bool spelled;                 ///< tokens are spelled in the alphabet of bytes
     int32_t byte_ids[256];        ///< of the byte, or of "<0x..>" if not spelled; -1: none
+    BpePair *byte_pairs;          ///< (256, 256), owned: of the tokens of two bytes
     BpeMerge *merges;             ///< (merge_mask + 1), owned
+    uint64_t *maybe;              ///< (maybe_mask + 1) bits, owned: 0 says that a pair has no merge
     BpeWord *words;               ///< (word_mask + 1), owned
-    uint32_t merge_mask, word_mask;
+    uint32_t merge_mask, maybe_mask, word_mask;
     int32_t unknown; ///< id, -1: characters without a token are left out
     bool fuse_unknown, byte_fallback, ignore_merges;
     size_t longest; ///< bytes of the longest token's text
@@ -45,17 +53,12 @@ typedef struct {
 Status bpe_new(void **out, const ModelSource *source);
 void bpe_free(void *model); ///< NULL-safe
 
-/// A piece of a word while it is merged with others.
-typedef struct {
-    int32_t id, into; ///< token, and what it becomes with the next piece
-    uint32_t rank;    ///< of that merge, BPE_NO_RANK: none
-    int32_t end;      ///< in the word
-} BpePiece;
-
-/// Working memory, reused. `(BpeWork){0}` is empty.
+/// Working memory, reused: the pieces of a word while they are merged. `(BpeWork){0}` is empty.
 struct BpeWork {
-    BpePiece *pieces;        ///< (capacity), owned
-    int32_t *before, *after; ///< (capacity), owned: neighbours of a piece of a long word
+    int32_t *ids, *ends;     ///< (capacity), owned: token, end in the word
+    uint32_t *ranks;         ///< (capacity), owned: of the merge with the next piece
+    int32_t *into;           ///< (capacity), owned: token that the merge makes
+    int32_t *before, *after; ///< (capacity), owned: neighbours, -1: none
     uint64_t *heap;          ///< (3 capacity), owned: rank, place
     int32_t *places;         ///< (2 capacity), owned: where characters of a spelled word come from
     size_t capacity;

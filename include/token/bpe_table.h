@@ -10,19 +10,21 @@ static inline uint32_t bpe_mix(uint64_t value)
     return (uint32_t)(value >> 32);
 }
 
-static inline uint32_t bpe_merge_slot(const Bpe *model, int32_t left, int32_t right)
+static inline uint64_t bpe_merge_key(int32_t left, int32_t right)
 {
-    return bpe_mix((uint64_t)(uint32_t)left << 32 | (uint32_t)right) & model->merge_mask;
+    return (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
 }
 
-/// Local. What two tokens become, NULL if the list has no such pair.
-static inline const BpeMerge *bpe_merge_find(const Bpe *model, int32_t left, int32_t right)
+/// Local. What two tokens become.
+static inline BpePair bpe_pair(const Bpe *model, int32_t left, int32_t right)
 {
-    uint32_t slot = bpe_merge_slot(model, left, right);
-    for (;; slot = (slot + 1) & model->merge_mask) {
+    uint32_t mixed = bpe_mix(bpe_merge_key(left, right)), bit = mixed & model->maybe_mask;
+    if (!(model->maybe[bit / 64] >> bit % 64 & 1)) return (BpePair){ BPE_NO_RANK, -1 };
+    for (uint32_t slot = mixed & model->merge_mask;; slot = (slot + 1) & model->merge_mask) {
         const BpeMerge *merge = &model->merges[slot];
-        if (merge->left == left && merge->right == right) return merge;
-        if (merge->left < 0) return NULL;
+        if (merge->left == left && merge->right == right)
+            return (BpePair){ merge->rank, merge->into };
+        if (merge->left < 0) return (BpePair){ BPE_NO_RANK, -1 };
     }
 }
 

@@ -46,8 +46,10 @@ uint32_t utf8_decode_before(int *bytes, const unsigned char *s, size_t end)
     for (size_t back = 1; back <= 4 && back <= end; back++) {
         if ((s[end - back] & 0xC0) == 0x80) continue;
         uint32_t code = utf8_decode(bytes, s + end - back, back);
-        return (size_t)*bytes == back ? code : UTF8_ILL_FORMED;
+        if ((size_t)*bytes == back) return code;
+        break;
     }
+    *bytes = 1;
     return UTF8_ILL_FORMED;
 }
 

@@ -5,6 +5,9 @@
 
 #include <string.h>
 
+/// Bits of `maybe` per row of the table of merges, which is at most half full.
+enum { MAYBE_BITS = 4 };
+
 static uint32_t table_slots(int64_t count)
 {
     uint32_t slots = 16;
@@ -32,7 +35,9 @@ static bool read_pair(Text *left, Text *right, const Json *merge)
 /// Of a pair that is listed twice the later place counts, as in `tokenizers`.
 static void set_merge(Bpe *model, int32_t left, int32_t right, uint32_t rank, int32_t into)
 {
-    uint32_t slot = bpe_merge_slot(model, left, right);
+    uint32_t mixed = bpe_mix(bpe_merge_key(left, right));
+    uint32_t slot = mixed & model->merge_mask, bit = mixed & model->maybe_mask;
+    model->maybe[bit / 64] |= (uint64_t)1 << bit % 64;
     while (model->merges[slot].left >= 0 &&
            (model->merges[slot].left != left || model->merges[slot].right != right))
         slot = (slot + 1) & model->merge_mask;
@@ -50,6 +55,8 @@ static Status read_merges(Bpe *model, const ModelSource *source)
     if (count >= INT32_MAX / 4) FAIL(FAILED, "%s: model.merges has too many pairs", source->where);
     model->merge_mask = table_slots(count) - 1;
     model->merges = MEM_NEW(BpeMerge, model->merge_mask + (size_t)1);
+    model->maybe_mask = MAYBE_BITS * (model->merge_mask + 1) - 1;
+    model->maybe = MEM_NEW(uint64_t, model->maybe_mask / 64 + 1);
     for (size_t i = 0; i <= model->merge_mask; i++) model->merges[i].left = -1;
     for (int64_t i = 0; i < count; i++) {
         int32_t ids[3];
@@ -83,6 +90,16 @@ static void find_bytes(Bpe *model)
             text_printf(&name, "<0x%02X>", byte);
         model->byte_ids[byte] = trie_find(&model->vocabulary->trie, name.data);
         text_release(&name);
+    }
+}
+
+static void find_byte_pairs(Bpe *model)
+{
+    model->byte_pairs = MEM_NEW(BpePair, 256 * 256);
+    for (int i = 0; i < 256 * 256; i++) {
+        int32_t left = model->byte_ids[i / 256], right = model->byte_ids[i % 256];
+        bool both = left >= 0 && right >= 0;
+        model->byte_pairs[i] = both ? bpe_pair(model, left, right) : (BpePair){ BPE_NO_RANK, -1 };
     }
 }
 
@@ -161,6 +178,7 @@ Status bpe_new(void **out, const ModelSource *source)
     TRY(read_options(model, source));
     TRY(read_merges(model, source));
     find_bytes(model);
+    if (model->spelled) find_byte_pairs(model);
     find_words(model);
     *out = model;
     model = NULL;
@@ -174,6 +192,8 @@ void bpe_free(void *model)
     Bpe *bpe = model;
     if (!bpe) return;
     mem_free(bpe->words);
+    mem_free(bpe->byte_pairs);
+    mem_free(bpe->maybe);
     mem_free(bpe->merges);
     mem_free(bpe);
 }

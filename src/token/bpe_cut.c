@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-/// Words of fewer pieces are merged by looking through all pairs: faster than a heap.
-enum { SHORT_WORD = 48 };
+/// Words of fewer pieces are merged by looking through all ranks: faster than a heap.
+enum { SHORT_WORD = 96 };
 
 void bpe_work_release(struct BpeWork *work)
 {
@@ -15,7 +15,10 @@ void bpe_work_release(struct BpeWork *work)
     mem_free(work->heap);
     mem_free(work->after);
     mem_free(work->before);
-    mem_free(work->pieces);
+    mem_free(work->into);
+    mem_free(work->ranks);
+    mem_free(work->ends);
+    mem_free(work->ids);
     *work = (struct BpeWork){ 0 };
 }
 
@@ -23,37 +26,51 @@ static void reserve(struct BpeWork *work, size_t bytes)
 {
     if (bytes <= work->capacity) return;
     size_t room = work->capacity = 2 * bytes > 256 ? 2 * bytes : 256;
-    work->pieces = mem_resize(work->pieces, room, sizeof *work->pieces);
-    work->before = mem_resize(work->before, room, sizeof *work->before);
-    work->after = mem_resize(work->after, room, sizeof *work->after);
+    int32_t **const lists[] = { &work->ids, &work->ends, &work->into, &work->before, &work->after };
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        *lists[i] = mem_resize(*lists[i], room, sizeof **lists[i]);
+    work->ranks = mem_resize(work->ranks, room, sizeof *work->ranks);
     work->heap = mem_resize(work->heap, 3 * room, sizeof *work->heap);
     work->places = mem_resize(work->places, 2 * room, sizeof *work->places);
 }
 
-static inline void set_pair(const Bpe *model, BpePiece *piece, const BpePiece *next)
+static inline void set_pair(struct BpeWork *work, size_t at, BpePair pair)
 {
-    const BpeMerge *merge = bpe_merge_find(model, piece->id, next->id);
-    piece->rank = merge ? merge->rank : BPE_NO_RANK;
-    piece->into = merge ? merge->into : -1;
+    work->ranks[at] = pair.rank;
+    work->into[at] = pair.into;
 }
 
-/// Merges `count` pieces in place; returns how many are left.
-static size_t merge_short(const Bpe *model, BpePiece *pieces, size_t count)
+static inline void find_pair(const Bpe *model, struct BpeWork *work, int32_t at)
 {
-    for (size_t i = 0; i + 1 < count; i++) set_pair(model, &pieces[i], &pieces[i + 1]);
-    while (count > 1) {
-        size_t best = 0;
-        for (size_t i = 1; i + 1 < count; i++)
-            if (pieces[i].rank < pieces[best].rank) best = i;
-        if (pieces[best].rank == BPE_NO_RANK) break;
-        pieces[best].id = pieces[best].into;
-        pieces[best].end = pieces[best + 1].end;
-        count--;
-        memmove(pieces + best + 1, pieces + best + 2, (count - best - 1) * sizeof *pieces);
-        if (best) set_pair(model, &pieces[best - 1], &pieces[best]);
-        if (best + 1 < count) set_pair(model, &pieces[best], &pieces[best + 1]);
+    set_pair(work, (size_t)at, bpe_pair(model, work->ids[at], work->ids[work->after[at]]));
+}
+
+/// Merges the piece at `at` with the next, which has no rank from then on, and finds what it
+/// and the piece before it can become now.
+static inline void merge_next(const Bpe *model, struct BpeWork *work, int32_t at)
+{
+    int32_t gone = work->after[at], next = work->after[gone], before = work->before[at];
+    work->ids[at] = work->into[at];
+    work->ends[at] = work->ends[gone];
+    work->after[at] = next;
+    work->ranks[gone] = work->ranks[at] = BPE_NO_RANK;
+    if (next >= 0) {
+        work->before[next] = at;
+        find_pair(model, work, at);
     }
-    return count;
+    if (before >= 0) find_pair(model, work, before);
+}
+
+static void merge_short(const Bpe *model, struct BpeWork *work, size_t count)
+{
+    for (;;) {
+        uint32_t best = BPE_NO_RANK;
+        int32_t at = 0;
+        for (size_t i = 0; i < count; i++) best = work->ranks[i] < best ? work->ranks[i] : best;
+        if (best == BPE_NO_RANK) return;
+        while (work->ranks[at] != best) at++;
+        merge_next(model, work, at);
+    }
 }
 
 static void sift_down(uint64_t *heap, size_t count, size_t at)
@@ -67,88 +84,70 @@ static void sift_down(uint64_t *heap, size_t count, size_t at)
     heap[at] = item;
 }
 
-static void sift_up(uint64_t *heap, size_t at)
+static void push(struct BpeWork *work, size_t *count, int32_t place)
 {
-    uint64_t item = heap[at];
-    for (size_t parent; at && heap[parent = (at - 1) / 2] > item; at = parent)
-        heap[at] = heap[parent];
-    heap[at] = item;
-}
-
-/// Looks the pair at `at` up, and puts it into the heap if it can merge.
-static size_t push_pair(const Bpe *model, struct BpeWork *work, size_t heap_count, int32_t at)
-{
-    BpePiece *piece = &work->pieces[at];
-    set_pair(model, piece, &work->pieces[work->after[at]]);
-    if (piece->rank == BPE_NO_RANK) return heap_count;
-    work->heap[heap_count] = (uint64_t)piece->rank << 32 | (uint32_t)at;
-    return heap_count + 1;
-}
-
-/// Merges the piece at `at` with the next, which is dead then: nothing in the heap fits it.
-static void merge_next(struct BpeWork *work, int32_t at)
-{
-    BpePiece *piece = &work->pieces[at];
-    int32_t gone = work->after[at];
-    piece->id = piece->into;
-    piece->end = work->pieces[gone].end;
-    piece->rank = work->pieces[gone].rank = BPE_NO_RANK;
-    work->after[at] = work->after[gone];
-    if (work->after[at] >= 0) work->before[work->after[at]] = at;
+    if (place < 0 || work->ranks[place] == BPE_NO_RANK) return;
+    uint64_t item = (uint64_t)work->ranks[place] << 32 | (uint32_t)place;
+    size_t at = (*count)++;
+    for (size_t parent; at && work->heap[parent = (at - 1) / 2] > item; at = parent)
+        work->heap[at] = work->heap[parent];
+    work->heap[at] = item;
 }
 
 /// As merge_short, in n log n steps: a heap of (rank, place), in which entries that no longer fit
 /// their place are passed over.
-static size_t merge_long(const Bpe *model, struct BpeWork *work, size_t count)
+static void merge_long(const Bpe *model, struct BpeWork *work, size_t count)
 {
-    size_t in_heap = 0, left = 0;
-    for (size_t i = 0; i < count; i++) {
-        work->before[i] = (int32_t)i - 1;
-        work->after[i] = i + 1 < count ? (int32_t)i + 1 : -1;
-        work->pieces[i].rank = BPE_NO_RANK;
-    }
-    for (size_t i = 0; i + 1 < count; i++) in_heap = push_pair(model, work, in_heap, (int32_t)i);
-    for (size_t i = in_heap / 2; i-- > 0;) sift_down(work->heap, in_heap, i);
-    while (in_heap) {
+    size_t entries = 0;
+    for (size_t i = 0; i < count; i++) push(work, &entries, (int32_t)i);
+    while (entries) {
         uint64_t top = work->heap[0];
         int32_t at = (int32_t)(uint32_t)top;
-        work->heap[0] = work->heap[--in_heap];
-        if (in_heap) sift_down(work->heap, in_heap, 0);
-        if (work->pieces[at].rank != top >> 32) continue;
-        merge_next(work, at);
-        int32_t changed[] = { work->before[at], at };
-        for (int k = 0; k < 2; k++) {
-            if (changed[k] < 0 || work->after[changed[k]] < 0) continue;
-            size_t before = in_heap;
-            in_heap = push_pair(model, work, in_heap, changed[k]);
-            if (in_heap > before) sift_up(work->heap, before);
-        }
+        work->heap[0] = work->heap[--entries];
+        if (entries) sift_down(work->heap, entries, 0);
+        if (work->ranks[at] != top >> 32) continue;
+        merge_next(model, work, at);
+        push(work, &entries, work->before[at]);
+        push(work, &entries, at);
     }
-    for (int32_t at = 0; at >= 0; at = work->after[at]) work->pieces[left++] = work->pieces[at];
+}
+
+/// Merges `count` >= 1 pieces whose ranks are found; returns how many are left, at the begin.
+static size_t merge(const Bpe *model, struct BpeWork *work, size_t count)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < count; i++) {
+        work->before[i] = (int32_t)i - 1;
+        work->after[i] = (int32_t)i + 1;
+    }
+    work->after[count - 1] = -1;
+    work->ranks[count - 1] = BPE_NO_RANK;
+    (count < SHORT_WORD ? merge_short : merge_long)(model, work, count);
+    for (int32_t at = 0; at >= 0; at = work->after[at], left++) {
+        work->ids[left] = work->ids[at];
+        work->ends[left] = work->ends[at];
+    }
     return left;
 }
 
-static size_t merge(const Bpe *model, struct BpeWork *work, size_t count)
-{
-    return count < SHORT_WORD ? merge_short(model, work->pieces, count)
-                              : merge_long(model, work, count);
-}
-
 /// A piece for each byte; false if one has no token.
-static bool begin_bytes(const Bpe *model, BpePiece *pieces, const unsigned char *s, size_t count)
+static bool begin_bytes(const Bpe *model, struct BpeWork *work, const unsigned char *s,
+                        size_t count)
 {
     bool whole = true;
     for (size_t i = 0; i < count; i++) {
-        pieces[i].id = model->byte_ids[s[i]];
-        pieces[i].end = (int32_t)i + 1;
-        whole &= pieces[i].id >= 0;
+        work->ids[i] = model->byte_ids[s[i]];
+        work->ends[i] = (int32_t)i + 1;
+        whole &= work->ids[i] >= 0;
     }
+    for (size_t i = 0; i + 1 < count; i++)
+        set_pair(work, i, model->byte_pairs[s[i] << 8 | s[i + 1]]);
     return whole;
 }
 
 /// The pieces of a word that is being begun.
 typedef struct {
-    BpePiece *pieces;
+    struct BpeWork *work;
     size_t count;
     int32_t end, unknown; ///< length so far, and of the unknown characters not yet in it
 } Begun;
@@ -156,7 +155,8 @@ typedef struct {
 static void add_piece(Begun *begun, int32_t id, int32_t bytes)
 {
     begun->end += bytes;
-    begun->pieces[begun->count++] = (BpePiece){ .id = id, .end = begun->end };
+    begun->work->ids[begun->count] = id;
+    begun->work->ends[begun->count++] = begun->end;
 }
 
 static void add_unknown(const Bpe *model, Begun *begun)
@@ -178,10 +178,10 @@ static void add_rare(const Bpe *model, Begun *begun, const unsigned char *s, int
 
 /// A piece for each character of a well-formed text. Characters without a token may be left out:
 /// the others then move up, as in `tokenizers`.
-static size_t begin_characters(const Bpe *model, BpePiece *pieces, const unsigned char *s,
+static size_t begin_characters(const Bpe *model, struct BpeWork *work, const unsigned char *s,
                                size_t count)
 {
-    Begun begun = { .pieces = pieces };
+    Begun begun = { .work = work };
     int bytes;
     for (size_t at = 0; at < count; at += (size_t)bytes) {
         size_t matched = 0;
@@ -195,6 +195,8 @@ static size_t begin_characters(const Bpe *model, BpePiece *pieces, const unsigne
         add_piece(&begun, id, bytes);
     }
     add_unknown(model, &begun);
+    for (size_t i = 0; i + 1 < begun.count; i++)
+        set_pair(work, i, bpe_pair(model, work->ids[i], work->ids[i + 1]));
     return begun.count;
 }
 
@@ -202,23 +204,25 @@ int32_t bpe_single(const Bpe *model, struct BpeWork *work, const unsigned char *
 {
     reserve(work, count);
     if (!model->spelled)
-        count = begin_characters(model, work->pieces, bytes, count);
-    else if (!begin_bytes(model, work->pieces, bytes, count))
+        count = begin_characters(model, work, bytes, count);
+    else if (!begin_bytes(model, work, bytes, count))
         return -1;
-    return count && merge(model, work, count) == 1 ? work->pieces[0].id : -1;
+    return count && merge(model, work, count) == 1 ? work->ids[0] : -1;
 }
 
-/// Appends the merged pieces; `places` (or NULL: the same) tells bytes of the word from theirs.
-static void append(Pieces *out, const Normalized *text, size_t first, const BpePiece *pieces,
-                   size_t count, const int32_t *places)
+/// Merges and appends `count` pieces; `places` (or NULL: the same) tells bytes of the word from
+/// theirs.
+static void append(const Bpe *model, struct BpeWork *work, Pieces *out, const Normalized *text,
+                   size_t first, size_t count, const int32_t *places)
 {
+    if (count) count = merge(model, work, count);
     for (size_t i = 0; i < count; i++) {
-        size_t start = i ? (size_t)pieces[i - 1].end : 0, last = (size_t)pieces[i].end - 1;
+        size_t start = i ? (size_t)work->ends[i - 1] : 0, last = (size_t)work->ends[i] - 1;
         if (places) {
             start = (size_t)places[start];
             last = (size_t)places[last];
         }
-        pieces_add(out, pieces[i].id, text->starts[first + start],
+        pieces_add(out, work->ids[i], text->starts[first + start],
                    normalized_end(text, first + last));
     }
 }
@@ -234,9 +238,9 @@ static void cut_spelled(const Bpe *model, struct BpeWork *work, Pieces *out, con
         byte_alphabet_spell(spelling, text->bytes + first + i, 1);
         for (size_t k = from; k < spelling->length_bytes; k++) work->places[k] = (int32_t)i;
     }
-    size_t count = begin_characters(model, work->pieces, (unsigned char *)spelling->data,
-                                    spelling->length_bytes);
-    if (count) append(out, text, first, work->pieces, merge(model, work, count), work->places);
+    size_t count =
+        begin_characters(model, work, (unsigned char *)spelling->data, spelling->length_bytes);
+    append(model, work, out, text, first, count, work->places);
 }
 
 /// A whole word of the vocabulary that is too long for the table.
@@ -272,10 +276,10 @@ void bpe_cut(const void *model, struct BpeWork *work, Pieces *out, const Normali
     }
     reserve(work, bytes);
     if (!bpe->spelled)
-        count = begin_characters(bpe, work->pieces, s, bytes);
-    else if (!begin_bytes(bpe, work->pieces, s, bytes)) {
+        count = begin_characters(bpe, work, s, bytes);
+    else if (!begin_bytes(bpe, work, s, bytes)) {
         cut_spelled(bpe, work, out, text, first, bytes);
         return;
     }
-    if (count) append(out, text, first, work->pieces, merge(bpe, work, count), NULL);
+    append(bpe, work, out, text, first, count, NULL);
 }

@@ -25,6 +25,7 @@ void trim_place(int32_t *start, int32_t *end, TokenSpaces spaces, const unsigned
     int taken;
     for (int32_t left = spaces.leading; left && *start < *end; left--, *start += taken)
         utf8_decode(&taken, text + *start, (size_t)(*end - *start));
-    for (int32_t left = spaces.trailing; left && *end > *start; left--)
-        *end -= utf8_decode_before(&taken, text, (size_t)*end) == UTF8_ILL_FORMED ? 1 : taken;
+    for (int32_t left = spaces.trailing; left && *end > *start; left--, *end -= taken)
+        utf8_decode_before(&taken, text, (size_t)*end);
+    if (*end < *start) *end = *start;
 }
