@@ -6,7 +6,7 @@
 #include <string.h>
 
 /// Words of fewer pieces are merged by looking through all ranks: faster than a heap.
-enum { SHORT_WORD = 96 };
+enum { SHORT_WORD = 24 };
 
 void bpe_work_release(struct BpeWork *work)
 {

@@ -1,5 +1,6 @@
-/// A tokenizer.json (begins with a brace), and after its last newline a text to encode; else a
-/// vocab.txt, and a text for a tokenizer that has everything.
+/// A tokenizer.json (begins with a brace), and after its last newline a text to encode; a
+/// merges.txt (begins with #), for a fixed vocab.json; else a vocab.txt, and a text for tokenizers
+/// that have everything.
 #include "base/mem.h"
 #include "base/status.h"
 #include "token/tokenizer.h"
@@ -22,6 +23,21 @@ static const char whole[] =
     "\"max_input_chars_per_word\":20,"
     "\"vocab\":{\"[UNK]\":0,\"[SEP]\":1,\"a\":2,\"##a\":3,\"##aab\":4,\"\u4f60\":5}}}";
 
+/// Of bytes: no byte is lost, but a space may come before each text.
+static const char bytes_whole[] =
+    "{\"added_tokens\":["
+    "{\"id\":9,\"content\":\"<m>\",\"lstrip\":true,\"normalized\":false,\"special\":true}],"
+    "\"normalizer\":{\"type\":\"NFC\"},\"decoder\":{\"type\":\"ByteLevel\"},"
+    "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":true},"
+    "\"post_processor\":{\"type\":\"RobertaProcessing\",\"sep\":[\"<m>\",9],\"cls\":[\"<m>\",9]},"
+    "\"model\":{\"type\":\"BPE\",\"unk_token\":\"?\",\"fuse_unk\":true,"
+    "\"merges\":[\"a a\",\"\u0120 a\",\"aa a\",\"\u00e4 \u00bd\"],"
+    "\"vocab\":{\"a\":0,\"\u0120\":1,\"aa\":2,\"\u0120a\":3,\"aaa\":4,\"\u00e4\":5,\"?\":6,"
+    "\"\u00bd\":7,\"\u00e4\u00bd\":8}}}";
+
+static const char vocab_json[] = "{\"a\":0,\"b\":1,\"ab\":2,\"\u0120\":3,\"\u0120ab\":4,\"</s>\":5,"
+                                 "\"<s>\":6,\"<mask>\":7}";
+
 /// Ranges lie in their text, and truncation only drops.
 static void encode(const Tokenizer *tokenizer, const char *text, size_t bytes)
 {
@@ -36,6 +52,9 @@ static void encode(const Tokenizer *tokenizer, const char *text, size_t bytes)
               bytes);
         CHECK(tokenizer_token(tokenizer, encoding.ids[i]), "no token %d", encoding.ids[i]);
     }
+    Text decoded = { 0 };
+    tokenizer_decode(&decoded, tokenizer, encoding.ids, encoding.count, bytes % 2);
+    text_release(&decoded);
     int64_t whole_count = encoding.count;
     tokenizer_encode(tokenizer, &encoding, text, bytes, NULL, 0, limit + 1);
     CHECK(encoding.count <= whole_count, "%d tokens of %d", (int)encoding.count, (int)whole_count);
@@ -58,11 +77,19 @@ static void try_vocab(const char *vocab, size_t bytes)
     mem_free(json);
 }
 
-static void try_text(const char *text, size_t bytes)
+static void try_merges(const char *merges, size_t bytes)
+{
+    char *json;
+    if (tokenizer_json_from_bpe(&json, vocab_json, sizeof vocab_json - 1, merges, bytes, NULL,
+                                "input") == OK)
+        try_json(json, strlen(json), merges, bytes);
+    mem_free(json);
+}
+
+static void try_text(const char *json, const char *text, size_t bytes)
 {
     Tokenizer *tokenizer;
-    CHECK(tokenizer_new(&tokenizer, whole, sizeof whole - 1, "whole") == OK, "%s",
-          status_message());
+    CHECK(tokenizer_new(&tokenizer, json, strlen(json), "whole") == OK, "%s", status_message());
     encode(tokenizer, text, bytes);
     tokenizer_free(tokenizer);
 }
@@ -73,9 +100,12 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t bytes)
     while (text > input && text[-1] != '\n') text--;
     if (bytes && *input == '{') {
         try_json(input, (size_t)(text - input), text, (size_t)(input + bytes - text));
+    } else if (bytes && *input == '#') {
+        try_merges(input, bytes);
     } else {
         try_vocab(input, bytes);
-        try_text(input, bytes);
+        try_text(whole, input, bytes);
+        try_text(bytes_whole, input, bytes);
     }
     return 0;
 }
