@@ -8,24 +8,37 @@
 #include "store/tensors.h"
 #include "token/tokenizer.h"
 
+#include <stddef.h>
+
+enum { MOST_ROTARY_PAIRS = 256 };
+
 /// Sizes and switches, from Hugging Face's config.json (its own names where they differ from ours).
 typedef struct {
-    int64_t hidden_size, num_hidden_layers, num_attention_heads, intermediate_size;
+    int64_t hidden_size, num_hidden_layers, intermediate_size;
+    int64_t num_attention_heads, num_key_value_heads, head_dim;
+    int64_t query_size, key_size, qkv_size; ///< all heads of queries; of keys, and of values; all
     int64_t vocab_size, max_position_embeddings, type_vocab_size;
+    int64_t position_offset; ///< row of the position table that a sequence begins with
     int64_t num_labels;
-    double layer_norm_eps;
+    int64_t qkv_bias, output_bias; ///< 1: the products of attention have biases
+    int64_t untied;                ///< 1: the output matrix is not the word embedding
+    double norm_eps;
     ActivationKind hidden_act;
     double dropout; ///< of hidden values, attention and classifier: the recipe's when training
+    float rotary_frequencies[MOST_ROTARY_PAIRS]; ///< (head_dim / 2)
 } ModelSpec;
 
 typedef enum { PARAM_TRAINED, PARAM_FROZEN } ParamKind;
 
 /// How a row of the table differs from a plain parameter.
 enum {
-    PARAM_TABLE = 1,  ///< lookup table
-    PARAM_HEAD = 2,   ///< of the task head
-    PARAM_JOINED = 4, ///< follows the row before it without a gap: one product serves both
-    PARAM_LABELS = 8, ///< of the task head, with a row (of a vector: an element) for each label
+    PARAM_TABLE = 1,       ///< lookup table
+    PARAM_HEAD = 2,        ///< of the task head
+    PARAM_JOINED = 4,      ///< follows the row before it without a gap: one product serves both
+    PARAM_LABELS = 8,      ///< with a row (of a vector: an element) for each label
+    PARAM_TRANSPOSED = 16, ///< Hugging Face stores (in, out)
+    PARAM_GAIN = 32,       ///< starts at 1
+    PARAM_RESIDUAL = 64    ///< a product that is added to what it was made of
 };
 
 /// One parameter. `name` is Hugging Face's with the architecture's prefix
@@ -36,20 +49,36 @@ typedef struct {
     int64_t rows, cols; ///< a vector has rows = 1
     int64_t offset;     ///< first element in Model.values: a multiple of 16 unless joined
     ParamKind kind;
-    bool table;  ///< lookup table: its gradient is kept as touched rows
-    bool decays; ///< weight decay applies by default (rank >= 2)
-    bool head;   ///< of the task head: may be absent in an imported model, then initialised
-    bool labels; ///< has a row, of a vector an element, for each label
-    bool absent; ///< not in the file that was read: values are 0 until `model_set_labels`
+    bool table;          ///< lookup table: its gradient is kept as touched rows
+    bool decays;         ///< weight decay applies by default (rank >= 2)
+    bool head;           ///< of the task head: may be absent in an imported model, then initialised
+    bool labels;         ///< has a row, of a vector an element, for each label
+    bool transposed;     ///< Hugging Face stores (cols, rows)
+    bool gain, residual; ///< how it starts: at 1; smaller, the more layers there are
+    bool absent;         ///< not in the file that was read: values are 0 until `model_set_labels`
 } Param;
 
+/// A row of a parameter table in an architecture's file. %s in a name stands for the prefix, %d for
+/// the layer. Sizes are places in ModelSpec (`SIZE`), so that one table serves all sizes.
+typedef struct {
+    const char *name;
+    size_t rows, cols; ///< rows = VECTOR makes a vector of `cols`
+    unsigned flags;
+    size_t when; ///< place of a size that is 0 where the row is absent; 0: always there
+} ParamRow;
+#define SIZE(member) offsetof(ModelSpec, member)
+#define VECTOR       ((size_t)-1)
+
 typedef struct Arch Arch;
+typedef struct Head Head;
 
 typedef struct {
     const Arch *arch;
+    const Head *head; ///< NULL: the table holds the rows of all heads, to import and to export
     ModelSpec spec;
     Param *params; ///< (param_count), owned; dense parameters first, then tables
     int param_count;
+    int head_first, words;  ///< places of the head's first row, and of the word embedding
     int64_t elements;       ///< of all parameters, with gaps between them, which hold 0
     int64_t dense_elements; ///< of those before the first table: values[0, dense_elements)
     float *values;          ///< (elements): the weights, in table order; NULL: not allocated
@@ -61,38 +90,66 @@ typedef struct {
     char **label_names;     ///< (spec.num_labels), owned; byte order of the labels; NULL: no head
 } Model;
 
+/// The last product of a model, not yet made: x weight' + bias.
+typedef struct {
+    Var *x;
+    Weight *weight, *bias; ///< bias may be NULL
+} Output;
+
+/// What a model is used for: one row of its architecture.
+struct Head {
+    const char *task;       ///< model.task of the recipe; NULL ends the rows
+    const char *class_name; ///< transformers' class for this model and task
+    /// Local. The rows of the hidden values that the head reads: one a sequence. NULL: the
+    /// objective chooses tokens.
+    Var *(*reads)(Tape *tape, Var *hidden);
+    const ParamRow *rows;
+    int row_count;
+    bool vocabulary; ///< its outputs are tokens: the word embedding may be its weight
+    /// Local. `weights` are those of the head's rows, `words` is the word embedding.
+    Output (*forward)(const Model *model, Weight *weights, Weight *words, Tape *tape, Var *x);
+};
+
 /// An architecture: one file under model/ and one row of `archs` (archs.c).
 struct Arch {
     const char *model_type;      ///< config.json's "model_type"
     const char *prefix;          ///< of names outside the head; files without a head may lack it
-    const char *class_name;      ///< transformers' class for this model and task
-    const char *tokenizer_class; ///< and for its tokenizer
+    const char *tokenizer_class; ///< transformers' class
+    const char *words;           ///< name of the word embedding
+    const Head *heads;
+    bool causal; ///< a token sees those before it alone
     /// Local. Reads sizes. FAILED with `where` and the key for what is missing or not supported.
     Status (*read_config)(ModelSpec *out, const Json *config, const char *where);
-    /// Local. Appends the rows of the parameter table for these sizes through `model_add_param`.
+    /// Local. Appends the rows of the body but the word embedding, through `model_add_rows`.
     void (*add_params)(Model *model);
-    /// Local. Logits (B, num_labels) of the leaf on the tape; weights[i] belongs to params[i].
-    Var *(*classify)(const Model *model, Weight *weights, Tape *tape);
+    /// Local. Hidden values (T, hidden_size) of the leaf on the tape; weights[i] belongs to
+    /// params[i].
+    Var *(*hidden)(const Model *model, Weight *weights, Tape *tape);
     /// Local. The work of training on a sequence, by which sequences are dealt to leaves, in units
     /// of a token's products: at least `tokens`, and a longer sequence costs no less a token.
     double (*sequence_cost)(const ModelSpec *spec, int64_t tokens);
     /// Local. Flops of one pass forward over this many tokens, products of the layers alone.
     double (*forward_flops)(const ModelSpec *spec, int64_t tokens);
-    /// Local. An upper bound of the floats that `classify` and its way back take from the tape.
-    double (*arena_floats)(const ModelSpec *spec, int64_t tokens, int64_t sequences,
-                           int64_t longest);
+    /// Local. An upper bound of the floats that `hidden` and its way back take from the tape.
+    double (*arena_floats)(const ModelSpec *spec, int64_t tokens, int64_t longest);
 };
 const Arch *arch_find(const char *model_type); ///< NULL if unknown
 void arch_names(Text *out);                    ///< "bert, roberta, ...": for messages
 
-/// Local, for `add_params`. Tables must come last. A %d in `name` stands for the layer; rows = 0
-/// makes a vector of `cols`. `flags` are those above.
-void model_add_param(Model *model, const char *name, int64_t layer, int64_t rows, int64_t cols,
-                     unsigned flags);
-/// Local. A model for this config.json without values: the table is built, every row absent.
-/// `num_labels` 0: as the configuration says. FAILED with `where` for an unknown "model_type" or
-/// what `read_config` refuses. The caller owns *out.
-Status model_new(Model **out, const Json *config, int64_t num_labels, const char *where);
+/// Local. The architecture's head for a task, NULL if it has none.
+const Head *arch_head(const Arch *arch, const char *task);
+
+/// Local, for `add_params`. Appends the rows that these sizes have; returns their number.
+int model_add_rows(Model *model, const ParamRow *rows, int count, int64_t layer);
+/// Local. How many of the rows these sizes have.
+int model_count_rows(const ModelSpec *spec, const ParamRow *rows, int count);
+
+/// Local. A model for this config.json without values: the table is built, every row absent. `task`
+/// names its head; NULL: the rows of all heads. `num_labels` 0: as the configuration says. FAILED
+/// with `where` for an unknown "model_type" or what `read_config` refuses, USAGE for a task that
+/// the architecture has no head for. The caller owns *out.
+Status model_new(Model **out, const Json *config, const char *task, int64_t num_labels,
+                 const char *where);
 /// Local. Reserves the values: after the table was compared with a file, so that absurd sizes are
 /// refused first.
 void model_allocate(Model *model);
@@ -100,19 +157,32 @@ void model_allocate(Model *model);
 int model_find_param(const Model *model, const char *name);
 
 /// Collective. From a model file or a checkpoint (any HDF5 file with /model and a configuration):
-/// read once a job and broadcast. The caller owns *out (`model_free`).
+/// read once a job and broadcast. `task` as for `model_new`; "" stands for the one that the file
+/// names. The caller owns *out (`model_free`).
 COLLECTIVE
-Status model_load(const Comm *comm, Model **out, const char *path);
+Status model_load(const Comm *comm, Model **out, const char *path, const char *task);
 void model_free(Model *model); ///< NULL-safe
 
+/// Local. Starts the parameters of the head that the file did not have: N(0, 0.02) of (seed,
+/// element), zero biases, gains of one. Says which.
+void model_init_absent(Model *model, uint64_t seed);
 /// Local. Gives the model these labels. Each takes its row of the head that was read over by name;
 /// names LABEL_n stand for any, in order. The rows of others, and a head that was not imported, are
 /// initialised: N(0, 0.02) of (seed, element), zero biases. Says what starts at random.
 void model_set_labels(Model *model, char *const *names, int64_t count, uint64_t seed);
 
-/// Local. USAGE where the tokenizer (`where` names it) gives texts no token that stands for them
-/// all: the heads read the first.
-Status model_check_tokenizer(const Tokenizer *tokenizer, const char *where);
+/// Local. Hidden values, and the head's output for the rows that it reads.
+Output model_output(const Model *model, Weight *weights, Tape *tape);
+/// Local. The head's output for rows of the hidden values.
+Output model_head(const Model *model, Weight *weights, Tape *tape, Var *x);
+/// Local. Longest sequence that the model's positions hold.
+int64_t model_positions(const ModelSpec *spec);
+
+/// Local. FAILED if parameters are absent: the file has no such head. `where` names it.
+Status model_check_whole(const Model *model, const char *where);
+/// Local. USAGE where a head reads the first token and the tokenizer (`where` names it) puts none
+/// there that stands for the text.
+Status model_check_tokenizer(const Arch *arch, const Tokenizer *tokenizer, const char *where);
 
 /// Local. weights[param_count] over Model.values without gradients.
 void model_bind(const Model *model, Weight *weights);

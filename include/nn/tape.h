@@ -46,15 +46,23 @@ typedef struct Weight {
     int part_count;
 } Weight;
 
+typedef struct Tape Tape;
+
+/// Local. One weight over `count` that lie end to end in values and gradients: matrices one below
+/// the other, vectors one after the other. From the tape.
+Weight *weights_joined(Tape *tape, Weight *parts, int count);
+
+typedef struct KvCache KvCache;
+
 /// What a forward pass is for.
 typedef struct {
     uint64_t seed;
     uint32_t step;
-    uint32_t pass; ///< number of this pass within the step, and of the model; 0 if there is one
-    bool training; ///< dropout is on and records are made
+    uint32_t pass;  ///< number of this pass within the step, and of the model; 0 if there is one
+    bool training;  ///< dropout is on and records are made
+    KvCache *cache; ///< of generation, where attention goes on; NULL: none
 } Pass;
 
-typedef struct Tape Tape;
 typedef void (*Backward)(Tape *tape, void *context);
 /// Told in the backward pass: the gradient of the weight at `index` is complete, written or not.
 typedef void (*GradientReady)(void *context, int index);
@@ -77,6 +85,11 @@ void *tape_take(Tape *tape, size_t bytes);
 /// `tape_scratch_end`. Nests.
 size_t tape_scratch_begin(Tape *tape);
 void tape_scratch_end(Tape *tape, size_t mark);
+
+/// Local. A place to come back to, and: outside of training, forgets what was taken since then but
+/// for `x`, which moves there. Returns x or what it became.
+size_t tape_mark(const Tape *tape);
+Var *tape_forget(Tape *tape, size_t mark, Var *x);
 
 /// Local. True if an operator with this result must record: training, and the result needs it.
 bool tape_records(const Tape *tape, const Var *result);

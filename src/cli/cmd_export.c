@@ -21,7 +21,7 @@ static Status export_run(const Invocation *invocation)
     char *path = NULL;
     Model *model = NULL;
     TRY(checkpoint_of_run(&path, invocation->arguments[0], false));
-    TRY(model_load(&self, &model, path));
+    TRY(model_load(&self, &model, path, ""));
     TRY(model_export(model, given->output));
     printf("%s: %s with %lld labels, from %s\n", given->output, model->arch->model_type,
            (long long)model->spec.num_labels, path);

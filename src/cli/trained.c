@@ -38,7 +38,7 @@ Status trained_load(Trained *out, const Comm *comm, const char *run, const char 
     TRY_ROOT(comm, read_recipe(out->recipe, &out->path, run, checkpoint, overrides));
     comm_broadcast(comm, out->recipe, sizeof *out->recipe, 0);
     comm_broadcast_text(comm, &out->path, 0);
-    TRY(model_load(comm, &out->model, out->path));
+    TRY(model_load(comm, &out->model, out->path, out->recipe->model.task));
     TRY_ALL(comm, prepare_check_model(out->recipe, out->model));
     TRY_ALL(comm, prepare_tokenizer(&out->tokenizer, out->model->tokenizer_json,
                                     out->model->spec.vocab_size, out->path));

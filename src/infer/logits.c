@@ -56,8 +56,9 @@ void infer_logits(const Comm *comm, float *logits, const Model *model, const Dat
         int64_t size = starts[leaf + 1] - starts[leaf];
         leaf_pack(&buffers, &packing, data, rows + starts[leaf], size);
         tape_start(tape, &pass, &packing);
-        Var *out = model->arch->classify(model, weights, tape);
-        memcpy(logits + starts[leaf] * labels, out->value, (size_t)(size * labels) * sizeof(float));
+        Output out = model_output(model, weights, tape);
+        memcpy(logits + starts[leaf] * labels, linear(tape, out.x, out.weight, out.bias)->value,
+               (size_t)(size * labels) * sizeof(float));
     }
     comm_gather_in_place(comm, logits, counts);
     leaf_buffers_release(&buffers);

@@ -1,6 +1,7 @@
 #include "linalg/gemm.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "linalg/kernel.h"
 
 #include <cblas.h>
 #include <omp.h>
@@ -33,9 +34,47 @@ static int64_t extent(Cut c, int64_t tile, int64_t n)
     return n - start < c.size ? n - start : c.size;
 }
 
+// Of few rows each weight is used few times: reading the weights is all the time there is, and a
+// library that packs them first takes three times as long.
+enum { FEW_ROWS = 8, FEW_COLUMNS = 64 };
+
+KERNEL_INLINE void few_rows(float *restrict y, const float *restrict x, const float *restrict w,
+                            const float *restrict bias, int64_t columns, int64_t n, int64_t k,
+                            float beta, const int rows)
+{
+    for (int64_t j = 0; j < columns; j++) {
+        float sum[FEW_ROWS][LANES];
+        int64_t i = 0;
+        for (int r = 0; r < rows; r++) LANE_LOOP(l, LANES) sum[r][l] = 0;
+        for (; i + LANES <= k; i += LANES)
+            for (int r = 0; r < rows; r++)
+                LANE_LOOP(l, LANES) sum[r][l] += x[r * k + i + l] * w[j * k + i + l];
+        for (int r = 0; r < rows; r++) {
+            for (int l = 0; i + l < k; l++) sum[r][l] += x[r * k + i + l] * w[j * k + i + l];
+            float total = lanes_sum(sum[r]) + (bias ? bias[j] : 0);
+            y[r * n + j] = beta == 0 ? total : beta * y[r * n + j] + total;
+        }
+    }
+}
+
+KERNEL static void few_rows_any(float *y, const float *x, const float *w, const float *bias,
+                                int64_t m, int64_t columns, int64_t n, int64_t k, float beta)
+{
+    for (; m >= 4; m -= 4, y += 4 * n, x += 4 * k) few_rows(y, x, w, bias, columns, n, k, beta, 4);
+    for (; m >= 2; m -= 2, y += 2 * n, x += 2 * k) few_rows(y, x, w, bias, columns, n, k, beta, 2);
+    if (m) few_rows(y, x, w, bias, columns, n, k, beta, 1);
+}
+
 void gemm_forward(float *y, const float *x, const float *w, const float *bias, int64_t m, int64_t n,
                   int64_t k, float beta)
 {
+    if (m <= FEW_ROWS) {
+#pragma omp parallel for schedule(static)
+        for (int64_t j = 0; j < n; j += FEW_COLUMNS)
+            few_rows_any(y + j, x, w + j * k, bias ? bias + j : NULL, m,
+                         n - j < FEW_COLUMNS ? n - j : FEW_COLUMNS, n, k, beta);
+        return;
+    }
     Cut rows = cut(m, TILE_ROWS, 1), columns = cut(n, TILE_COLUMNS, 2);
 #pragma omp parallel for collapse(2) schedule(dynamic)
     for (int64_t i = 0; i < rows.count; i++) {

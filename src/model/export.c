@@ -19,15 +19,13 @@ static Status write_json(const char *folder, const char *name, const Json *value
 
 static void set_labels(Json *config, const Model *model)
 {
-    Json *names = json_new_object(), *ids = json_new_object(), *classes = json_new_array();
+    Json *names = json_new_object(), *ids = json_new_object();
     for (int64_t i = 0; i < model->spec.num_labels; i++) {
         char id[24];
         snprintf(id, sizeof id, "%lld", (long long)i);
         json_set_text(names, id, model->label_names[i]);
         json_set_int(ids, model->label_names[i], i);
     }
-    json_append(classes, json_new_text(model->arch->class_name));
-    json_set(config, "architectures", classes);
     json_set_int(config, "num_labels", model->spec.num_labels);
     json_set(config, "id2label", names);
     json_set(config, "label2id", ids);
@@ -39,7 +37,11 @@ static Status write_config(const Model *model, const char *folder)
     Json *config = json_clone(model->config);
     json_remove(config, "torch_dtype");
     json_set_text(config, "dtype", "float32");
-    // without a head the folder holds what was imported, for the class that it names
+    if (model->head) { // else the folder holds what was imported, for the class that it names
+        Json *classes = json_new_array();
+        json_append(classes, json_new_text(model->head->class_name));
+        json_set(config, "architectures", classes);
+    }
     if (model->label_names) set_labels(config, model);
     Status status = write_json(folder, "config.json", config);
     json_free(config);
@@ -51,7 +53,15 @@ static Status pull(float *out, const SafetensorsInfo *info, int64_t first, int64
 {
     const Model *model = context;
     const Param *param = &model->params[model_find_param(model, info->name)];
-    memcpy(out, model->values + param->offset + first, (size_t)count * sizeof(float));
+    const float *value = model->values + param->offset;
+    if (!param->transposed) {
+        memcpy(out, value + first, (size_t)count * sizeof(float));
+        return OK;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        int64_t at = first + i;
+        out[i] = value[at % param->rows * param->cols + at / param->rows];
+    }
     return OK;
 }
 
@@ -67,7 +77,8 @@ static Status write_weights(const Model *model, const char *folder)
             .name = param->name,
             .dtype = "F32",
             .rank = param->rank,
-            .dims = { param->rank == 2 ? param->rows : param->cols, param->cols },
+            .dims = { param->rank == 1 || param->transposed ? param->cols : param->rows,
+                      param->transposed ? param->rows : param->cols },
             .elements = param->rows * param->cols,
         };
     }

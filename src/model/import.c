@@ -1,5 +1,6 @@
 #include "model/model.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "model/origin.h"
 #include "token/tokenizer.h"
 
@@ -55,27 +56,49 @@ static Status check_shape(const Import *import, const Param *param, const Origin
 {
     int64_t rows = tensor->rank == 2 ? tensor->dims[0] : 1;
     int64_t cols = tensor->rank ? tensor->dims[tensor->rank - 1] : 1;
-    if (tensor->rank == param->rank && rows == param->rows && cols == param->cols) return OK;
+    int64_t high = param->transposed ? param->cols : param->rows;
+    int64_t wide = param->transposed ? param->rows : param->cols;
+    if (tensor->rank == param->rank && rows == high && cols == wide) return OK;
     Text shape = { 0 };
     for (int d = 0; d < tensor->rank; d++)
         text_printf(&shape, "%s%lld", d ? ", " : "", (long long)tensor->dims[d]);
     Status status =
         param->rank == 2
             ? status_fail(FAILED, "%s: %s has the shape (%s), config.json wants (%lld, %lld)",
-                          import->path, tensor->name, text_chars(&shape), (long long)param->rows,
-                          (long long)param->cols)
+                          import->path, tensor->name, text_chars(&shape), (long long)high,
+                          (long long)wide)
             : status_fail(FAILED, "%s: %s has the shape (%s), config.json wants (%lld)",
                           import->path, tensor->name, text_chars(&shape), (long long)param->cols);
     text_release(&shape);
     return status;
 }
 
-/// Finds every parameter; those of the head may be absent.
+/// Says what a head lacks of which the source has a part; of whole heads that are not there, the
+/// training that wants one says so.
+static void report_absent(const Import *import)
+{
+    const Model *model = import->model;
+    int first = model->head_first;
+    for (const Head *head = model->arch->heads; head->task; head++) {
+        Text absent = { 0 };
+        int rows = model_count_rows(&model->spec, head->rows, head->row_count), count = 0;
+        for (int i = first; i < first + rows; i++)
+            if (model->params[i].absent) add_name(&absent, &count, model->params[i].name);
+        end_names(&absent, count);
+        if (count && count < rows)
+            log_info("%s has no %s: training starts them at random", import->path,
+                     text_chars(&absent));
+        text_release(&absent);
+        first += rows;
+    }
+}
+
+/// Finds every parameter; those of heads may be absent.
 static Status match(Import *import)
 {
     Status status = OK;
-    Text absent = { 0 }, missing = { 0 };
-    int absent_count = 0, missing_count = 0;
+    Text missing = { 0 };
+    int missing_count = 0;
     Model *model = import->model;
     import->tensors = MEM_NEW(const OriginTensor *, model->param_count);
     for (int i = 0; i < model->param_count; i++) {
@@ -85,19 +108,14 @@ static Status match(Import *import)
         param->absent = !tensor;
         if (tensor)
             TRY(check_shape(import, param, tensor));
-        else if (param->head)
-            add_name(&absent, &absent_count, param->name);
-        else
+        else if (!param->head)
             add_name(&missing, &missing_count, param->name);
     }
-    end_names(&absent, absent_count);
     end_names(&missing, missing_count);
     if (missing_count) FAIL(FAILED, "%s: the weights lack %s", import->path, text_chars(&missing));
-    if (absent_count)
-        log_info("%s has no %s: training starts them at random", import->path, text_chars(&absent));
+    report_absent(import);
 done:
     text_release(&missing);
-    text_release(&absent);
     return status;
 }
 
@@ -118,6 +136,24 @@ static void report_unused(const Import *import)
     text_release(&unused);
 }
 
+/// What lies as (cols, rows) in `in`.
+static void transpose(float *out /* (rows, cols) */, const float *in, int64_t rows, int64_t cols)
+{
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < cols; c++) out[r * cols + c] = in[c * rows + r];
+}
+
+static Status read_param(Import *import, const Param *param, const OriginTensor *tensor)
+{
+    float *value = import->model->values + param->offset;
+    Status status = import->origin->kind->read(value, import->origin, tensor);
+    if (status != OK || !param->transposed) return status;
+    float *stored = mem_copy(value, (size_t)tensor->elements * sizeof(float));
+    transpose(value, stored, param->rows, param->cols);
+    mem_free(stored);
+    return OK;
+}
+
 static Status read_values(Import *import)
 {
     Status status = OK;
@@ -126,8 +162,7 @@ static Status read_values(Import *import)
     for (int i = 0; i < model->param_count; i++) {
         const OriginTensor *tensor = import->tensors[i];
         if (!tensor) continue;
-        TRY(import->origin->kind->read(model->values + model->params[i].offset, import->origin,
-                                       tensor));
+        TRY(read_param(import, &model->params[i], tensor));
     }
 done:
     return status;
@@ -142,7 +177,7 @@ static Status read_tokenizer(Import *import)
     TRY(import->origin->kind->tokenizer(json, import->origin));
     const char *where = text_chars(&import->origin->where);
     TRY(tokenizer_new(&tokenizer, *json, strlen(*json), where));
-    TRY(model_check_tokenizer(tokenizer, where));
+    TRY(model_check_tokenizer(import->model->arch, tokenizer, where));
     int64_t size = tokenizer_size(tokenizer);
     if (size > rows)
         FAIL(FAILED, "%s: %lld tokens but the model has %lld: the tokenizer of another model",
@@ -159,7 +194,7 @@ done:
 static void read_labels(Model *model)
 {
     for (int i = 0; i < model->param_count; i++)
-        if (model->params[i].absent) return;
+        if (model->params[i].labels && model->params[i].absent) return;
     const Json *names = json_get(model->config, "id2label");
     model->label_names = MEM_NEW(char *, model->spec.num_labels);
     for (int64_t i = 0; i < model->spec.num_labels; i++) {
@@ -175,7 +210,8 @@ Status model_import(const char *model_path, const char *source_path)
     Status status = OK;
     Import import = { .path = source_path };
     TRY(origin_open(&import.origin, source_path));
-    TRY(model_new(&import.model, import.origin->config, 0, text_chars(&import.origin->where)));
+    TRY(model_new(&import.model, import.origin->config, NULL, 0,
+                  text_chars(&import.origin->where)));
     TRY(match(&import));
     TRY(read_tokenizer(&import));
     TRY(read_values(&import));

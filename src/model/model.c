@@ -5,9 +5,9 @@
 #include <string.h>
 
 /// Texts of a model file, in the order of `text_names`.
-enum { CONFIG, TOKENIZER, SOURCE, SOURCE_SHA256, LABEL_NAMES, TEXTS };
-static const char *const text_names[TEXTS] = { "config", "tokenizer", "source", "source_sha256",
-                                               "label_names" };
+enum { CONFIG, TOKENIZER, SOURCE, SOURCE_SHA256, LABEL_NAMES, TASK, TEXTS };
+static const char *const text_names[TEXTS] = { "config",        "tokenizer",   "source",
+                                               "source_sha256", "label_names", "task" };
 
 /// Local. Opens the file on the rank that reads, with copies of its texts ("" if absent).
 static Status open_file(TensorFile **file, char *texts[TEXTS], const char *path)
@@ -27,7 +27,7 @@ done:
 }
 
 /// Local. The same on every rank: the table, and what the texts say.
-static Status build_model(Model **out, char *texts[TEXTS], const char *path)
+static Status build_model(Model **out, char *texts[TEXTS], const char *path, const char *task)
 {
     Status status = OK;
     Json *config = NULL, *labels = NULL;
@@ -35,7 +35,8 @@ static Status build_model(Model **out, char *texts[TEXTS], const char *path)
     TRY(json_parse(&config, texts[CONFIG], strlen(texts[CONFIG]), path));
     if (*texts[LABEL_NAMES])
         TRY(json_parse(&labels, texts[LABEL_NAMES], strlen(texts[LABEL_NAMES]), path));
-    TRY(model_new(&model, config, json_size(labels), path));
+    if (task && !*task) task = *texts[TASK] ? texts[TASK] : NULL;
+    TRY(model_new(&model, config, task, json_size(labels), path));
     if (json_size(labels)) model->label_names = MEM_NEW(char *, model->spec.num_labels);
     for (int64_t i = 0; i < json_size(labels); i++)
         model->label_names[i] = mem_copy_text(json_text(json_at(labels, i), ""));
@@ -95,7 +96,7 @@ done:
     return status;
 }
 
-Status model_load(const Comm *comm, Model **out, const char *path)
+Status model_load(const Comm *comm, Model **out, const char *path, const char *task)
 {
     Status status = OK;
     TensorFile *file = NULL;
@@ -103,7 +104,7 @@ Status model_load(const Comm *comm, Model **out, const char *path)
     char *texts[TEXTS] = { NULL };
     TRY_ROOT(comm, open_file(&file, texts, path));
     for (int i = 0; i < TEXTS; i++) comm_broadcast_text(comm, &texts[i], 0);
-    TRY_ALL(comm, build_model(&model, texts, path));
+    TRY_ALL(comm, build_model(&model, texts, path, task));
     TRY_ROOT(comm, match_tensors(model, file, path));
     comm_broadcast(comm, model->params, (size_t)model->param_count * sizeof *model->params, 0);
     model_allocate(model);
@@ -118,18 +119,42 @@ done:
     return status;
 }
 
-Status model_check_tokenizer(const Tokenizer *tokenizer, const char *where)
+Status model_check_tokenizer(const Arch *arch, const Tokenizer *tokenizer, const char *where)
 {
-    if (tokenizer_marks_start(tokenizer)) return OK;
-    return status_fail(USAGE,
-                       "%s: the tokenizer adds no [CLS] token, a BERT classifier needs it: give "
-                       "tokenizer.json a post_processor",
-                       where);
+    for (const Head *head = arch->heads; head->task; head++)
+        if (head->reads == first_tokens && !tokenizer_marks_start(tokenizer))
+            return status_fail(USAGE,
+                               "%s: the tokenizer adds no [CLS] token, a %s classifier needs it: "
+                               "give tokenizer.json a post_processor",
+                               where, arch->model_type);
+    return OK;
+}
+
+Status model_check_whole(const Model *model, const char *where)
+{
+    for (int i = 0; i < model->param_count; i++)
+        if (model->params[i].absent)
+            return status_fail(FAILED, "%s: has no %s: it is not trained for %s", where,
+                               model->params[i].name, model->head ? model->head->task : "any task");
+    return OK;
+}
+
+int64_t model_positions(const ModelSpec *spec)
+{
+    return spec->max_position_embeddings - spec->position_offset;
 }
 
 size_t model_arena_bytes(const Model *model, int64_t tokens, int64_t sequences, int64_t longest)
 {
-    double floats = model->arch->arena_floats(&model->spec, tokens, sequences, longest);
+    double h = (double)model->spec.hidden_size, rows = (double)sequences, outputs = 0;
+    double floats = model->arch->arena_floats(&model->spec, tokens, longest);
+    if (model->head->vocabulary) {
+        rows = (double)tokens;
+        outputs = (double)vocabulary_scratch_floats(model->spec.vocab_size, tokens);
+    } else {
+        outputs = 6 * rows * (double)model->spec.num_labels;
+    }
+    floats += 24 * rows * h + outputs; // a head keeps up to eight rows, and their gradients
     return (size_t)floats * sizeof(float) + ((size_t)16 << 20);
 }
 
@@ -145,6 +170,7 @@ int model_values(Value values[MODEL_VALUES], Text *storage, const Model *model)
         [TOKENIZER] = model->tokenizer_json,
         [SOURCE] = model->source,
         [SOURCE_SHA256] = model->source_sha256,
+        [TASK] = model->head ? model->head->task : NULL,
     };
     if (model->label_names) {
         texts[CONFIG] = storage->data;
@@ -153,7 +179,6 @@ int model_values(Value values[MODEL_VALUES], Text *storage, const Model *model)
     int count = 0;
     values[count++] =
         (Value){ .name = "arch", .kind = VALUE_TEXT, .text = model->arch->model_type };
-    values[count++] = (Value){ .name = "task", .kind = VALUE_TEXT, .text = "text_classification" };
     for (int i = 0; i < TEXTS; i++)
         if (texts[i])
             values[count++] =

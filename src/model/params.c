@@ -3,52 +3,123 @@
 #include "base/mem.h"
 #include "base/rng.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 static const int64_t alignment = 16; // floats: a cache line
 
-void model_add_param(Model *model, const char *name, int64_t layer, int64_t rows, int64_t cols,
-                     unsigned flags)
+/// %s: the prefix of the architecture; %d: the layer.
+static void format_name(char *out, size_t room, const char *name, const char *prefix, int64_t layer)
 {
+    Text text = { 0 };
+    for (const char *at = name; *at; at++) {
+        if (*at != '%')
+            text_append_bytes(&text, at, 1);
+        else if (*++at == 's')
+            text_append(&text, prefix);
+        else
+            text_printf(&text, "%lld", (long long)layer);
+    }
+    CHECK(text.length_bytes < room, "the name %s is too long", text.data);
+    strcpy(out, text.data);
+    text_release(&text);
+}
+
+static int64_t size_at(const ModelSpec *spec, size_t place)
+{
+    return place == VECTOR ? 0 : *(const int64_t *)((const char *)spec + place);
+}
+
+static bool is_there(const ModelSpec *spec, const ParamRow *row)
+{
+    return !row->when || size_at(spec, row->when) > 0;
+}
+
+static void add_param(Model *model, const ParamRow *row, int64_t layer, unsigned flags)
+{
+    int64_t rows = size_at(&model->spec, row->rows), cols = size_at(&model->spec, row->cols);
     model->params =
         mem_resize(model->params, (size_t)model->param_count + 1, sizeof *model->params);
     Param *param = &model->params[model->param_count++];
     int64_t end = model->elements, start = (end + alignment - 1) / alignment * alignment;
-    *param = (Param){ .rank = rows ? 2 : 1,
-                      .rows = rows ? rows : 1,
+    flags |= row->flags;
+    *param = (Param){ .rank = row->rows == VECTOR ? 1 : 2,
+                      .rows = row->rows == VECTOR ? 1 : rows,
                       .cols = cols,
                       .offset = flags & PARAM_JOINED ? end : start,
                       .table = flags & PARAM_TABLE,
-                      .decays = rows > 0,
+                      .decays = row->rows != VECTOR,
                       .head = flags & PARAM_HEAD,
                       .labels = flags & PARAM_LABELS,
+                      .transposed = flags & PARAM_TRANSPOSED,
+                      .gain = flags & PARAM_GAIN,
+                      .residual = flags & PARAM_RESIDUAL,
                       .absent = true };
-    const char *mark = strstr(name, "%d");
-    int length = mark ? snprintf(param->name, sizeof param->name, "%.*s%lld%s", (int)(mark - name),
-                                 name, (long long)layer, mark + 2)
-                      : snprintf(param->name, sizeof param->name, "%s", name);
-    CHECK(length < (int)sizeof param->name, "the name %s is too long", param->name);
+    format_name(param->name, sizeof param->name, row->name, model->arch->prefix, layer);
     CHECK(param->table || model->elements == model->dense_elements, "%s follows a table",
           param->name);
     model->elements = param->offset + param->rows * param->cols;
     if (!param->table) model->dense_elements = model->elements;
 }
 
-/// Fills the table for the sizes at hand.
-static void build(Model *model)
+static int add_rows(Model *model, const ParamRow *rows, int count, int64_t layer, unsigned flags)
 {
-    model->arch->add_params(model);
-    // the last gap belongs to the whole too, so that copies need no remainder
-    for (int i = 0; i < model->param_count; i++)
-        if (model->params[i].table) {
-            model->dense_elements = model->params[i].offset;
-            break;
-        }
-    model->elements = (model->elements + alignment - 1) / alignment * alignment;
+    int added = 0;
+    for (int i = 0; i < count; i++) {
+        if (!is_there(&model->spec, &rows[i])) continue;
+        add_param(model, &rows[i], layer, flags);
+        added++;
+    }
+    return added;
 }
 
-Status model_new(Model **out, const Json *config, int64_t num_labels, const char *where)
+int model_add_rows(Model *model, const ParamRow *rows, int count, int64_t layer)
+{
+    return add_rows(model, rows, count, layer, 0);
+}
+
+int model_count_rows(const ModelSpec *spec, const ParamRow *rows, int count)
+{
+    int there = 0;
+    for (int i = 0; i < count; i++) there += is_there(spec, &rows[i]);
+    return there;
+}
+
+/// Fills the table for the sizes at hand: the body, the head, and the word embedding, which is a
+/// lookup table unless the head multiplies with it.
+static void build(Model *model)
+{
+    const Head *only = model->head;
+    bool tied = only && only->vocabulary && !model->spec.untied;
+    ParamRow words = { model->arch->words, SIZE(vocab_size), SIZE(hidden_size), 0, 0 };
+    model->arch->add_params(model);
+    model->head_first = model->param_count;
+    for (const Head *head = model->arch->heads; head->task; head++)
+        if (!only || head == only) add_rows(model, head->rows, head->row_count, 0, PARAM_HEAD);
+    model->words = model->param_count;
+    add_param(model, &words, 0, tied ? 0 : PARAM_TABLE);
+    // the last gap belongs to the whole too, so that copies need no remainder
+    model->elements = (model->elements + alignment - 1) / alignment * alignment;
+    model->dense_elements = tied ? model->elements : model->params[model->words].offset;
+}
+
+static Status find_head(Model *model, const char *task, const char *where)
+{
+    Text tasks = { 0 };
+    if (!task) return OK;
+    model->head = arch_head(model->arch, task);
+    if (model->head) return OK;
+    for (const Head *head = model->arch->heads; head->task; head++)
+        text_printf(&tasks, "%s%s", head == model->arch->heads ? "" : ", ", head->task);
+    Status status = status_fail(USAGE, "%s: a %s model has no head for model.task %s (it has: %s)",
+                                where, model->arch->model_type, task, text_chars(&tasks));
+    text_release(&tasks);
+    return status;
+}
+
+Status model_new(Model **out, const Json *config, const char *task, int64_t num_labels,
+                 const char *where)
 {
     Status status = OK;
     Model *model = MEM_NEW(Model, 1);
@@ -61,6 +132,7 @@ Status model_new(Model **out, const Json *config, int64_t num_labels, const char
     if (!model->arch)
         FAIL(FAILED, "%s: model_type '%.40s' is not supported (supported: %s)", where, type,
              names.data);
+    TRY(find_head(model, task, where));
     TRY(model->arch->read_config(&model->spec, config, where));
     if (!num_labels) num_labels = json_size(labels);
     if (!num_labels) num_labels = json_int(json_get(config, "num_labels"), 2);
@@ -106,26 +178,34 @@ void model_allocate(Model *model)
     model->values = arena_take(&model->memory, bytes);
 }
 
-/// Starts elements [first, end) of a parameter: N(0, 0.02) for matrices, 0 for vectors.
+/// Starts elements [first, end) of a parameter: N(0, 0.02) for matrices (of residual products
+/// divided by sqrt(2 layers), as GPT-2's), 0 for vectors, 1 for gains.
 static void init_elements(Model *model, int index, int64_t first, int64_t end, uint64_t seed)
 {
     const Param *param = &model->params[index];
     float *value = model->values + param->offset;
+    double layers = (double)model->spec.num_hidden_layers;
+    double deviation = param->residual ? 0.02 / sqrt(2 * layers) : 0.02;
     for (int64_t k = first; k < end; k++)
-        value[k] = param->rank < 2
-                       ? 0
-                       : (float)(0.02 * rng_normal(seed, RNG_INIT, (uint32_t)index, (uint64_t)k));
+        value[k] =
+            param->rank < 2
+                ? (float)param->gain
+                : (float)(deviation * rng_normal(seed, RNG_INIT, (uint32_t)index, (uint64_t)k));
 }
 
-static void init_absent(Model *model, uint64_t seed)
+void model_init_absent(Model *model, uint64_t seed)
 {
+    Text names = { 0 };
     for (int i = 0; i < model->param_count; i++) {
         Param *param = &model->params[i];
         if (!param->absent) continue;
         CHECK(param->head, "%s has no values", param->name);
         init_elements(model, i, 0, param->rows * param->cols, seed);
         param->absent = false;
+        text_printf(&names, "%s%s", names.length_bytes ? ", " : "", param->name);
     }
+    if (names.length_bytes) log_info("starting at random: %s", names.data);
+    text_release(&names);
 }
 
 /// rows[count]: the head's row of each label, -1 without one; returns how many have one.
@@ -216,8 +296,20 @@ void model_set_labels(Model *model, char *const *names, int64_t count, uint64_t 
     model->label_names = copies;
     if (count != model->spec.num_labels || (had_names && in_place < count))
         rebuild_head(model, rows, count, seed);
-    init_absent(model, seed);
+    model_init_absent(model, seed);
     mem_free(rows);
+}
+
+Output model_head(const Model *model, Weight *weights, Tape *tape, Var *x)
+{
+    return model->head->forward(model, weights + model->head_first, &weights[model->words], tape,
+                                x);
+}
+
+Output model_output(const Model *model, Weight *weights, Tape *tape)
+{
+    Var *x = model->arch->hidden(model, weights, tape);
+    return model_head(model, weights, tape, model->head->reads(tape, x));
 }
 
 void model_bind(const Model *model, Weight *weights)

@@ -76,21 +76,46 @@ KERNEL_INLINE float silu_slope(float x)
             for (int64_t i = 0; i < n; i++) dx[i] += dy[i] * f##_slope(x[i]);                      \
     }
 
+/// y = f(x) g of rows x | g, and their gradients.
+#define GATED(f)                                                                                   \
+    KERNEL static void f##_gated_forward(float *restrict y, const float *restrict x, int64_t n)    \
+    {                                                                                              \
+        for (int64_t i = 0; i < n; i++) y[i] = f##_value(x[i]) * x[n + i];                         \
+    }                                                                                              \
+    KERNEL static void f##_gated_backward(float *restrict dx, const float *restrict dy,            \
+                                          const float *restrict x, bool first, int64_t n)          \
+    {                                                                                              \
+        for (int64_t i = 0; i < n; i++) {                                                          \
+            float gate = dy[i] * x[n + i] * f##_slope(x[i]), up = dy[i] * f##_value(x[i]);         \
+            dx[i] = first ? gate : dx[i] + gate;                                                   \
+            dx[n + i] = first ? up : dx[n + i] + up;                                               \
+        }                                                                                          \
+    }
+
 ACTIVATION(gelu)
 ACTIVATION(gelu_tanh)
 ACTIVATION(tanh)
 ACTIVATION(relu)
 ACTIVATION(silu)
+GATED(gelu)
+GATED(gelu_tanh)
+GATED(tanh)
+GATED(relu)
+GATED(silu)
+
+typedef void (*Forward)(float *y, const float *x, int64_t n);
+typedef void (*Slope)(float *dx, const float *dy, const float *x, bool first, int64_t n);
 
 static const struct {
-    void (*forward)(float *y, const float *x, int64_t n);
-    void (*backward)(float *dx, const float *dy, const float *x, bool first, int64_t n);
+    Forward forward, gated_forward;
+    Slope backward, gated_backward;
 } kernels[] = {
-    [GELU] = { gelu_forward, gelu_backward },
-    [GELU_TANH] = { gelu_tanh_forward, gelu_tanh_backward },
-    [TANH] = { tanh_forward, tanh_backward },
-    [RELU] = { relu_forward, relu_backward },
-    [SILU] = { silu_forward, silu_backward },
+#define ROW(f)                                                                                     \
+    {                                                                                              \
+        f##_forward, f##_gated_forward, f##_backward, f##_gated_backward                           \
+    }
+    [GELU] = ROW(gelu), [GELU_TANH] = ROW(gelu_tanh), [TANH] = ROW(tanh),
+    [RELU] = ROW(relu), [SILU] = ROW(silu),
 };
 
 static const struct {
@@ -149,6 +174,37 @@ Var *activation(Tape *tape, Var *x, ActivationKind kind)
         *op = (Activation){ y, x, kind };
         tape_work(tape, 0, 2 * (double)n * sizeof(float));
         tape_record(tape, y, activation_backward, op);
+    }
+    return y;
+}
+
+static void gated_backward(Tape *tape, void *context)
+{
+    Activation *op = context;
+    const float *dy = tape_gradient(tape, op->y), *x = op->x->value;
+    int64_t cols = op->y->cols;
+    bool first;
+    float *dx = tape_gradient_for(tape, op->x, &first);
+    if (!dx) return;
+#pragma omp parallel for schedule(static)
+    for (int64_t r = 0; r < op->y->rows; r++)
+        kernels[op->kind].gated_backward(dx + 2 * r * cols, dy + r * cols, x + 2 * r * cols, first,
+                                         cols);
+}
+
+Var *gated(Tape *tape, Var *x, ActivationKind kind)
+{
+    int64_t cols = x->cols / 2;
+    CHECK(x->cols == 2 * cols, "gated: %lld columns are no pairs", (long long)x->cols);
+    Var *y = tape_var(tape, x->rows, cols, x->needs_gradient);
+#pragma omp parallel for schedule(static)
+    for (int64_t r = 0; r < x->rows; r++)
+        kernels[kind].gated_forward(y->value + r * cols, x->value + 2 * r * cols, cols);
+    if (tape_records(tape, y)) {
+        Activation *op = tape_take(tape, sizeof *op);
+        *op = (Activation){ y, x, kind };
+        tape_work(tape, 0, 3 * (double)(x->rows * cols) * sizeof(float));
+        tape_record(tape, y, gated_backward, op);
     }
     return y;
 }

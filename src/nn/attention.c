@@ -1,4 +1,5 @@
 #include "nn/ops.h"
+#include "nn/cache.h"
 #include "nn/mask.h"
 #include "base/status.h"
 #include "linalg/elementary.h"
@@ -17,7 +18,7 @@ typedef struct {
 
 typedef struct {
     Var *y, *qkv;
-    int64_t heads, width; ///< width: of a head
+    int64_t heads, kv_heads, width; ///< width: of a head
     bool causal;
     Mask mask;
     float scale;
@@ -284,26 +285,38 @@ static Rows transposed_copy(Scratch *scratch, const float *data, int64_t stride,
     return copy;
 }
 
-/// One head of one sequence.
+/// One head of queries of one sequence, with the head of keys and values that it reads.
 typedef struct {
     int64_t head, first, length; ///< the sequence is tokens first ... first + length - 1
     int64_t sample;
-    float *qkv;            ///< q of the first token; k and v are one and two widths of y further
-    int64_t stride, model; ///< of qkv's rows; width of y
+    float *q, *k, *v; ///< of the first token
+    int64_t stride;   ///< of their rows
 } Task;
 
-static Task task_of(const Attention *op, const Packing *packing, int64_t index)
+/// Columns of q and of each of k and v, which lie behind it.
+static int64_t query_cols(const Attention *op)
 {
-    int64_t sequence = index / op->heads, head = index % op->heads;
-    int64_t first = packing->cu_seqlens[sequence], model = op->y->cols;
+    return op->heads * op->width;
+}
+static int64_t key_cols(const Attention *op)
+{
+    return op->kv_heads * op->width;
+}
+
+static Task task_of(const Attention *op, const Packing *packing, int64_t sequence, int64_t head)
+{
+    int64_t first = packing->cu_seqlens[sequence], stride = op->qkv->cols;
+    int64_t kv_head = head / (op->heads / op->kv_heads);
+    float *row = op->qkv->value + first * stride, *k = row + query_cols(op) + kv_head * op->width;
     return (Task){
         .head = head,
         .first = first,
         .length = packing->cu_seqlens[sequence + 1] - first,
         .sample = op->mask.cut ? packing->samples[sequence] : 0,
-        .qkv = op->qkv->value + first * 3 * model + head * op->width,
-        .stride = 3 * model,
-        .model = model,
+        .q = row + head * op->width,
+        .k = k,
+        .v = k + key_cols(op),
+        .stride = stride,
     };
 }
 
@@ -325,10 +338,10 @@ static RowShape row_shape(const Attention *op, const Task *task, int64_t start, 
 
 static void forward_task(const Attention *op, Task task, Scratch scratch)
 {
-    int64_t s = task.length, width = op->width, wide = padded(width);
-    Rows q = view(&scratch, task.qkv, task.stride, s, width);
-    Rows v = view(&scratch, task.qkv + 2 * task.model, task.stride, s, width);
-    Rows keys = transposed_copy(&scratch, task.qkv + task.model, task.stride, s, width);
+    int64_t s = task.length, width = op->width, wide = padded(width), cols = query_cols(op);
+    Rows q = view(&scratch, task.q, task.stride, s, width);
+    Rows v = view(&scratch, task.v, task.stride, s, width);
+    Rows keys = transposed_copy(&scratch, task.k, task.stride, s, width);
     Rows scores = take_rows(&scratch, QUERIES, s), out = take_rows(&scratch, QUERIES, width);
     SoftmaxMoments moments[QUERIES];
     for (int64_t start = 0; start < s; start += QUERIES) {
@@ -338,27 +351,32 @@ static void forward_task(const Attention *op, Task task, Scratch scratch)
         product_plain(scores, block, keys, rows, padded(shape.end), width, op->vector_bytes);
         softmax_rows(scores, moments, &shape, (int)rows);
         product_plain(out, scores, v, rows, wide, shape.end, op->vector_bytes);
-        put_rows(op->y->value + (task.first + start) * task.model + task.head * width, task.model,
-                 out, moments, true, rows, width);
+        put_rows(op->y->value + (task.first + start) * cols + task.head * width, cols, out, moments,
+                 true, rows, width);
         for (int64_t r = 0; r < rows; r++)
             op->moments[(task.first + start + r) * op->heads + task.head] = moments[r];
     }
 }
 
-static void backward_task(const Attention *op, Task task, Scratch scratch, const float *dy,
-                          float *dqkv, bool first)
+/// What the heads of a group share on the way back.
+typedef struct {
+    const float *dy; ///< (T, heads * width)
+    float *dqkv;     ///< like qkv
+    bool first;
+    Rows k, keys, values; ///< keys and values transposed
+    Rows dk, dv;          ///< summed over the group
+} GroupBackward;
+
+static void backward_task(const Attention *op, Task task, const GroupBackward *group, bool add,
+                          Scratch scratch)
 {
-    int64_t s = task.length, width = op->width, wide = padded(width), model = task.model;
-    int64_t place = task.first * model + task.head * width;
-    float *to = dqkv + task.first * task.stride + task.head * width;
-    Rows q = view(&scratch, task.qkv, task.stride, s, width);
-    Rows k = view(&scratch, task.qkv + model, task.stride, s, width);
-    Rows slope = view(&scratch, (float *)(uintptr_t)dy + place, model, s, width);
-    Rows keys = transposed_copy(&scratch, task.qkv + model, task.stride, s, width);
-    Rows values = transposed_copy(&scratch, task.qkv + 2 * model, task.stride, s, width);
+    int64_t s = task.length, width = op->width, wide = padded(width), cols = query_cols(op);
+    int64_t place = task.first * cols + task.head * width;
+    float *to = group->dqkv + (task.q - op->qkv->value);
+    Rows q = view(&scratch, task.q, task.stride, s, width);
+    Rows slope = view(&scratch, (float *)(uintptr_t)group->dy + place, cols, s, width);
     Rows scores = take_rows(&scratch, QUERIES, s), slopes = take_rows(&scratch, QUERIES, s);
     Rows dq = take_rows(&scratch, QUERIES, width);
-    Rows dk = take_rows(&scratch, s, width), dv = take_rows(&scratch, s, width);
     SoftmaxMoments moments[QUERIES];
     float mean_slopes[QUERIES];
     int64_t last = (s - 1) / QUERIES * QUERIES;
@@ -369,18 +387,39 @@ static void backward_task(const Attention *op, Task task, Scratch scratch, const
         Rows dout = { slope.data + start * slope.stride, slope.stride };
         for (int64_t r = 0; r < rows; r++)
             moments[r] = op->moments[(task.first + start + r) * op->heads + task.head];
-        row_products(mean_slopes, dout, op->y->value + place + start * model, model, rows, width);
-        product_plain(scores, queries, keys, rows, padded(shape.end), width, op->vector_bytes);
-        product_plain(slopes, dout, values, rows, padded(shape.end), width, op->vector_bytes);
+        row_products(mean_slopes, dout, op->y->value + place + start * cols, cols, rows, width);
+        product_plain(scores, queries, group->keys, rows, padded(shape.end), width,
+                      op->vector_bytes);
+        product_plain(slopes, dout, group->values, rows, padded(shape.end), width,
+                      op->vector_bytes);
         softmax_rows_backward(scores, slopes, moments, mean_slopes, &shape, (int)rows);
-        product_plain(dq, slopes, k, rows, wide, shape.end, op->vector_bytes);
-        put_rows(to + start * task.stride, task.stride, dq, NULL, first, rows, width);
-        product_transposed(dv, scores, dout, shape.end, wide, rows, start < last, op->vector_bytes);
-        product_transposed(dk, slopes, queries, shape.end, wide, rows, start < last,
+        product_plain(dq, slopes, group->k, rows, wide, shape.end, op->vector_bytes);
+        put_rows(to + start * task.stride, task.stride, dq, NULL, group->first, rows, width);
+        product_transposed(group->dv, scores, dout, shape.end, wide, rows, add || start < last,
+                           op->vector_bytes);
+        product_transposed(group->dk, slopes, queries, shape.end, wide, rows, add || start < last,
                            op->vector_bytes);
     }
-    put_rows(to + model, task.stride, dk, NULL, first, s, width);
-    put_rows(to + 2 * model, task.stride, dv, NULL, first, s, width);
+}
+
+/// The heads of queries that share one head of keys and values, in order.
+static void backward_group(const Attention *op, const Packing *packing, int64_t index,
+                           const float *dy, float *dqkv, bool first, Scratch scratch)
+{
+    int64_t sequence = index / op->kv_heads, group = op->heads / op->kv_heads;
+    int64_t head = index % op->kv_heads * group, width = op->width;
+    Task task = task_of(op, packing, sequence, head);
+    int64_t s = task.length;
+    GroupBackward shared = { .dy = dy, .dqkv = dqkv, .first = first };
+    shared.k = view(&scratch, task.k, task.stride, s, width);
+    shared.keys = transposed_copy(&scratch, task.k, task.stride, s, width);
+    shared.values = transposed_copy(&scratch, task.v, task.stride, s, width);
+    shared.dk = take_rows(&scratch, s, width);
+    shared.dv = take_rows(&scratch, s, width);
+    for (int64_t i = 0; i < group; i++)
+        backward_task(op, task_of(op, packing, sequence, head + i), &shared, i > 0, scratch);
+    put_rows(dqkv + (task.k - op->qkv->value), task.stride, shared.dk, NULL, first, s, width);
+    put_rows(dqkv + (task.v - op->qkv->value), task.stride, shared.dv, NULL, first, s, width);
 }
 
 static float *take_scratch(Tape *tape, const Attention *op, int64_t *each)
@@ -401,9 +440,9 @@ static void attention_backward(Tape *tape, void *context)
     size_t mark = tape_scratch_begin(tape);
     float *scratch = take_scratch(tape, op, &each);
 #pragma omp parallel for schedule(dynamic)
-    for (int64_t i = 0; i < packing->sequences * op->heads; i++)
-        backward_task(op, task_of(op, packing, i),
-                      (Scratch){ scratch + omp_get_thread_num() * each }, dy, dqkv, first);
+    for (int64_t i = 0; i < packing->sequences * op->kv_heads; i++)
+        backward_group(op, packing, i, dy, dqkv, first,
+                       (Scratch){ scratch + omp_get_thread_num() * each });
     tape_scratch_end(tape, mark);
 }
 
@@ -417,18 +456,22 @@ static double product_flops(const Attention *op, const Packing *packing)
     return (op->causal ? 2 : 4) * squares * (double)op->y->cols;
 }
 
-Var *attention(Tape *tape, Var *qkv, int64_t heads, bool causal, double dropout)
+Var *attention(Tape *tape, Var *qkv, int64_t heads, int64_t kv_heads, bool causal, double dropout)
 {
     const Packing *packing = tape_packing(tape);
-    int64_t cols = qkv->cols / 3, width = heads ? cols / heads : 0, each;
+    int64_t all = heads + 2 * kv_heads, width = all ? qkv->cols / all : 0, each;
     CHECK(qkv->rows == packing->tokens, "attention: a row must be a token");
-    CHECK(width > 0 && 3 * heads * width == qkv->cols, "attention: %lld columns for %lld heads",
-          (long long)qkv->cols, (long long)heads);
-    Var *y = tape_var(tape, qkv->rows, cols, qkv->needs_gradient);
+    CHECK(width > 0 && all * width == qkv->cols && kv_heads > 0 && heads % kv_heads == 0,
+          "attention: %lld columns for %lld heads and %lld of keys", (long long)qkv->cols,
+          (long long)heads, (long long)kv_heads);
+    Var *y = tape_var(tape, qkv->rows, heads * width, qkv->needs_gradient);
+    if (tape_pass(tape)->cache) attention_cached(tape, y, qkv, heads, kv_heads);
+    if (packing->pasts) return y;
     Attention *op = tape_take(tape, sizeof *op);
     *op = (Attention){ .y = y,
                        .qkv = qkv,
                        .heads = heads,
+                       .kv_heads = kv_heads,
                        .width = width,
                        .causal = causal,
                        .mask = mask_next(tape, dropout),
@@ -439,7 +482,7 @@ Var *attention(Tape *tape, Var *qkv, int64_t heads, bool causal, double dropout)
     float *scratch = take_scratch(tape, op, &each);
 #pragma omp parallel for schedule(dynamic)
     for (int64_t i = 0; i < packing->sequences * heads; i++)
-        forward_task(op, task_of(op, packing, i),
+        forward_task(op, task_of(op, packing, i / heads, i % heads),
                      (Scratch){ scratch + omp_get_thread_num() * each });
     tape_scratch_end(tape, mark);
     if (tape_records(tape, y)) {

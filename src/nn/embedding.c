@@ -31,7 +31,8 @@ static int32_t word_row(const Packing *packing, int64_t offset, int64_t sequence
 }
 static int32_t position_row(const Packing *packing, int64_t offset, int64_t sequence, int64_t token)
 {
-    return (int32_t)(token - packing->cu_seqlens[sequence] + offset);
+    return (int32_t)(packing_past(packing, sequence) + token - packing->cu_seqlens[sequence] +
+                     offset);
 }
 static int32_t type_row(const Packing *packing, int64_t offset, int64_t sequence, int64_t token)
 {

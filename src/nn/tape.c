@@ -120,6 +120,25 @@ void tape_scratch_end(Tape *tape, size_t mark)
     arena_reset(&tape->arena, mark);
 }
 
+size_t tape_mark(const Tape *tape)
+{
+    return tape->arena.used_bytes;
+}
+
+Var *tape_forget(Tape *tape, size_t mark, Var *x)
+{
+    if (tape->pass.training) return x;
+    Var old = *x;
+    check_no_scratch(tape);
+    arena_reset(&tape->arena, mark);
+    Var *kept = tape_take(tape, sizeof *kept);
+    *kept = old;
+    size_t bytes = (size_t)(old.rows * old.cols) * sizeof(float);
+    kept->value = tape_take(tape, bytes);
+    memmove(kept->value, old.value, bytes);
+    return kept;
+}
+
 bool tape_records(const Tape *tape, const Var *result)
 {
     return tape->pass.training && result->needs_gradient;
@@ -219,6 +238,22 @@ float *weight_gradient_for(Weight *weight, bool *first)
     weight->written = true;
     for (int i = 0; i < weight->part_count; i++) weight->parts[i].written = true;
     return weight->gradient;
+}
+
+Weight *weights_joined(Tape *tape, Weight *parts, int count)
+{
+    Weight *all = tape_take(tape, sizeof *all);
+    *all = parts[0];
+    for (int i = 1; i < count; i++) {
+        CHECK(parts[i].value == all->value + all->rows * all->cols, "weights do not join");
+        if (all->rows == 1 && parts[i].rows == 1)
+            all->cols += parts[i].cols;
+        else
+            all->rows += parts[i].rows;
+    }
+    all->parts = parts;
+    all->part_count = count;
+    return all;
 }
 
 static void release_gradient(Tape *tape, Var *var)

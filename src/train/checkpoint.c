@@ -215,7 +215,8 @@ Status checkpoint_load(Trainer *t, const char *path)
     Model *stored = NULL;
     TRY_ALL(t->comm, tensors_open(&file, path, "checkpoint"));
     TRY_ALL(t->comm, read_state(t, file, path));
-    TRY(model_load(t->comm, &stored, path)); // weights: read once a job, then broadcast
+    TRY(model_load(t->comm, &stored, path,
+                   t->recipe->model.task)); // weights: read once a job, then broadcast
     if (stored->elements != t->model->elements)
         TRY_ALL(t->comm,
                 status_fail(FAILED, "%s holds another model than %s", path, t->recipe->model.path));

@@ -16,7 +16,8 @@ static double classification_divisor(const Trainer *trainer, const Batch *batch)
 
 static double classification_loss(Trainer *trainer, const int32_t *labels, double divisor)
 {
-    Var *logits = trainer->model->arch->classify(trainer->model, trainer->weights, trainer->tape);
+    Output out = model_output(trainer->model, trainer->weights, trainer->tape);
+    Var *logits = linear(trainer->tape, out.x, out.weight, out.bias);
     return cross_entropy(trainer->tape, logits, labels, trainer->class_weights,
                          trainer->recipe->train.label_smoothing_factor, divisor);
 }

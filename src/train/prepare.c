@@ -17,10 +17,10 @@ static void append_parent(Text *out, const char *path)
 Status prepare_check_model(const Recipe *recipe, const Model *model)
 {
     const DataOptions *data = &recipe->data;
-    if (data->max_length > model->spec.max_position_embeddings)
+    int64_t positions = model_positions(&model->spec);
+    if (data->max_length > positions)
         return status_fail(USAGE, "data.max_length %lld exceeds the %lld positions of the model",
-                           (long long)data->max_length,
-                           (long long)model->spec.max_position_embeddings);
+                           (long long)data->max_length, (long long)positions);
     if (*data->text_pair && model->spec.type_vocab_size < 2)
         return status_fail(USAGE, "data.text_pair: the model knows no second text");
     return OK;
@@ -31,7 +31,6 @@ Status prepare_tokenizer(Tokenizer **out, const char *json, int64_t vocabulary, 
     Status status = OK;
     Tokenizer *tokenizer = NULL;
     TRY(tokenizer_new(&tokenizer, json, strlen(json), path));
-    TRY(model_check_tokenizer(tokenizer, path));
     int64_t size = tokenizer_size(tokenizer);
     if (vocabulary && size > vocabulary)
         FAIL(FAILED, "%s: %lld tokens but the model has %lld: the tokenizer of another model", path,

@@ -182,7 +182,7 @@ static Status finish(Trainer *t)
     trainer_release_engine(t); // the last weights are in their checkpoint
     model_free(t->model);
     t->model = NULL;
-    TRY(model_load(t->comm, &t->model, path));
+    TRY(model_load(t->comm, &t->model, path, t->recipe->model.task));
     json_set(results, "summary", summary(t, path));
     Json *splits = json_new_object();
     json_set(results, "splits", splits); // which owns it from here on

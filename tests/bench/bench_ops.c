@@ -89,11 +89,11 @@ static Var *run_gelu(Bench *b, Var **in)
 }
 static Var *run_attention(Bench *b, Var **in)
 {
-    return attention(b->tape, in[0], HEADS, false, dropout_rate);
+    return attention(b->tape, in[0], HEADS, HEADS, false, dropout_rate);
 }
 static Var *run_attention_plain(Bench *b, Var **in)
 {
-    return attention(b->tape, in[0], HEADS, false, 0);
+    return attention(b->tape, in[0], HEADS, HEADS, false, 0);
 }
 
 static void time_operator(Bench *bench, const Operator *op, double seconds[2])

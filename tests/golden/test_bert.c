@@ -27,7 +27,7 @@ static Model *open_folder(const char *folder)
     int file = mkstemp(path);
     if (file >= 0) close(file);
     Status status = model_import(path, folder);
-    if (status == OK) status = model_load(&self, &model, path);
+    if (status == OK) status = model_load(&self, &model, path, "text_classification");
     if (status != OK) check_failed(__FILE__, __LINE__, "%s", status_message());
     unlink(path);
     return model;
@@ -81,7 +81,8 @@ static void run_leaf(Run *run, Model *model, Packing packing, const int32_t *lab
     int64_t *samples = MEM_NEW(int64_t, packing.sequences);
     packing.samples = samples;
     tape_start(tape, &(Pass){ .training = true }, &packing);
-    Var *logits = model->arch->classify(model, run->weights, tape);
+    Output out = model_output(model, run->weights, tape);
+    Var *logits = linear(tape, out.x, out.weight, out.bias);
     CHECK_EQ(logits->rows, packing.sequences);
     CHECK_EQ(logits->cols, model->spec.num_labels);
     run->logits = mem_copy(logits->value, (size_t)(logits->rows * logits->cols) * sizeof(float));
@@ -312,7 +313,8 @@ static void test_dropout(void)
     const double *expected = golden_reals(golden, "logits", &count);
     for (int training = 0; training < 2; training++) {
         tape_start(tape, &(Pass){ .training = training }, &packing);
-        Var *logits = model->arch->classify(model, run.weights, tape);
+        Output out = model_output(model, run.weights, tape);
+        Var *logits = linear(tape, out.x, out.weight, out.bias);
         double apart = 0;
         for (int64_t i = 0; i < count; i++) apart += fabs(logits->value[i] - expected[i]);
         CHECK_EQ(apart > 0.1, training);
@@ -335,7 +337,7 @@ static void check_arena(int64_t hidden, int64_t heads, int64_t feed, int64_t lab
     json_set_int(config, "num_attention_heads", heads);
     json_set_int(config, "intermediate_size", feed);
     json_set_int(config, "max_position_embeddings", length);
-    CHECK_EQ(model_new(&model, config, labels, "config"), OK);
+    CHECK_EQ(model_new(&model, config, "text_classification", labels, "config"), OK);
     model_allocate(model);
     int64_t tokens = sequences * length;
     int32_t *ids = MEM_NEW(int32_t, tokens), *fences = MEM_NEW(int32_t, sequences + 1);

@@ -6,7 +6,7 @@ enum { MOST_SEQUENCES = 6, MOST_OPERANDS = 4 };
 
 /// What a row of the table says beyond shapes.
 typedef struct {
-    int64_t cols, heads, classes;
+    int64_t cols, heads, kv_heads, classes;
     double dropout, smoothing;
     bool causal, weighted;
     ActivationKind kind;
@@ -137,11 +137,17 @@ static Var *norm_two_consumers(Problem *p, Tape *tape)
 
 static Operands attention_operands(const Options *o)
 {
-    return (Operands){ .inputs = { { false, 3 * o->cols } } };
+    int64_t shared = o->kv_heads ? o->cols / o->heads * o->kv_heads : o->cols;
+    return (Operands){ .inputs = { { false, o->cols + 2 * shared } } };
+}
+static Var *attend(const Options *o, Tape *tape, Var *qkv)
+{
+    int64_t kv_heads = o->kv_heads ? o->kv_heads : o->heads;
+    return attention(tape, qkv, o->heads, kv_heads, o->causal, o->dropout);
 }
 static Var *attention_forward(Problem *p, Tape *tape)
 {
-    return attention(tape, p->vars[0], p->options.heads, p->options.causal, p->options.dropout);
+    return attend(&p->options, tape, p->vars[0]);
 }
 static Var *attention_twice(Problem *p, Tape *tape)
 {
@@ -169,6 +175,68 @@ static Var *first_tokens_forward(Problem *p, Tape *tape)
 {
     return first_tokens(tape, p->vars[0]);
 }
+static Var *last_tokens_forward(Problem *p, Tape *tape)
+{
+    return last_tokens(tape, p->vars[0]);
+}
+
+static Operands rms_operands(const Options *o)
+{
+    return (Operands){ { { false, o->cols } }, { { 1, o->cols } } };
+}
+static Var *rms_forward(Problem *p, Tape *tape)
+{
+    return rms_norm(tape, p->vars[0], &p->weights[0], 1e-5);
+}
+static Var *rms_residual(Problem *p, Tape *tape)
+{
+    Var *x = add(tape, p->vars[0], rms_norm(tape, p->vars[0], &p->weights[0], 1e-5));
+    return add(tape, x, rms_norm(tape, x, &p->weights[0], 1e-5));
+}
+static Operands pair_operands(const Options *o)
+{
+    return (Operands){ .inputs = { { false, o->cols }, { false, o->cols } } };
+}
+static Var *add_forward(Problem *p, Tape *tape)
+{
+    return add(tape, p->vars[0], p->vars[1]);
+}
+static Var *add_twice(Problem *p, Tape *tape)
+{
+    return add(tape, add(tape, p->vars[0], p->vars[1]), p->vars[0]);
+}
+static Var *gated_forward(Problem *p, Tape *tape)
+{
+    return gated(tape, p->vars[0], p->options.kind);
+}
+static Var *rotary_forward(Problem *p, Tape *tape)
+{
+    static const float frequencies[] = { 1, 0.3f, 0.1f, 0.03f };
+    return rotary(tape, p->vars[0], rotary_table(tape, frequencies, 4), p->options.heads);
+}
+
+static Operands vocabulary_operands(const Options *o)
+{
+    return (Operands){ { { true, o->cols } }, { { o->classes, o->cols }, { 1, o->classes } } };
+}
+static Var *vocabulary_forward(Problem *p, Tape *tape)
+{
+    p->loss = vocabulary_loss(tape, p->vars[0], &p->weights[0], &p->weights[1], p->labels,
+                              p->options.smoothing, 3)
+                  .sum;
+    return NULL;
+}
+/// Looked up and multiplied with, as a tied output matrix is.
+static Operands tied_operands(const Options *o)
+{
+    return (Operands){ .weights = { { 13, o->cols } } };
+}
+static Var *tied_forward(Problem *p, Tape *tape)
+{
+    Var *x = first_tokens(tape, embedding(tape, &p->weights[0], NULL, NULL, 0));
+    p->loss = vocabulary_loss(tape, x, &p->weights[0], NULL, p->labels, 0, 3).sum;
+    return NULL;
+}
 static Var *loss_forward(Problem *p, Tape *tape)
 {
     p->loss = cross_entropy(tape, p->vars[0], p->labels,
@@ -189,7 +257,7 @@ static Var *model_forward(Problem *p, Tape *tape)
     Var *x = embedding(tape, &p->weights[0], &p->weights[1], NULL, 0);
     for (int layer = 0; layer < 2; layer++) {
         Var *qkv = linear(tape, x, &p->weights[2], NULL);
-        Var *a = attention(tape, qkv, p->options.heads, p->options.causal, p->options.dropout);
+        Var *a = attend(&p->options, tape, qkv);
         x = layer_norm(tape, x, activation(tape, a, GELU), both, both, 1e-3, p->options.dropout);
     }
     return dropout(tape, first_tokens(tape, x), p->options.dropout);
@@ -257,6 +325,29 @@ static const Row rows[] = {
       { .cols = 48, .heads = 2, .dropout = 0.1 }, 4e-3, LENGTHS_SHORT },
     { "attention, empty leaf", attention_operands, attention_forward, true,
       { .cols = 32, .heads = 2, .dropout = 0.1 }, 0, LENGTHS_NONE },
+    { "attention, grouped", attention_operands, attention_forward, true,
+      { .cols = 64, .heads = 4, .kv_heads = 2, .causal = true }, 2e-3, LENGTHS_MIXED },
+    { "attention, one head of keys", attention_operands, attention_forward, true,
+      { .cols = 36, .heads = 3, .kv_heads = 1, .dropout = 0.2 }, 2e-3, LENGTHS_MIXED },
+    { "rms_norm", rms_operands, rms_forward, true, { .cols = 48 }, 2e-3, LENGTHS_MIXED },
+    { "rms_norm, odd width, residual", rms_operands, rms_residual, true,
+      { .cols = 19 }, 4e-3, LENGTHS_MIXED },
+    { "rms_norm, frozen gain", rms_operands, rms_forward, true,
+      { .cols = 32, .frozen = 2 }, 2e-3, LENGTHS_SHORT },
+    { "rms_norm, empty leaf", rms_operands, rms_forward, true, { .cols = 32 }, 0, LENGTHS_NONE },
+    { "add", pair_operands, add_forward, true, { .cols = 37 }, 1e-3, LENGTHS_MIXED },
+    { "add, one operand twice", pair_operands, add_twice, true,
+      { .cols = 37 }, 1e-3, LENGTHS_MIXED },
+    { "add, frozen operand", pair_operands, add_forward, true,
+      { .cols = 16, .frozen = 1 }, 1e-3, LENGTHS_SHORT },
+    { "silu, gated", token_operands, gated_forward, true,
+      { .cols = 38, .kind = SILU }, 1e-3, LENGTHS_MIXED },
+    { "gelu_tanh, gated", token_operands, gated_forward, true,
+      { .cols = 6, .kind = GELU_TANH }, 1e-3, LENGTHS_MIXED },
+    { "rotary", token_operands, rotary_forward, true,
+      { .cols = 32, .heads = 3 }, 1e-3, LENGTHS_MIXED },
+    { "rotary, empty leaf", token_operands, rotary_forward, true,
+      { .cols = 32, .heads = 3 }, 0, LENGTHS_NONE },
     { "gelu", token_operands, activation_forward, true,
       { .cols = 37, .kind = GELU }, 1e-3, LENGTHS_MIXED },
     { "gelu_tanh", token_operands, activation_forward, true,
@@ -277,6 +368,18 @@ static const Row rows[] = {
       { .cols = 21 }, 1e-3, LENGTHS_MIXED },
     { "first_tokens, empty leaf", token_operands, first_tokens_forward, true,
       { .cols = 21 }, 0, LENGTHS_NONE },
+    { "last_tokens", token_operands, last_tokens_forward, true,
+      { .cols = 21 }, 1e-3, LENGTHS_MIXED },
+    { "vocabulary_loss", vocabulary_operands, vocabulary_forward, false,
+      { .cols = 12, .classes = 37 }, 1e-3, LENGTHS_MIXED },
+    { "vocabulary_loss, smoothed", vocabulary_operands, vocabulary_forward, false,
+      { .cols = 12, .classes = 37, .smoothing = 0.1 }, 1e-3, LENGTHS_MIXED },
+    { "vocabulary_loss, frozen weight", vocabulary_operands, vocabulary_forward, false,
+      { .cols = 12, .classes = 37, .frozen = 2 }, 1e-3, LENGTHS_MIXED },
+    { "vocabulary_loss, tied", tied_operands, tied_forward, false,
+      { .cols = 12, .classes = 13 }, 1e-3, LENGTHS_MIXED },
+    { "vocabulary_loss, empty leaf", vocabulary_operands, vocabulary_forward, false,
+      { .cols = 12, .classes = 37 }, 0, LENGTHS_NONE },
     { "cross_entropy", sequence_operands, loss_forward, false,
       { .cols = 4, .classes = 4 }, 1e-3, LENGTHS_MIXED },
     { "cross_entropy, smoothed, weighted", sequence_operands, loss_forward, false,

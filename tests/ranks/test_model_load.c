@@ -29,7 +29,7 @@ static void check_same(int64_t value)
 static void test_same_everywhere(void)
 {
     Model *model = NULL;
-    CHECK_EQ(model_load(&world, &model, path), OK);
+    CHECK_EQ(model_load(&world, &model, path, "text_classification"), OK);
     if (!model) return;
     CHECK_EQ(model->spec.num_labels, 3);
     CHECK_TEXT(model->label_names[2], "neutral");
@@ -45,7 +45,7 @@ static void test_same_everywhere(void)
 static void test_message_everywhere(void)
 {
     Model *model = NULL;
-    CHECK_EQ(model_load(&world, &model, "/nonexistent/model.h5"), FAILED);
+    CHECK_EQ(model_load(&world, &model, "/nonexistent/model.h5", "text_classification"), FAILED);
     CHECK_TRUE(strstr(status_message(), "/nonexistent/model.h5") != NULL);
     CHECK_TRUE(!model);
 }

@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "data/leaves.h"
-#include "model/bert.h"
+#include "model/encoder.h"
 #include "support/check.h"
 
 #include <stdlib.h>

@@ -92,7 +92,7 @@ static void dropout_of_probabilities(void)
     for (int64_t t = 0; t < 60; t++)
         for (int64_t c = 2 * HEADS * WIDTH; c < qkv->cols; c++)
             qkv->value[t * qkv->cols + c] = (float)(t + 1);
-    Var *y = attention(tape, qkv, HEADS, false, 0.25);
+    Var *y = attention(tape, qkv, HEADS, HEADS, false, 0.25);
     for (int64_t s = 0; s < 4; s++)
         for (int64_t q = ends[s]; q < ends[s + 1]; q++)
             for (int64_t h = 0; h < HEADS; h++) {

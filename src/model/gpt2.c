@@ -1,0 +1,147 @@
+#include "model/decoder.h"
+#include "model/config.h"
+
+#include <omp.h>
+
+enum {
+    ATTENTION_GAIN,
+    ATTENTION_SHIFT,
+    QKV_WEIGHT,
+    QKV_BIAS,
+    MIX_WEIGHT,
+    MIX_BIAS,
+    FEED_GAIN,
+    FEED_SHIFT,
+    UP_WEIGHT,
+    UP_BIAS,
+    DOWN_WEIGHT,
+    DOWN_BIAS,
+    LAYER_ROWS
+};
+enum { LAST_GAIN, LAST_SHIFT, LAST_ROWS };
+
+#define HIDDEN SIZE(hidden_size)
+#define FEED   SIZE(intermediate_size)
+#define QKV    SIZE(qkv_size)
+#define LAYER  "%sh.%d."
+
+static const ParamRow positions = { "%swpe.weight", SIZE(max_position_embeddings), HIDDEN, 0, 0 };
+static const ParamRow layer_rows[LAYER_ROWS] = {
+    [ATTENTION_GAIN] = { LAYER "ln_1.weight", VECTOR, HIDDEN, PARAM_GAIN, 0 },
+    [ATTENTION_SHIFT] = { LAYER "ln_1.bias", VECTOR, HIDDEN, 0, 0 },
+    [QKV_WEIGHT] = { LAYER "attn.c_attn.weight", QKV, HIDDEN, PARAM_TRANSPOSED, 0 },
+    [QKV_BIAS] = { LAYER "attn.c_attn.bias", VECTOR, QKV, 0, 0 },
+    [MIX_WEIGHT] = { LAYER "attn.c_proj.weight", HIDDEN, HIDDEN, PARAM_TRANSPOSED | PARAM_RESIDUAL,
+                     0 },
+    [MIX_BIAS] = { LAYER "attn.c_proj.bias", VECTOR, HIDDEN, 0, 0 },
+    [FEED_GAIN] = { LAYER "ln_2.weight", VECTOR, HIDDEN, PARAM_GAIN, 0 },
+    [FEED_SHIFT] = { LAYER "ln_2.bias", VECTOR, HIDDEN, 0, 0 },
+    [UP_WEIGHT] = { LAYER "mlp.c_fc.weight", FEED, HIDDEN, PARAM_TRANSPOSED, 0 },
+    [UP_BIAS] = { LAYER "mlp.c_fc.bias", VECTOR, FEED, 0, 0 },
+    [DOWN_WEIGHT] = { LAYER "mlp.c_proj.weight", HIDDEN, FEED, PARAM_TRANSPOSED | PARAM_RESIDUAL,
+                      0 },
+    [DOWN_BIAS] = { LAYER "mlp.c_proj.bias", VECTOR, HIDDEN, 0, 0 },
+};
+static const ParamRow last_rows[LAST_ROWS] = {
+    [LAST_GAIN] = { "%sln_f.weight", VECTOR, HIDDEN, PARAM_GAIN, 0 },
+    [LAST_SHIFT] = { "%sln_f.bias", VECTOR, HIDDEN, 0, 0 },
+};
+
+static void add_params(Model *model)
+{
+    model_add_rows(model, &positions, 1, 0);
+    for (int64_t i = 0; i < model->spec.num_hidden_layers; i++)
+        model_add_rows(model, layer_rows, LAYER_ROWS, i);
+    model_add_rows(model, last_rows, LAST_ROWS, 0);
+}
+
+static const ConfigSize sizes[] = {
+    { "n_embd", HIDDEN, 1 << 20, -1 },
+    { "n_layer", SIZE(num_hidden_layers), 1 << 12, -1 },
+    { "n_head", SIZE(num_attention_heads), 1 << 16, -1 },
+    { "n_inner", FEED, 1 << 24, 0 },
+    { "vocab_size", SIZE(vocab_size), 1 << 28, -1 },
+    { "n_positions", SIZE(max_position_embeddings), 1 << 24, -1 },
+};
+
+static Status read_config(ModelSpec *out, const Json *config, const char *where)
+{
+    Status status = OK;
+    static const char *const refused[] = { "scale_attn_by_inverse_layer_idx",
+                                           "reorder_and_upcast_attn", "add_cross_attention" };
+    TRY(config_sizes(out, config, sizes, sizeof sizes / sizeof *sizes, where));
+    TRY(config_heads(out, where));
+    if (!out->intermediate_size) out->intermediate_size = 4 * out->hidden_size;
+    TRY(config_rate(&out->norm_eps, config, "layer_norm_epsilon", 1e-5, where));
+    TRY(config_rate(&out->dropout, config, "resid_pdrop", 0.1, where));
+    TRY(config_activation(&out->hidden_act, config, "activation_function", where));
+    TRY(config_refuse(config, refused, 3, where));
+    if (!json_bool(json_get(config, "scale_attn_weights"), true))
+        FAIL(FAILED, "%s: scale_attn_weights false is not supported", where);
+    out->untied = !json_bool(json_get(config, "tie_word_embeddings"), true);
+done:
+    return status;
+}
+
+static Var *layer_forward(const ModelSpec *spec, Weight *w, Tape *tape, Var *x, double p)
+{
+    double eps = spec->norm_eps;
+    Var *a = layer_norm(tape, NULL, x, &w[ATTENTION_GAIN], &w[ATTENTION_SHIFT], eps, 0);
+    a = linear(tape, a, &w[QKV_WEIGHT], &w[QKV_BIAS]);
+    a = attention(tape, a, spec->num_attention_heads, spec->num_key_value_heads, true, p);
+    a = linear(tape, a, &w[MIX_WEIGHT], &w[MIX_BIAS]);
+    x = add(tape, x, dropout(tape, a, p));
+    Var *f = layer_norm(tape, NULL, x, &w[FEED_GAIN], &w[FEED_SHIFT], eps, 0);
+    f = activation(tape, linear(tape, f, &w[UP_WEIGHT], &w[UP_BIAS]), spec->hidden_act);
+    f = linear(tape, f, &w[DOWN_WEIGHT], &w[DOWN_BIAS]);
+    return add(tape, x, dropout(tape, f, p));
+}
+
+static Var *hidden(const Model *model, Weight *weights, Tape *tape)
+{
+    const ModelSpec *spec = &model->spec;
+    double p = tape_pass(tape)->training ? spec->dropout : 0;
+    Weight *layers = weights + 1, *last = layers + spec->num_hidden_layers * LAYER_ROWS;
+    size_t mark = tape_mark(tape);
+    Var *x = embedding(tape, &weights[model->words], &weights[0], NULL, 0);
+    x = dropout(tape, x, p);
+    for (int64_t i = 0; i < spec->num_hidden_layers; i++)
+        x = tape_forget(tape, mark, layer_forward(spec, layers + i * LAYER_ROWS, tape, x, p));
+    return layer_norm(tape, NULL, x, &last[LAST_GAIN], &last[LAST_SHIFT], spec->norm_eps, 0);
+}
+
+static double forward_flops(const ModelSpec *spec, int64_t tokens)
+{
+    double h = (double)spec->hidden_size, f = (double)spec->intermediate_size;
+    return (double)tokens * (double)spec->num_hidden_layers * (8 * h * h + 4 * h * f);
+}
+
+static double arena_floats(const ModelSpec *spec, int64_t tokens, int64_t longest)
+{
+    double h = (double)spec->hidden_size, f = (double)spec->intermediate_size;
+    double heads = (double)spec->num_attention_heads, width = (double)spec->head_dim + 16;
+    double t = (double)tokens, s = (double)longest;
+    // a layer keeps two norms, two products, two of them dropped out and two sums (h each), qkv,
+    // attention, up and activated, and moments
+    double layer = 6 * h + 2 * h + 3 * h + h + 2 * f + 2 * heads + 8;
+    double kept = t * ((double)spec->num_hidden_layers * layer + 4 * h);
+    double thread = 8 * (s + 16) * width + 256 * (s + width) + 8 * h + 16384;
+    double sums = 2 * (t / 64 + 1) * (3 * h + f) + 16 * t;
+    return 3 * kept + (double)omp_get_max_threads() * thread + sums;
+}
+
+static const Head heads[DECODER_HEADS] =
+    DECODER_HEADS_OF("GPT2LMHeadModel", "GPT2ForSequenceClassification");
+
+const Arch gpt2_arch = { .model_type = "gpt2",
+                         .prefix = "transformer.",
+                         .tokenizer_class = "GPT2Tokenizer",
+                         .words = "%swte.weight",
+                         .heads = heads,
+                         .causal = true,
+                         .read_config = read_config,
+                         .add_params = add_params,
+                         .hidden = hidden,
+                         .sequence_cost = decoder_sequence_cost,
+                         .forward_flops = forward_flops,
+                         .arena_floats = arena_floats };
