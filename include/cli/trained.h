@@ -15,4 +15,9 @@ typedef struct {
 COLLECTIVE
 Status trained_load(Trained *out, const Comm *comm, const char *run, const char *checkpoint,
                     const Settings *overrides);
+/// Local. What `run` stands for: a checkpoint, or a model file (*is_model). The caller owns *path.
+Status trained_path(char **path, int64_t *is_model, const char *run);
+/// Collective. A model file, for a task, without a recipe.
+COLLECTIVE
+Status trained_load_model(Trained *out, const Comm *comm, const char *path, const char *task);
 void trained_release(Trained *trained);

@@ -6,11 +6,24 @@
 #include "store/tensors.h"
 #include "token/tokenizer.h"
 
+/// What a row is.
+typedef enum {
+    FORM_LABELLED,  ///< a text, or two, with a label
+    FORM_DOCUMENTS, ///< a document, or a part of one that is long
+    FORM_STREAM     ///< a part of all documents laid end to end
+} DataForm;
+
 /// `data:` of a recipe. Relative paths are against the working directory.
 typedef struct {
+    DataForm form;   ///< set by the task: no key of the recipe
     char path[1024]; ///< CSV, TSV or JSONL file, or a folder of them (read in byte order of names)
-    char text[256], text_pair[256],
-        label[256]; ///< column names, or numbers from 1 without a header
+    // column names, or numbers from 1 without a header; of documents one of text, prompt with
+    // completion, and messages
+    char text[256], text_pair[256], label[256], prompt[256], completion[256], messages[256];
+    char join[8]; ///< "true": FORM_STREAM, "false": FORM_DOCUMENTS, "auto": as the task has it
+    char separator[16];     ///< between joined documents: "end", "newline", "none" or "auto"
+    char end_token[128];    ///< "": the tokenizer's
+    char chat_template[32]; ///< how prompts and messages are written; "none": as they are
     int64_t max_length;
     struct {
         char validation[1024], test[1024]; ///< a fraction ("0.1"), a file, or "" for none
@@ -32,6 +45,7 @@ typedef struct {
     const int32_t *type_starts; ///< (rows): token where type 1 begins; the length if none does
     const int32_t *labels;      ///< (rows): ids by byte order of the labels; -1: no label
     const uint8_t *splits;      ///< (rows): a Split
+    const uint8_t *wanted;      ///< (tokens): 1 for those to be predicted; NULL: all are
     const int64_t *row_numbers; ///< (rows): record in its file from 1, header and blanks counted
     TensorFile *file;           ///< owned: what the arrays point into; NULL: the arrays are owned
     char **label_names;         ///< (label_count)
@@ -39,7 +53,7 @@ typedef struct {
     char *path;        ///< the prepared file
     char *content_key; ///< hash of (file contents, tokenizer, options): names the file
     char *data_sha256; ///< "hash  file" lines of the files that it was made of; NULL: unknown
-    int64_t empty_texts, ill_formed, truncated; ///< counted while preparing
+    int64_t empty_texts, ill_formed, truncated, silent; ///< counted while preparing
 } Dataset;
 
 /// Collective. The prepared set of these options: opened if FOLDER/prepared-<key>.h5 is there and

@@ -52,6 +52,8 @@ typedef struct {
     int32_t *labels;     ///< (sequence_capacity), owned: -1 without a label
     int32_t *ids;        ///< (token_capacity), owned
     int32_t *types;      ///< (token_capacity), owned
+    uint8_t *wanted;     ///< (token_capacity), owned: to be predicted, if has_wanted, else all are
+    bool has_wanted;
 } LeafBuffers;
 void leaf_buffers_reserve(LeafBuffers *buffers, int64_t sequences, int64_t tokens);
 void leaf_buffers_release(LeafBuffers *buffers);

@@ -29,6 +29,9 @@ typedef struct {
     int64_t path_labels; ///< labels [0, path_labels) are those of data.path
     int64_t *file_ends;  ///< (source->count), owned: rows up to the end of each file
     int64_t empty_texts, ill_formed, truncated;
+    bool joined;                       ///< documents are cut anew when all are read
+    const char *separator, *end_token; ///< of documents, borrowed
+    int64_t silent;                    ///< rows in which there is nothing to predict
 } Rows;
 
 /// Local. No rows yet; `folder` is that of scratch files (NULL: all stays in memory), borrowed.

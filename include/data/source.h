@@ -3,7 +3,15 @@
 #include "data/dataset.h"
 #include "data/reader.h"
 
-typedef enum { COLUMN_TEXT, COLUMN_PAIR, COLUMN_LABEL, COLUMN_COUNT } Column;
+typedef enum {
+    COLUMN_TEXT,
+    COLUMN_PAIR,
+    COLUMN_LABEL,
+    COLUMN_PROMPT,
+    COLUMN_COMPLETION,
+    COLUMN_MESSAGES,
+    COLUMN_COUNT
+} Column;
 
 typedef struct {
     char path[1400];
@@ -66,6 +74,9 @@ Status record_read(Record *record, bool *more, Reader *reader, const Source *sou
                    const SourceFile *file);
 /// Local. The option that names a column: "data.text".
 const char *column_key(Column column);
+/// Local. What a source needs of a column.
+typedef enum { COLUMN_UNUSED, COLUMN_OPTIONAL, COLUMN_NEEDED } ColumnNeed;
+ColumnNeed column_need(const Source *source, Column column);
 /// Local. Its value.
 const char *column_name(const DataOptions *options, Column column);
 /// Local. Appends "; its columns are: A, B; did you mean 'A'?".

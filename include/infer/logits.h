@@ -1,4 +1,4 @@
-/// Forward passes over rows of a data set, without gradients.
+/// Logits of rows of a data set.
 #pragma once
 #include "data/dataset.h"
 #include "model/model.h"

@@ -87,6 +87,9 @@ typedef enum {
 /// <|im_start|>.
 int32_t tokenizer_role(const Tokenizer *tokenizer, TokenRole role);
 
+/// Local. True for tokens that are no text, such as [CLS].
+bool tokenizer_is_special(const Tokenizer *tokenizer, int64_t id);
+
 /// Local. True if every sequence begins with a special token, such as BERT's [CLS].
 bool tokenizer_marks_start(const Tokenizer *tokenizer);
 int64_t tokenizer_size(const Tokenizer *tokenizer); ///< vocabulary with added tokens

@@ -1,11 +1,12 @@
 /// Metrics of rows of a data set.
 #pragma once
-#include "data/dataset.h"
-#include "model/model.h"
-#include "train/metrics.h"
+#include "train/evaluation.h"
+#include "train/objective.h"
 
-/// Collective. Metrics of the rows of `split`, the same on every rank and for every rank count.
-/// `metrics_release` frees them. False if the split has no rows.
+/// Collective. Metrics of the rows of `split`, the same on every rank and for every rank count;
+/// `evaluation_release` frees them. False if the split has no rows. `train` says how targets are
+/// chosen.
 COLLECTIVE
-bool evaluate_split(const Comm *comm, Metrics *out, const Model *model, const Dataset *data,
+bool evaluate_split(const Comm *comm, Evaluation *out, const TrainOptions *train,
+                    const Model *model, const Tokenizer *tokenizer, const Dataset *data,
                     Split split);

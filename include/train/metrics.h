@@ -31,6 +31,22 @@ void metrics_compute(Metrics *metrics, const int32_t *labels, const float *logit
                      int label_count);
 void metrics_release(Metrics *metrics);
 
+/// The named values, and whether higher is better.
+#define METRICS(X)                                                                                 \
+    X(loss, false)                                                                                 \
+    X(accuracy, true)                                                                              \
+    X(macro_f1, true)                                                                              \
+    X(micro_f1, true)                                                                              \
+    X(weighted_f1, true)                                                                           \
+    X(macro_precision, true)                                                                       \
+    X(micro_precision, true)                                                                       \
+    X(weighted_precision, true)                                                                    \
+    X(macro_recall, true)                                                                          \
+    X(micro_recall, true)                                                                          \
+    X(weighted_recall, true)                                                                       \
+    X(auc, true)                                                                                   \
+    X(mcc, true)
+
 /// One of the named values of `Metrics`.
 typedef struct {
     const char *name;

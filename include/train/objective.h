@@ -1,16 +1,21 @@
 /// What is learnt: one row per task.
 #pragma once
+#include "train/evaluation.h"
 #include "train/trainer.h"
 
 struct Objective {
     const char *task; ///< model.task of the recipe
+    DataForm form;    ///< what it reads of the data
     /// Local. The divisor of the step's loss: a sum over all rows of the step, whoever owns them.
     double (*divisor)(const Trainer *trainer, const Batch *batch);
-    /// Local. Forward pass of the leaf on trainer->tape, its part of the loss, and the gradient of
-    /// the result for `tape_backward`.
-    double (*loss)(Trainer *trainer, const int32_t *labels, double divisor);
+    /// Local. Forward pass of the leaf in trainer->buffers on trainer->tape, its part of the loss,
+    /// and the gradient of the result for `tape_backward`.
+    double (*loss)(Trainer *trainer, double divisor);
+    /// Collective. Fills an empty evaluation with the metrics of some rows, the same on all ranks.
+    void (*evaluate)(const Comm *comm, Evaluation *out, const TrainOptions *train,
+                     const Model *model, const Tokenizer *tokenizer, const Dataset *data,
+                     const int64_t *rows, int64_t count);
 };
 
 const Objective *objective_find(const char *task); ///< NULL if unknown
-/// Local. The recipe's class_weights for these labels: *out is owned by the caller, NULL for ones.
-Status objective_class_weights(double **out, const Recipe *recipe, const Dataset *data);
+extern const char *const objective_tasks[];        ///< ended by NULL

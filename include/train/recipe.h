@@ -19,6 +19,8 @@ typedef struct {
     int64_t warmup_steps;
     double weight_decay, adam_beta1, adam_beta2, adam_epsilon, max_grad_norm;
     double dropout, label_smoothing_factor;
+    double mlm_probability;
+    bool whole_word_mask;
     char class_weights[1024]; ///< "", "balanced" or "[w0, w1, ...]" in label-id order
     int64_t seed;
     bool shuffle;

@@ -1,6 +1,6 @@
 /// What a run says while it goes: metrics.jsonl, run.log, and a line of progress.
 #pragma once
-#include "train/metrics.h"
+#include "train/evaluation.h"
 #include "train/trainer.h"
 
 #include <stdio.h>
@@ -24,6 +24,6 @@ void record_close_log(FILE *log, Status status);
 /// Local. Opens metrics.jsonl in the run folder, cut to the steps done.
 Status record_start(Record *record, const Trainer *trainer, double limit_gflops);
 void record_step(Record *record, const StepRecord *step);
-void record_evaluation(Record *record, Split split, const Metrics *metrics);
+void record_evaluation(Record *record, Split split, const Evaluation *evaluation);
 /// Local. FAILED if lines are left that could not be written.
 Status record_stop(Record *record);

@@ -5,6 +5,7 @@
 #include "train/batches.h"
 #include "train/lock.h"
 #include "train/optimizer.h"
+#include "train/targets.h"
 #include "train/vote.h"
 
 typedef struct Objective Objective;
@@ -39,6 +40,8 @@ typedef struct {
     double *costs;       ///< (sequences of a step)
     int64_t *leaf_rows;  ///< (sequences of a step): rows of the leaf in hand
     LeafBuffers buffers; ///< the packed leaf
+    TokenKinds kinds;    ///< of a masked language model
+    Targets targets;     ///< of the packed leaf, for language models
     int64_t step;        ///< updates done
     Profile *profile;    ///< owned; NULL unless train.profile
 

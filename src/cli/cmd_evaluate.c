@@ -49,17 +49,14 @@ static Status load_rows(const Comm *comm, Trained *trained, Dataset **data,
                         model->spec.vocab_size);
 }
 
-static void print_metrics(const Metrics *metrics, const Model *model, bool as_json)
+static void print_evaluation(const Evaluation *found, bool as_json)
 {
     Text out = { 0 };
-    const char *const *names = (const char *const *)model->label_names;
     if (as_json) {
-        Json *json = metrics_json(metrics, names);
-        json_print(&out, json, 0);
+        json_print(&out, found->whole, 0);
         text_append(&out, "\n");
-        json_free(json);
     } else {
-        metrics_print(&out, metrics, names);
+        text_append(&out, text_chars(&found->table));
     }
     fputs(text_chars(&out), stdout);
     text_release(&out);
@@ -73,18 +70,19 @@ static Status evaluate_run(const Invocation *invocation)
     const EvaluateFlags *given = invocation->flags;
     Trained trained = { 0 };
     Dataset *data = NULL;
-    Metrics metrics;
+    Evaluation found = { 0 };
     Split split = split_by_name(given->split);
     TRY(trained_load(&trained, world, invocation->arguments[0], given->checkpoint,
                      &invocation->overrides));
     TRY(load_rows(world, &trained, &data, &invocation->overrides, &split));
-    bool any = evaluate_split(world, &metrics, trained.model, data, split);
+    bool any = evaluate_split(world, &found, &trained.recipe->train, trained.model,
+                              trained.tokenizer, data, split);
     if (!any)
         TRY_ALL(world, status_fail(USAGE, "%s has no rows of the split '%s'",
                                    trained.recipe->data.path, given->split));
-    if (world->rank == 0) print_metrics(&metrics, trained.model, given->json);
-    metrics_release(&metrics);
+    if (world->rank == 0) print_evaluation(&found, given->json);
 done:
+    evaluation_release(&found);
     dataset_free(data);
     trained_release(&trained);
     return status;

@@ -4,7 +4,7 @@
 #include "cli/commands.h"
 #include "model/model.h"
 #include "train/checkpoint_folder.h"
-#include "train/objective.h"
+#include "train/classification.h"
 #include "train/prepare.h"
 #include "train/schedule.h"
 
@@ -100,7 +100,7 @@ static void print_lengths(const Dataset *data)
            "  truncated %" PRId64 "  empty %" PRId64 "  ill-formed %" PRId64 "\n",
            data->rows, data->tokens, (double)data->tokens / (double)(data->rows ? data->rows : 1),
            dataset_longest(data), data->truncated, data->empty_texts, data->ill_formed);
-    for (int split = 0; split < SPLIT_COUNT; split++) {
+    for (int split = 0; split < SPLIT_COUNT && data->label_count; split++) {
         printf("%s", split_names[split]);
         for (int64_t label = 0; label < data->label_count; label++)
             printf("  %s %" PRId64, data->label_names[label], *count++);
@@ -140,7 +140,7 @@ static Status print_plan(const Recipe *recipe, const Model *model, const Dataset
     Batches batches = { 0 };
     double *weights = NULL;
     int64_t leaves, leaf_tokens;
-    TRY(objective_class_weights(&weights, recipe, data));
+    TRY(classification_weights(&weights, recipe, data));
     TRY(batches_init(&batches, data, &recipe->train));
     TRY(batches_leaves(&leaves, &leaf_tokens, &batches, model));
     printf("steps %" PRId64 "  horizon %" PRId64 "  warm-up %" PRId64 "  tokens a step %.0f\n",

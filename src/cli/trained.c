@@ -46,6 +46,30 @@ done:
     return status;
 }
 
+Status trained_path(char **path, int64_t *is_model, const char *run)
+{
+    Status status = OK;
+    TensorFile *file = NULL;
+    TRY(checkpoint_of_run(path, run, false));
+    TRY(tensors_open_any(&file, *path));
+    *is_model = !strcmp(tensors_schema(file), "model");
+done:
+    tensors_close(file);
+    return status;
+}
+
+Status trained_load_model(Trained *out, const Comm *comm, const char *path, const char *task)
+{
+    Status status = OK;
+    *out = (Trained){ .path = mem_copy_text(path) };
+    TRY(model_load(comm, &out->model, path, task));
+    TRY_ALL(comm, model_check_whole(out->model, path));
+    TRY_ALL(comm, prepare_tokenizer(&out->tokenizer, out->model->tokenizer_json,
+                                    out->model->spec.vocab_size, path));
+done:
+    return status;
+}
+
 void trained_release(Trained *trained)
 {
     tokenizer_free(trained->tokenizer);

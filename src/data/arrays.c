@@ -16,11 +16,17 @@ static const struct {
     [ARRAY_LABELS] = { "labels", ELEMENT_I32, false, 0, offsetof(Dataset, labels) },
     [ARRAY_SPLITS] = { "splits", ELEMENT_U8, false, 0, offsetof(Dataset, splits) },
     [ARRAY_ROW_NUMBERS] = { "row_numbers", ELEMENT_I64, false, 0, offsetof(Dataset, row_numbers) },
+    [ARRAY_WANTED] = { "wanted", ELEMENT_U8, true, 0, offsetof(Dataset, wanted) },
 };
 
 const char *array_path(Array array)
 {
     return arrays[array].path;
+}
+
+bool array_is_optional(Array array)
+{
+    return array == ARRAY_WANTED;
 }
 
 ElementType array_type(Array array)

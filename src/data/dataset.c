@@ -76,6 +76,10 @@ static void report_texts(const Dataset *dataset, const char *path)
     if (dataset->truncated)
         log_info("%s: %lld of %lld texts are cut to data.max_length", path,
                  (long long)dataset->truncated, rows);
+    if (dataset->silent)
+        log_warn("%s: in %lld of %lld rows there is nothing to learn: what is said lies behind "
+                 "data.max_length",
+                 path, (long long)dataset->silent, rows);
 }
 
 static Status check_classes(char *const *names, int64_t count, const Source *source)
@@ -95,10 +99,12 @@ static Status read_rows(const Comm *comm, Dataset **out, Rows *rows, const Sourc
     char **names = NULL;
     int64_t count = 0;
     TRY(rows_read(comm, rows, source, tokenizer));
-    labels_gather(comm, &names, &count, rows);
-    TRY_ALL(comm, check_classes(names, count, source));
-    TRY_ALL(comm, labels_assign(rows, names, count, source));
-    TRY(rows_place(comm, rows, source, count));
+    if (source->options->form == FORM_LABELLED) { // agreed: by the options
+        labels_gather(comm, &names, &count, rows);
+        TRY_ALL(comm, check_classes(names, count, source));
+        TRY_ALL(comm, labels_assign(rows, names, count, source));
+    }
+    TRY(rows_place(comm, rows, source, count ? count : 1));
     *out = rows_count(comm, rows);
     (*out)->label_names = names;
     (*out)->label_count = count;
@@ -180,7 +186,8 @@ Status dataset_read(const Comm *comm, Dataset **out, const DataOptions *options,
     rows_init(&rows, NULL);
     TRY(source_open(comm, &source, options, need_labels ? SOURCE_LABELLED : SOURCE_TEXTS));
     TRY(rows_read(comm, &rows, &source, tokenizer));
-    TRY_ALL(comm, labels_assign(&rows, label_names, label_count, &source));
+    if (options->form == FORM_LABELLED)
+        TRY_ALL(comm, labels_assign(&rows, label_names, label_count, &source));
     TRY(rows_place(comm, &rows, &source, label_count));
     *out = rows_gather(comm, &rows);
     set_names(*out, label_names, label_count);

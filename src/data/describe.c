@@ -28,10 +28,11 @@ static bool is_auto(const char *value)
     return !strcmp(value, "auto");
 }
 
-static bool names_are_numbers(const DataOptions *options)
+static bool names_are_numbers(const Source *source)
 {
     for (Column column = 0; column < COLUMN_COUNT; column++) {
-        const char *name = column_name(options, column);
+        const char *name = column_name(source->options, column);
+        if (column_need(source, column) == COLUMN_UNUSED) continue;
         if (strspn(name, "0123456789") != strlen(name)) return false;
     }
     return true;
@@ -53,14 +54,15 @@ static Status parse_byte(char *out, const char *given, bool may_be_none, const c
 }
 
 /// What the extension and the overrides say.
-static Status choose_format(Format *out, const char *path, const DataOptions *options,
-                            SourceUse use)
+static Status choose_format(Format *out, const char *path, const Source *source)
 {
     Status status = OK;
+    const DataOptions *options = source->options;
+    SourceUse use = source->use;
     const Format *known = format_of_name(path);
     bool delimited = use != SOURCE_TEXTS && !is_auto(options->delimiter);
     *out = known ? *known : (Format){ .kind = delimited ? FORMAT_DELIMITED : FORMAT_LINES };
-    if (out->kind == FORMAT_LINES && use != SOURCE_TEXTS)
+    if (out->kind == FORMAT_LINES && use != SOURCE_TEXTS && options->form == FORM_LABELLED)
         FAIL(USAGE,
              "%s: its name does not tell its format: end it in .csv, .tsv or .jsonl, or set "
              "data.delimiter",
@@ -71,7 +73,7 @@ static Status choose_format(Format *out, const char *path, const DataOptions *op
     if (!known) out->quote = out->delimiter == '\t' ? '\0' : '"';
     if (!is_auto(options->quote)) TRY(parse_byte(&out->quote, options->quote, true, "data.quote"));
     if (out->delimiter == out->quote) FAIL(USAGE, "data.delimiter and data.quote are the same");
-    out->header = !names_are_numbers(options);
+    out->header = !names_are_numbers(source);
     if (!is_auto(options->header) && !text_to_bool(&out->header, options->header))
         FAIL(USAGE, "data.header: '%s' is not true, false or auto", options->header);
 done:
@@ -87,7 +89,9 @@ static Status find_column(SourceFile *file, Column column, const char *const *na
     const char *wanted = column_name(source->options, column);
     int64_t number;
     file->columns[column] = -1;
-    if (!*wanted && column == COLUMN_PAIR) goto done;
+    if (column_need(source, column) == COLUMN_UNUSED) goto done;
+    if (column == COLUMN_MESSAGES)
+        FAIL(USAGE, "%s: data.messages needs JSONL: a list is no field of a table", file->path);
     for (int64_t i = 0; file->format.header && i < file->field_count; i++) {
         if (strcmp(names[i], wanted)) continue;
         if (file->columns[column] >= 0)
@@ -100,7 +104,7 @@ static Status find_column(SourceFile *file, Column column, const char *const *na
         file->columns[column] = number - 1;
         goto done;
     }
-    if (column == COLUMN_LABEL && source->use == SOURCE_TEXTS) goto done;
+    if (column_need(source, column) == COLUMN_OPTIONAL) goto done;
     if (file->format.header)
         column_suggest(&hint, wanted, names, file->field_count);
     else
@@ -141,7 +145,7 @@ Status source_describe(SourceFile *file, const Source *source)
 {
     Status status = OK;
     Input input = { .file = -1 };
-    TRY(choose_format(&file->format, file->path, source->options, source->use));
+    TRY(choose_format(&file->format, file->path, source));
     if (source->memory)
         input = input_of_memory(file->path, source->memory, (size_t)file->bytes);
     else

@@ -10,6 +10,7 @@ void leaf_buffers_release(LeafBuffers *buffers)
     mem_free(buffers->labels);
     mem_free(buffers->ids);
     mem_free(buffers->types);
+    mem_free(buffers->wanted);
     *buffers = (LeafBuffers){ 0 };
 }
 
@@ -25,6 +26,7 @@ void leaf_buffers_reserve(LeafBuffers *buffers, int64_t sequences, int64_t token
     if (tokens > buffers->token_capacity || !buffers->ids) {
         buffers->ids = mem_resize(buffers->ids, (size_t)tokens, sizeof(int32_t));
         buffers->types = mem_resize(buffers->types, (size_t)tokens, sizeof(int32_t));
+        buffers->wanted = mem_resize(buffers->wanted, (size_t)tokens, 1);
         buffers->token_capacity = tokens;
     }
 }
@@ -49,11 +51,13 @@ void leaf_pack(LeafBuffers *buffers, Packing *out, const Dataset *dataset, const
         buffers->samples[i] = row;
         buffers->labels[i] = dataset->labels[row];
         memcpy(buffers->ids + at, dataset->ids + first, (size_t)length * sizeof(int32_t));
+        if (dataset->wanted) memcpy(buffers->wanted + at, dataset->wanted + first, (size_t)length);
         for (int64_t t = 0; typed && t < length; t++)
             buffers->types[at + t] = t >= dataset->type_starts[row];
         at += length;
     }
     buffers->cu_seqlens[count] = (int32_t)at;
+    buffers->has_wanted = dataset->wanted != NULL;
     *out = (Packing){ .sequences = count,
                       .tokens = tokens,
                       .longest = longest,

@@ -32,6 +32,7 @@ static Status map_arrays(Dataset *dataset, const char *path)
     for (Array array = 0; array < ARRAY_COUNT; array++) {
         const TensorInfo *info = tensors_find(file, array_path(array));
         const void *data;
+        if (!info && array_is_optional(array)) continue;
         if (!info || info->type != array_type(array) ||
             info->elements != array_elements(dataset, array))
             FAIL(FAILED, "%s: tensor %s is missing or has another shape", path, array_path(array));
@@ -72,12 +73,13 @@ static Status verify_share(const Comm *comm, const Dataset *dataset)
 static Status check_share(const Comm *comm, const Dataset *dataset, int64_t vocabulary)
 {
     bool sound = dataset->offsets[0] == 0 && dataset->offsets[dataset->rows] == dataset->tokens;
+    int64_t labels = dataset->label_count ? dataset->label_count : 1; // documents: 0
     int64_t row_end = share_cut(dataset->rows, comm->size, comm->rank + 1);
     int64_t token_end = share_cut(dataset->tokens, comm->size, comm->rank + 1);
     for (int64_t i = share_cut(dataset->rows, comm->size, comm->rank); i < row_end && sound; i++) {
         int64_t length = dataset_length(dataset, i);
         sound = length >= 0 && dataset->type_starts[i] >= 0 && dataset->type_starts[i] <= length &&
-                dataset->labels[i] >= 0 && dataset->labels[i] < dataset->label_count &&
+                dataset->labels[i] >= 0 && dataset->labels[i] < labels &&
                 dataset->splits[i] < SPLIT_COUNT;
     }
     int64_t token = share_cut(dataset->tokens, comm->size, comm->rank);
@@ -108,21 +110,25 @@ done:
     return status;
 }
 
-/// Collective. parts[ARRAY_COUNT]: this rank's part of each array.
+/// Collective. parts[ARRAY_COUNT]: this rank's part of each array; returns how many there are.
 COLLECTIVE
-static void place_parts(TensorPart *parts, const Comm *comm, const Dataset *dataset,
-                        const Spool *mine)
+static int place_parts(TensorPart *parts, const Comm *comm, const Dataset *dataset,
+                       const Spool *mine)
 {
+    int count = 0;
     for (Array array = 0; array < ARRAY_COUNT; array++) {
-        int64_t size = (int64_t)element_bytes(array_type(array));
-        parts[array] = (TensorPart){ .path = array_path(array),
-                                     .type = array_type(array),
-                                     .rank = 1,
-                                     .dims = { array_elements(dataset, array) },
-                                     .first = comm_offset(comm, mine[array].bytes) / size,
-                                     .count = mine[array].bytes / size,
-                                     .data = mine[array].data };
+        int64_t size = (int64_t)element_bytes(array_type(array)), any = mine[array].bytes;
+        comm_max_int64(comm, &any, 1);
+        if (!any && array_is_optional(array)) continue;
+        parts[count++] = (TensorPart){ .path = array_path(array),
+                                       .type = array_type(array),
+                                       .rank = 1,
+                                       .dims = { array_elements(dataset, array) },
+                                       .first = comm_offset(comm, mine[array].bytes) / size,
+                                       .count = mine[array].bytes / size,
+                                       .data = mine[array].data };
     }
+    return count;
 }
 
 Status prepared_write(const Comm *comm, const Dataset *dataset, const Spool *mine,
@@ -131,7 +137,7 @@ Status prepared_write(const Comm *comm, const Dataset *dataset, const Spool *min
     Status status = OK;
     TensorPart parts[ARRAY_COUNT];
     Text names = { 0 }, options = { 0 };
-    place_parts(parts, comm, dataset, mine);
+    int part_count = place_parts(parts, comm, dataset, mine);
     json_quote_list(&names, dataset->label_names, dataset->label_count);
     prepared_options(&options, source, tokenizer_key);
     const Value values[] = {
@@ -145,7 +151,7 @@ Status prepared_write(const Comm *comm, const Dataset *dataset, const Spool *min
         { .name = "truncated", .kind = VALUE_INT, .integer = dataset->truncated },
     };
     TRY(tensors_write(comm, dataset->path, "dataset", values, sizeof values / sizeof *values, parts,
-                      ARRAY_COUNT));
+                      part_count));
 done:
     text_release(&options);
     text_release(&names);

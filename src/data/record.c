@@ -15,7 +15,25 @@ static const struct {
     [COLUMN_TEXT] = { "data.text", offsetof(DataOptions, text) },
     [COLUMN_PAIR] = { "data.text_pair", offsetof(DataOptions, text_pair) },
     [COLUMN_LABEL] = { "data.label", offsetof(DataOptions, label) },
+    [COLUMN_PROMPT] = { "data.prompt", offsetof(DataOptions, prompt) },
+    [COLUMN_COMPLETION] = { "data.completion", offsetof(DataOptions, completion) },
+    [COLUMN_MESSAGES] = { "data.messages", offsetof(DataOptions, messages) },
 };
+
+ColumnNeed column_need(const Source *source, Column column)
+{
+    const DataOptions *options = source->options;
+    bool labelled = options->form == FORM_LABELLED, chat = !labelled && *options->messages;
+    bool completion = !labelled && !chat && *options->completion;
+    bool needed[COLUMN_COUNT] = { [COLUMN_TEXT] = !chat && !completion,
+                                  [COLUMN_PAIR] = labelled && *options->text_pair,
+                                  [COLUMN_PROMPT] = completion,
+                                  [COLUMN_COMPLETION] = completion,
+                                  [COLUMN_MESSAGES] = chat,
+                                  [COLUMN_LABEL] = labelled };
+    if (!needed[column]) return COLUMN_UNUSED;
+    return column == COLUMN_LABEL && source->use == SOURCE_TEXTS ? COLUMN_OPTIONAL : COLUMN_NEEDED;
+}
 
 const char *column_key(Column column)
 {
@@ -104,9 +122,10 @@ static Status pick_member(Record *record, Column column, const Source *source,
     const char *name = column_name(source->options, column);
     const Json *value = json_get(record->document, name);
     Text *text = &record->values[column];
-    if (!*name && column == COLUMN_PAIR) return OK;
-    if (!value && column == COLUMN_LABEL && source->use == SOURCE_TEXTS) return OK;
+    ColumnNeed need = column_need(source, column);
+    if (need == COLUMN_UNUSED || (!value && need == COLUMN_OPTIONAL)) return OK;
     if (!value) return refuse_member(record, column, name, file);
+    if (column == COLUMN_MESSAGES) return OK; // read from the document
     if (json_is_object(value) || json_is_array(value))
         return status_fail(FAILED, "%s:%lld: member '%s' (%s) is no text", file->path,
                            (long long)record->row, name, column_key(column));

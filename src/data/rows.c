@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "comm/agree.h"
+#include "data/documents.h"
 
 #include <string.h>
 
@@ -55,6 +56,7 @@ Status rows_end(Rows *rows)
     TRY(spool_finish(&rows->arrays[ARRAY_ROW_NUMBERS]));
     TRY(spool_finish(&rows->lengths));
     TRY(spool_finish(&rows->label_numbers));
+    TRY(spool_finish(&rows->arrays[ARRAY_WANTED]));
 done:
     return status;
 }
@@ -121,6 +123,19 @@ static void report_progress(double *next_s, Share share, const Reader *reader, c
                      (double)(share.end - share.first));
 }
 
+static Status add_record(Rows *out, Encoding *encoding, const Tokenizer *tokenizer,
+                         const Record *record, const Source *source, const char *path)
+{
+    const DataOptions *options = source->options;
+    if (options->form == FORM_LABELLED)
+        return rows_add(out, encoding, tokenizer, record, options->max_length);
+    Text where = { 0 };
+    text_printf(&where, "%s:%lld", path, (long long)record->row);
+    Status status = documents_add(out, encoding, tokenizer, record, options, where.data);
+    text_release(&where);
+    return status;
+}
+
 static Status read_file(Rows *out, const Source *source, int64_t file, Share share, Place place,
                         const Tokenizer *tokenizer)
 {
@@ -136,10 +151,11 @@ static Status read_file(Rows *out, const Source *source, int64_t file, Share sha
     for (bool more;;) {
         TRY(record_read(&record, &more, reader, source, described));
         if (!more) break;
-        if (source->use != SOURCE_TEXTS && !record.fields[COLUMN_LABEL].bytes)
+        if (column_need(source, COLUMN_LABEL) == COLUMN_NEEDED &&
+            !record.fields[COLUMN_LABEL].bytes)
             FAIL(FAILED, "%s: the label of row %lld is empty (%s)", described->path,
                  (long long)record.row, column_key(COLUMN_LABEL));
-        TRY(rows_add(out, &encoding, tokenizer, &record, source->options->max_length));
+        TRY(add_record(out, &encoding, tokenizer, &record, source, described->path));
         if (out->count % 256 == 0) report_progress(&next_s, share, reader, described->path);
     }
 done:
@@ -189,6 +205,7 @@ Status rows_read(const Comm *comm, Rows *out, const Source *source, const Tokeni
     Share *shares = MEM_NEW(Share, source->count);
     Carry *carries = MEM_NEW(Carry, comm->size);
     int64_t *carry_bytes = MEM_NEW(int64_t, comm->size);
+    TRY_ALL(comm, documents_init(out, source, tokenizer));
     share_bytes(shares, source, comm);
     TRY_ALL(comm, scan_share(&carry, shares, source));
     for (int i = 0; i < comm->size; i++) carry_bytes[i] = sizeof carry;

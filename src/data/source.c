@@ -29,6 +29,13 @@ static int is_data_file(const struct dirent *entry)
     return entry->d_name[0] != '.' && format_of_name(entry->d_name);
 }
 
+/// A folder of documents may hold plain text.
+static int is_document_file(const struct dirent *entry)
+{
+    const char *dot = strrchr(entry->d_name, '.');
+    return is_data_file(entry) || (entry->d_name[0] != '.' && dot && !strcmp(dot, ".txt"));
+}
+
 static int by_bytes(const struct dirent **a, const struct dirent **b)
 {
     return strcmp((*a)->d_name, (*b)->d_name);
@@ -38,13 +45,17 @@ static Status add_folder(Source *source, const char *folder, Split split)
 {
     Status status = OK;
     struct dirent **entries = NULL;
-    int count = scandir(folder, &entries, is_data_file, by_bytes);
+    bool documents = source->options->form != FORM_LABELLED;
+    int count = scandir(folder, &entries, documents ? is_document_file : is_data_file, by_bytes);
     if (count < 0) FAIL(FAILED, "cannot read %s: %s", folder, strerror(errno));
-    if (count == 0) FAIL(USAGE, "%s holds no file that ends in .csv, .tsv or .jsonl", folder);
+    if (count == 0)
+        FAIL(USAGE, "%s holds no file that ends in .csv, .tsv%s or .jsonl", folder,
+             documents ? ", .txt" : "");
     const Format *first = format_of_name(entries[0]->d_name);
     for (int i = 0; i < count; i++) {
         const Format *format = format_of_name(entries[i]->d_name);
-        if (format->kind != first->kind || format->delimiter != first->delimiter)
+        if (!format != !first ||
+            (first && (format->kind != first->kind || format->delimiter != first->delimiter)))
             FAIL(USAGE, "%s holds files of two kinds, %s and %s: keep one kind in a folder", folder,
                  entries[0]->d_name, entries[i]->d_name);
         TRY(add_file(source, folder, entries[i]->d_name, split));

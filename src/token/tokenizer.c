@@ -259,3 +259,10 @@ void tokenizer_decode(Text *out, const Tokenizer *tokenizer, const int32_t *ids,
     tokenizer_decode_end(out, &state, tokenizer);
     decoding_release(&state);
 }
+
+bool tokenizer_is_special(const Tokenizer *tokenizer, int64_t id)
+{
+    for (int64_t i = 0; i < tokenizer->added.count; i++)
+        if (tokenizer->added.tokens[i].id == id) return tokenizer->added.tokens[i].special;
+    return false;
+}

@@ -1,21 +1,43 @@
 #include "train/evaluate.h"
 #include "base/mem.h"
-#include "infer/logits.h"
+#include "train/metrics.h"
 
-bool evaluate_split(const Comm *comm, Metrics *out, const Model *model, const Dataset *data,
+#include <math.h>
+#include <string.h>
+
+#define NAME(name, higher) #name,
+const char *const evaluation_names[] = { METRICS(NAME) "perplexity", "token_accuracy", NULL };
+
+bool evaluation_higher_is_better(const char *name)
+{
+    return strcmp(name, "loss") && strcmp(name, "perplexity");
+}
+
+void evaluation_release(Evaluation *evaluation)
+{
+    json_free(evaluation->values);
+    json_free(evaluation->whole);
+    text_release(&evaluation->line);
+    text_release(&evaluation->table);
+    *evaluation = (Evaluation){ 0 };
+}
+
+double evaluation_value(const Evaluation *evaluation, const char *name)
+{
+    return json_number(json_get(evaluation->values, name), NAN);
+}
+
+bool evaluate_split(const Comm *comm, Evaluation *out, const TrainOptions *train,
+                    const Model *model, const Tokenizer *tokenizer, const Dataset *data,
                     Split split)
 {
-    int64_t *rows, labels = model->spec.num_labels;
-    int64_t count = dataset_split_rows(data, split, &rows);
-    if (count > 0) {
-        float *logits = MEM_NEW(float, count *labels);
-        int32_t *truth = MEM_NEW(int32_t, count);
-        for (int64_t i = 0; i < count; i++) truth[i] = data->labels[rows[i]];
-        infer_logits(comm, logits, model, data, rows, count);
-        metrics_compute(out, truth, logits, count, (int)labels);
-        mem_free(logits);
-        mem_free(truth);
-    }
+    int64_t *rows, count = dataset_split_rows(data, split, &rows);
+    *out = (Evaluation){ .values = json_new_object() };
+    if (count > 0)
+        objective_find(model->head->task)
+            ->evaluate(comm, out, train, model, tokenizer, data, rows, count);
+    else
+        evaluation_release(out);
     mem_free(rows);
     return count > 0;
 }

@@ -24,28 +24,29 @@ typedef struct {
     bool warned;    ///< of an undefined metric
 } Loop;
 
-static bool is_better(double value, const Best *best, const MetricRow *row)
+static bool is_better(double value, const Best *best, const char *name)
 {
-    return !best->step || (row->higher_is_better ? value > best->metric : value < best->metric);
+    bool higher = evaluation_higher_is_better(name);
+    return !best->step || (higher ? value > best->metric : value < best->metric);
 }
 
 /// Counts gains for early stopping. An undefined metric is neither a gain nor the lack of one.
-static void judge(Loop *loop, const Metrics *metrics)
+static void judge(Loop *loop, const Evaluation *evaluation)
 {
     Trainer *t = loop->trainer;
-    const MetricRow *row = metrics_find(t->recipe->train.metric_for_best_model);
-    Best now = { t->step, metrics_value(metrics, row) };
+    const char *name = t->recipe->train.metric_for_best_model;
+    Best now = { t->step, evaluation_value(evaluation, name) };
     if (isnan(now.metric)) {
         if (!loop->warned)
             log_warn("step %" PRId64 ": %s is undefined on these validation rows: such evaluations "
                      "decide nothing",
-                     t->step, row->name);
+                     t->step, name);
         loop->warned = true;
         return;
     }
-    if (is_better(now.metric, &t->kept, row)) loop->candidate = now;
+    if (is_better(now.metric, &t->kept, name)) loop->candidate = now;
     t->evaluations_without_gain++;
-    if (!is_better(now.metric, &t->judged, row)) return;
+    if (!is_better(now.metric, &t->judged, name)) return;
     t->judged = now;
     t->evaluations_without_gain = 0;
 }
@@ -85,12 +86,14 @@ COLLECTIVE
 static Status evaluate_step(Loop *loop)
 {
     Trainer *t = loop->trainer;
-    Metrics metrics;
+    Evaluation found;
     optimizer_refresh_all(&t->optimizer);
-    if (!evaluate_split(t->comm, &metrics, t->model, t->data, SPLIT_VALIDATION)) return OK;
-    record_evaluation(loop->record, SPLIT_VALIDATION, &metrics);
-    judge(loop, &metrics);
-    metrics_release(&metrics);
+    if (!evaluate_split(t->comm, &found, &t->recipe->train, t->model, t->tokenizer, t->data,
+                        SPLIT_VALIDATION))
+        return OK;
+    record_evaluation(loop->record, SPLIT_VALIDATION, &found);
+    judge(loop, &found);
+    evaluation_release(&found);
     return loop->candidate.step == t->step ? save_or_warn(loop) : OK;
 }
 

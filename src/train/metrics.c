@@ -155,21 +155,6 @@ void metrics_release(Metrics *metrics)
     *metrics = (Metrics){ 0 };
 }
 
-#define METRICS(X)                                                                                 \
-    X(loss, false)                                                                                 \
-    X(accuracy, true)                                                                              \
-    X(macro_f1, true)                                                                              \
-    X(micro_f1, true)                                                                              \
-    X(weighted_f1, true)                                                                           \
-    X(macro_precision, true)                                                                       \
-    X(micro_precision, true)                                                                       \
-    X(weighted_precision, true)                                                                    \
-    X(macro_recall, true)                                                                          \
-    X(micro_recall, true)                                                                          \
-    X(weighted_recall, true)                                                                       \
-    X(auc, true)                                                                                   \
-    X(mcc, true)
-
 #define METRIC_ROW(name, higher)  { #name, offsetof(Metrics, name), higher },
 #define METRIC_NAME(name, higher) #name,
 static const MetricRow metric_rows[] = { METRICS(METRIC_ROW) };

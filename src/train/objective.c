@@ -1,90 +1,23 @@
 #include "train/objective.h"
-#include "base/mem.h"
+#include "train/classification.h"
+#include "train/language.h"
 
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-static double classification_divisor(const Trainer *trainer, const Batch *batch)
-{
-    double sum = 0;
-    if (!trainer->class_weights) return (double)batch->count;
-    for (int64_t i = 0; i < batch->count; i++)
-        sum += trainer->class_weights[trainer->data->labels[batch->rows[i]]];
-    return sum > 0 ? sum : 1; // rows of weight 0 alone: their loss is 0
-}
-
-static double classification_loss(Trainer *trainer, const int32_t *labels, double divisor)
-{
-    Output out = model_output(trainer->model, trainer->weights, trainer->tape);
-    Var *logits = linear(trainer->tape, out.x, out.weight, out.bias);
-    return cross_entropy(trainer->tape, logits, labels, trainer->class_weights,
-                         trainer->recipe->train.label_smoothing_factor, divisor);
-}
+#define CLASSIFICATION classification_divisor, classification_loss, classification_evaluate
+#define LANGUAGE       language_divisor, language_loss, language_evaluate
 
 static const Objective objectives[] = {
-    { "text_classification", classification_divisor, classification_loss },
+    { "text_classification", FORM_LABELLED, CLASSIFICATION },
+    { "causal_lm", FORM_STREAM, LANGUAGE },
+    { "masked_lm", FORM_DOCUMENTS, LANGUAGE },
 };
+enum { OBJECTIVES = sizeof objectives / sizeof *objectives };
+const char *const objective_tasks[] = { "text_classification", "causal_lm", "masked_lm", NULL };
 
 const Objective *objective_find(const char *task)
 {
-    for (size_t i = 0; i < sizeof objectives / sizeof *objectives; i++)
+    for (int i = 0; i < OBJECTIVES; i++)
         if (!strcmp(objectives[i].task, task)) return &objectives[i];
     return NULL;
-}
-
-/// n / (K n_c) over the training rows, as scikit-learn's "balanced".
-static double *balanced(const Dataset *data)
-{
-    double *weights = MEM_NEW(double, data->label_count), rows = 0;
-    for (int64_t i = 0; i < data->rows; i++) {
-        if (data->splits[i] != SPLIT_TRAIN) continue;
-        weights[data->labels[i]]++;
-        rows++;
-    }
-    for (int64_t k = 0; k < data->label_count; k++)
-        if (weights[k] > 0) weights[k] = rows / ((double)data->label_count * weights[k]);
-    return weights;
-}
-
-/// False unless it is "[w0, w1, ...]" of finite weights, none negative and one of them positive.
-static bool parse_list(double *weights, const char *text, int64_t count)
-{
-    double most = 0;
-    const char *at = text;
-    for (int64_t k = 0; k < count; k++) {
-        char *end;
-        if (*at++ != (k ? ',' : '[')) return false;
-        weights[k] = strtod(at, &end);
-        if (end == at || !isfinite(weights[k]) || weights[k] < 0) return false;
-        if (weights[k] > most) most = weights[k];
-        at = end + strspn(end, " ");
-    }
-    return most > 0 && !strcmp(at, "]");
-}
-
-static Status read_list(double **out, const char *text, int64_t count)
-{
-    Status status = OK;
-    double *weights = MEM_NEW(double, count);
-    if (!parse_list(weights, text, count))
-        FAIL(USAGE,
-             "train.class_weights: '%s' is not 'balanced' or a list of %lld weights by label id: "
-             "finite, none negative, not all 0",
-             text, (long long)count);
-    *out = weights;
-    weights = NULL;
-done:
-    mem_free(weights);
-    return status;
-}
-
-Status objective_class_weights(double **out, const Recipe *recipe, const Dataset *data)
-{
-    const char *text = recipe->train.class_weights;
-    *out = NULL;
-    if (!*text) return OK;
-    if (strcmp(text, "balanced")) return read_list(out, text, data->label_count);
-    *out = balanced(data);
-    return OK;
 }

@@ -3,16 +3,18 @@
 #include "comm/agree.h"
 #include "store/json.h"
 #include "store/yaml.h"
-#include "train/metrics.h"
+#include "data/chat.h"
+#include "train/evaluate.h"
 
 #include <string.h>
 
-static const char *const tasks[] = { "text_classification", NULL };
+static const char *const switches[] = { "auto", "true", "false", NULL };
+static const char *const separators[] = { "auto", "end", "newline", "none", NULL };
 static const char *const schedules[] = { "linear", "cosine", "constant", NULL };
 
 const Option recipe_options[] = {
     { FIELD(Recipe, model.path), .required = true, .help = "model file (temper import makes it)" },
-    { FIELD(Recipe, model.task), .def = "text_classification", .choices = tasks,
+    { FIELD(Recipe, model.task), .def = "text_classification", .choices = objective_tasks,
       .help = "what is learnt" },
 
     { FIELD(Recipe, data.path), .required = true,
@@ -21,6 +23,22 @@ const Option recipe_options[] = {
       .help = "column of the text: name, or number from 1" },
     { FIELD(Recipe, data.text_pair), .def = "", .help = "column of a second text" },
     { FIELD(Recipe, data.label), .def = "label", .help = "column of the label" },
+    { FIELD(Recipe, data.prompt), .def = "prompt",
+      .help = "language models: column of the prompt" },
+    { FIELD(Recipe, data.completion), .def = "",
+      .help = "language models: column of what follows the prompt; it alone is learnt" },
+    { FIELD(Recipe, data.messages), .def = "",
+      .help = "language models: member of a JSONL object with a list of messages (role, content); "
+              "what the assistant says is learnt" },
+    { FIELD(Recipe, data.chat_template), .def = "none", .choices = chat_template_names,
+      .help = "how prompts and messages are written" },
+    { FIELD(Recipe, data.join), .def = "auto", .choices = switches,
+      .help = "texts laid end to end and cut into rows of max_length; false: each has rows of its "
+              "own; auto: true for causal_lm" },
+    { FIELD(Recipe, data.separator), .def = "auto", .choices = separators,
+      .help = "between joined texts; auto: newline in plain text files, else the end token" },
+    { FIELD(Recipe, data.end_token), .def = "",
+      .help = "what ends a text; empty: the tokenizer's" },
     { FIELD(Recipe, data.max_length), .def = "128", .min = 3, .max = 1e6, .unit = "tokens",
       .help = "longer sequences are truncated, longest first" },
     { FIELD(Recipe, data.split.validation), .def = "",
@@ -64,6 +82,10 @@ const Option recipe_options[] = {
       .help = "of hidden values, attention and classifier" },
     { FIELD(Recipe, train.label_smoothing_factor), .def = "0", .min = 0, .max = 0.999,
       .help = "share of the target spread over all labels" },
+    { FIELD(Recipe, train.mlm_probability), .def = "0.15", .min = 0.001, .max = 1,
+      .help = "share of the tokens that masked_lm has to predict" },
+    { FIELD(Recipe, train.whole_word_mask), .def = "false",
+      .help = "masked_lm: a word is masked with all its pieces, or not" },
     { FIELD(Recipe, train.class_weights), .def = "",
       .help = "weights of the classes in the loss: balanced, or a list by label id" },
     { FIELD(Recipe, train.seed), .def = "0", .min = 0, .max = 9e15,
@@ -75,7 +97,7 @@ const Option recipe_options[] = {
       .help = "auto: from the newest checkpoint of the run folder; never; or a checkpoint file" },
     { FIELD(Recipe, train.eval_steps), .def = "0", .min = 0, .max = 4e9, .unit = "steps",
       .help = "between evaluations on the validation rows; 0: after every epoch" },
-    { FIELD(Recipe, train.metric_for_best_model), .def = "loss", .choices = metric_names,
+    { FIELD(Recipe, train.metric_for_best_model), .def = "loss", .choices = evaluation_names,
       .help = "decides the best checkpoint and early stopping" },
     { FIELD(Recipe, train.early_stopping_patience), .def = "0", .min = 0, .max = 1e9,
       .unit = "evaluations", .help = "stop after so many without a better metric; 0: off" },
@@ -116,6 +138,7 @@ static Status read_file(Recipe *out, const char *path, const Settings *overrides
         settings_add(&settings, item->key, item->value, item->where);
     }
     TRY(options_read(out, recipe_options, &settings));
+    out->data.form = objective_find(out->model.task)->form;
     if (out->train.epochs == 0 && out->train.max_steps == 0)
         FAIL(USAGE, "%s: one of train.epochs and train.max_steps must be given", path);
 done:
@@ -168,6 +191,7 @@ Status recipe_parse(Recipe *out, const char *text, const char *where)
     memset(out, 0, sizeof *out);
     TRY(yaml_parse(&settings, text, strlen(text), where));
     TRY(options_read(out, recipe_options, &settings));
+    out->data.form = objective_find(out->model.task)->form;
 done:
     settings_release(&settings);
     return status;

@@ -142,19 +142,22 @@ void record_step(Record *r, const StepRecord *step)
     if (step->step % r->trainer->recipe->output.logging_steps == 0) show_progress(r, step);
 }
 
-void record_evaluation(Record *r, Split split, const Metrics *metrics)
+void record_evaluation(Record *r, Split split, const Evaluation *evaluation)
 {
     if (!r->metrics) return;
     Text line = { 0 };
-    Json *object = json_new_object();
+    Json *object = json_new_object(), *value;
+    void *at = NULL;
+    const char *name;
     json_set_int(object, "step", r->trainer->step);
     json_set_text(object, "split", split_names[split]);
-    metrics_set(object, metrics);
+    while (json_next(evaluation->values, &at, &name, &value))
+        json_set(object, name, json_clone(value));
     json_print(&line, object, 0);
     text_append(&line, "\n");
     add_line(r, &line);
-    log_info("step %" PRId64 "  %s: loss %.4f  accuracy %.4f  macro-F1 %.4f", r->trainer->step,
-             split_names[split], metrics->loss, metrics->accuracy, metrics->macro_f1);
+    log_info("step %" PRId64 "  %s: %s", r->trainer->step, split_names[split],
+             text_chars(&evaluation->line));
     json_free(object);
     text_release(&line);
 }

@@ -187,13 +187,13 @@ static Status finish(Trainer *t)
     Json *splits = json_new_object();
     json_set(results, "splits", splits); // which owns it from here on
     for (Split split = SPLIT_VALIDATION; split <= SPLIT_TEST; split++) {
-        Metrics metrics;
-        const char *const *names = (const char *const *)t->model->label_names;
-        if (!evaluate_split(t->comm, &metrics, t->model, t->data, split)) continue;
-        text_printf(&table, "%s (%s)\n", split_names[split], path);
-        metrics_print(&table, &metrics, names);
-        json_set(splits, split_names[split], metrics_json(&metrics, names));
-        metrics_release(&metrics);
+        Evaluation found;
+        if (!evaluate_split(t->comm, &found, &t->recipe->train, t->model, t->tokenizer, t->data,
+                            split))
+            continue;
+        text_printf(&table, "%s (%s)\n%s", split_names[split], path, text_chars(&found.table));
+        json_set(splits, split_names[split], json_clone(found.whole));
+        evaluation_release(&found);
     }
     json_set(results, "recipe", recipe_json(t->recipe));
     TRY_ROOT(t->comm, series_write(t->recipe));

@@ -34,7 +34,7 @@ static double leaf_step(Trainer *t, const Batch *batch, int64_t leaf, double div
     profile_lap(t->profile, "leaves", "data", 0, 0);
     gradients_leaf_start(t->gradients, t->weights);
     tape_start(t->tape, &pass, &packing);
-    double loss = t->objective->loss(t, t->buffers.labels, divisor);
+    double loss = t->objective->loss(t, divisor);
     profile_lap(t->profile, "loss", "forward", 0, 0);
     tape_backward(t->tape);
     gradients_leaf_done(t->gradients);

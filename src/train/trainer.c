@@ -1,7 +1,8 @@
 #include "train/trainer.h"
 #include "base/mem.h"
 #include "comm/agree.h"
-#include "train/objective.h"
+#include "train/classification.h"
+#include "train/evaluate.h"
 #include "train/prepare.h"
 #include "train/schedule.h"
 
@@ -20,8 +21,13 @@ static Status load_inputs(Trainer *t, const Comm *comm, const Recipe *recipe)
     TRY(prepare_data(comm, &t->data, &t->tokenizer, recipe, t->model->tokenizer_json,
                      t->model->spec.vocab_size));
     TRY_ALL(comm, prepare_check_data(recipe, t->data));
-    model_set_labels(t->model, t->data->label_names, t->data->label_count,
-                     (uint64_t)recipe->train.seed);
+    if (!strcmp(recipe->model.task, "masked_lm")) // agreed: the same recipe on all ranks
+        TRY_ALL(comm, token_kinds_init(&t->kinds, t->tokenizer, recipe->model.path));
+    if (t->data->label_count)
+        model_set_labels(t->model, t->data->label_names, t->data->label_count,
+                         (uint64_t)recipe->train.seed);
+    else
+        model_init_absent(t->model, (uint64_t)recipe->train.seed);
 done:
     return status;
 }
@@ -56,6 +62,7 @@ static void build_engine(Trainer *t, int64_t leaf_tokens)
     if (t->recipe->train.profile) t->profile = MEM_NEW(Profile, 1);
     t->ids = MEM_NEW(int32_t, t->model->spec.vocab_size);
     t->id_stamps = MEM_NEW(int64_t, t->model->spec.vocab_size);
+    targets_reserve(&t->targets, leaf_tokens);
     t->costs = MEM_NEW(double, t->batches.most_sequences);
     t->leaf_rows = MEM_NEW(int64_t, t->batches.most_sequences);
     t->tape = tape_new(model_arena_bytes(t->model, leaf_tokens, t->batches.most_sequences,
@@ -70,7 +77,7 @@ Status trainer_init(Trainer *t, const Comm *comm, const Recipe *recipe)
     int64_t leaf_tokens;
     *t = (Trainer){ .saved_step = -1 };
     TRY(load_inputs(t, comm, recipe));
-    TRY_ALL(comm, objective_class_weights(&t->class_weights, recipe, t->data));
+    TRY_ALL(comm, classification_weights(&t->class_weights, recipe, t->data));
     TRY_ALL(comm, batches_init(&t->batches, t->data, &recipe->train));
     TRY_ALL(comm, choose_leaves(t, &leaf_tokens));
     build_engine(t, leaf_tokens);
@@ -94,6 +101,8 @@ void trainer_release(Trainer *t)
     mem_free(t->profile);
     leaf_plan_release(&t->plan);
     leaf_buffers_release(&t->buffers);
+    token_kinds_release(&t->kinds);
+    targets_release(&t->targets);
     mem_free(t->ids);
     mem_free(t->id_stamps);
     mem_free(t->costs);

@@ -1,0 +1,19 @@
+/// What an evaluation found, whatever the task.
+#pragma once
+#include "store/json.h"
+
+#include <stdbool.h>
+
+typedef struct {
+    Json *values; ///< owned: the named values that are defined
+    Json *whole;  ///< owned: these, "rows", and what else the task tells
+    Text line;    ///< "loss 0.0385  accuracy 0.9928": a line of progress
+    Text table;   ///< for a person
+} Evaluation;
+void evaluation_release(Evaluation *evaluation);
+/// Local. NaN if undefined.
+double evaluation_value(const Evaluation *evaluation, const char *name);
+
+/// Names of all tasks' values, ended by NULL; and which way is better.
+extern const char *const evaluation_names[];
+bool evaluation_higher_is_better(const char *name);
