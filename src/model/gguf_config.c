@@ -39,9 +39,10 @@ static double shortest(double value)
 
 static Status check_number(double value, const GgufKey *key, const char *name, const char *where)
 {
-    if (value > 0 && value < (key->real ? 1e30 : 0x1p31)) return OK;
-    return status_fail(FAILED, "%s: %s is missing or not a sensible number greater than 0", where,
-                       name);
+    bool whole = value >= 1 && value < 0x1p31 && value == floor(value);
+    if (key->real ? value > 0 && value < 1e30 : whole) return OK;
+    return status_fail(FAILED, "%s: %s is missing or not a sensible %s greater than 0", where, name,
+                       key->real ? "number" : "whole number");
 }
 
 /// A member of config.json; old and new files have those of rotations in different places.

@@ -356,6 +356,8 @@ static void refuses_faulty_models(void)
           "attention.layer_norm_rms_epsilon", "a", 8, 0 },
         { "tensor blk.0.attn_q.weight has not an even number of rows for each of 2 heads", "llama",
           "", "blk.0.attn_q.weight", 6, 0 },
+        { "llama.attention.head_count is missing or not a sensible whole number", "llama",
+          "attention.head_count", "a", 8, -1e-45f },
         { "no tensor token_embd.weight", "llama", "", NULL, 8, 0 },
         { "tensor rope_freqs.weight stretches rotations in another way", "llama", "",
           "rope_freqs.weight", 2, 3 },
@@ -376,6 +378,8 @@ static void refuses_faulty_models(void)
         snprintf(key, sizeof key, "%s.attention.layer_norm_rms_epsilon", models[i].arch);
         if (!strstr(key, models[i].left_out) || !*models[i].left_out)
             gguf_put_f32(&header, key, 1e-5f);
+        snprintf(key, sizeof key, "%s.attention.head_count", models[i].arch);
+        if (models[i].factor < 0) gguf_put_f32(&header, key, -models[i].factor);
         int64_t rows = models[i].rows;
         bool vector = models[i].factor > 0;
         const GgufInfo infos[] = {
