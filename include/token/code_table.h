@@ -18,6 +18,8 @@ void code_table_init(CodeTable *table); ///< all values 0
 void code_table_release(CodeTable *table);
 void code_table_set(CodeTable *table, uint32_t code, uint32_t value);
 void code_table_set_range(CodeTable *table, uint32_t first, uint32_t last, uint32_t value);
+/// Sets these bits in every value of the range.
+void code_table_add_bits(CodeTable *table, uint32_t first, uint32_t last, uint32_t bits);
 
 static inline uint32_t code_table_get(const CodeTable *table, uint32_t code)
 {

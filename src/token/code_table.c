@@ -61,3 +61,18 @@ void code_table_set_range(CodeTable *table, uint32_t first, uint32_t last, uint3
         code += CODE_TABLE_BLOCK;
     }
 }
+
+void code_table_add_bits(CodeTable *table, uint32_t first, uint32_t last, uint32_t bits)
+{
+    for (uint32_t code = first, end; code <= last; code = end + 1) {
+        uint16_t block = table->index[code / CODE_TABLE_BLOCK];
+        uint32_t value = code_table_get(table, code) | bits, behind = code;
+        // whole blocks that are the same shared one
+        if (table->shared[block] && code % CODE_TABLE_BLOCK == 0)
+            while (behind + CODE_TABLE_BLOCK - 1 <= last &&
+                   table->index[behind / CODE_TABLE_BLOCK] == block)
+                behind += CODE_TABLE_BLOCK;
+        end = behind > code ? behind - 1 : code;
+        code_table_set_range(table, code, end, value);
+    }
+}

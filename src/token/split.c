@@ -276,15 +276,8 @@ SplitRule split_rule_of(const char *regex)
 
 static void add_bit(CodeClasses *classes, const CodeSet *set, uint32_t bit)
 {
-    CodeTable *table = &classes->table;
-    for (int i = 0; i < set->count; i++) {
-        uint32_t last = set->ranges[i].last;
-        for (uint32_t code = set->ranges[i].first, end; code <= last; code = end + 1) {
-            uint32_t value = code_table_get(table, code);
-            for (end = code; end < last && code_table_get(table, end + 1) == value;) end++;
-            code_table_set_range(table, code, end, value | bit);
-        }
-    }
+    for (int i = 0; i < set->count; i++)
+        code_table_add_bits(&classes->table, set->ranges[i].first, set->ranges[i].last, bit);
 }
 
 void code_classes_init(CodeClasses *classes)
