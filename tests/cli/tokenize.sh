@@ -47,7 +47,7 @@ expect_exit 1 "$TEMPER" tokenize "$work/vocab/none.json" "$work/text"
 expect_text err "none.json"
 mkdir "$work/empty"
 expect_exit 1 "$TEMPER" tokenize "$work/empty" "$work/text"
-expect_text err "temper: $work/empty: no tokenizer.json, vocab.txt, or vocab.json with merges.txt is"
+expect_text err "$work/empty: no tokenizer.json, vocab.txt, or vocab.json with merges.txt is in"
 
 # byte-level BPE, from a tokenizer.json and from vocab.json and merges.txt; and back to text
 bpe=tests/golden/tokens/bpe-gpt2.json
