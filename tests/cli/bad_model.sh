@@ -101,10 +101,10 @@ refused 1 "hidden_size 32 is no multiple of num_attention_heads 5" import odd -o
 config small vocab_size 99
 refused 1 "small" import small -o model.h5
 folder bpe
-echo '{"model": {"type": "BPE", "vocab": {"a": 0}}}' >bpe/tokenizer.json
+echo '{"model": {"type": "Unigram", "vocab": {"a": 0}}}' >bpe/tokenizer.json
 mkdir pipe && mkfifo pipe/config.json
 refused 1 "pipe/config.json: not a regular file" import pipe -o model.h5
-refused 1 "bpe/tokenizer.json: model type BPE is not supported" import bpe -o model.h5
+refused 1 "bpe/tokenizer.json: model type Unigram is not supported" import bpe -o model.h5
 folder torn
 head -c 2000 "$TEMPER_SOURCE/tests/golden/tiny-bert/tokenizer.json" >torn/tokenizer.json
 refused 1 "torn/tokenizer.json:" import torn -o model.h5
