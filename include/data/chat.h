@@ -24,8 +24,10 @@ extern const char *const chat_template_names[]; ///< "none", "chatml", ..., ende
 Status chat_render(Rendered *out, const char *template_name, const Json *messages, bool open,
                    const char *where);
 /// Local. A prompt as the user's message and a completion as the answer (NULL: the text ends where
-/// it begins). "none": one after the other, as they are.
-void chat_render_pair(Rendered *out, const char *template_name, const char *prompt,
-                      size_t prompt_bytes, const char *completion, size_t completion_bytes);
+/// it begins), after the words of a system ("": the template's). "none": all one after the other,
+/// as they are.
+void chat_render_pair(Rendered *out, const char *template_name, const char *system,
+                      const char *prompt, size_t prompt_bytes, const char *completion,
+                      size_t completion_bytes);
 /// Local. The text that ends what the assistant says, "" for "none".
 const char *chat_end(const char *template_name);

@@ -24,6 +24,7 @@ typedef struct {
     char separator[16];     ///< between joined documents: "end", "newline", "none" or "auto"
     char end_token[128];    ///< "": the tokenizer's
     char chat_template[32]; ///< how prompts and messages are written; "none": as they are
+    char system[1024];      ///< what a system says before a prompt; "": the template's words
     int64_t max_length;
     struct {
         char validation[1024], test[1024]; ///< a fraction ("0.1"), a file, or "" for none

@@ -3,7 +3,7 @@
 #include "model/model.h"
 
 /// A whole number of the configuration.
-typedef struct {
+typedef struct ConfigSize {
     const char *key;
     size_t place;           ///< in ModelSpec
     int64_t most, fallback; ///< fallback -1: it must be there; absent and null count as one

@@ -117,6 +117,8 @@ struct Arch {
     const char *tokenizer_class; ///< transformers' class
     const char *words;           ///< name of the word embedding
     const Head *heads;
+    const struct ConfigSize *sizes; ///< (size_count): what config.json calls the sizes
+    int size_count;
     bool causal; ///< a token sees those before it alone
     /// Local. Reads sizes. FAILED with `where` and the key for what is missing or not supported.
     Status (*read_config)(ModelSpec *out, const Json *config, const char *where);
@@ -161,9 +163,16 @@ int model_find_param(const Model *model, const char *name);
 /// names. The caller owns *out (`model_free`).
 COLLECTIVE
 Status model_load(const Comm *comm, Model **out, const char *path, const char *task);
+/// Collective. As `model_load`, but the weights start anew (`model_init_absent`), and sizes that
+/// are not 0 replace those of the configuration: hidden_size, num_hidden_layers,
+/// num_attention_heads, num_key_value_heads, intermediate_size. USAGE for a size that the
+/// architecture does not have.
+COLLECTIVE
+Status model_load_untrained(const Comm *comm, Model **out, const char *path, const char *task,
+                            const ModelSpec *sizes);
 void model_free(Model *model); ///< NULL-safe
 
-/// Local. Starts the parameters of the head that the file did not have: N(0, 0.02) of (seed,
+/// Local. Starts the parameters that the file did not have: N(0, 0.02) of (seed,
 /// element), zero biases, gains of one. Says which.
 void model_init_absent(Model *model, uint64_t seed);
 /// Local. Gives the model these labels. Each takes its row of the head that was read over by name;
@@ -200,6 +209,8 @@ Status model_save(const Model *model, const char *path);
 
 /// Local. Hugging Face folder or GGUF file (model/origin.h) -> model file (the command `import`).
 Status model_import(const char *model_path, const char *source_path);
+/// Local. The same without weights: configuration and tokenizer of a model that starts anew.
+Status model_import_config(const char *model_path, const char *source_path);
 /// Local. Hugging Face folder that transformers loads unchanged (the command `export`): config.json
 /// with id2label, model.safetensors, tokenizer.json, tokenizer_config.json.
 Status model_export(const Model *model, const char *folder);

@@ -4,6 +4,8 @@
 #include "base/text.h"
 #include "store/json.h"
 
+#include <stdbool.h>
+
 enum { ORIGIN_MAX_RANK = 8 };
 
 typedef struct {
@@ -34,6 +36,7 @@ extern const OriginKind origin_folder, origin_gguf;
 struct Origin {
     const OriginKind *kind;
     const char *path;   ///< borrowed
+    bool config_only;   ///< weights are not looked for
     void *weights;      ///< the kind's own
     Json *config;       ///< config.json
     Text chat_template; ///< Jinja; empty if there is none
@@ -45,6 +48,8 @@ struct Origin {
 
 /// Local. PATH lasts as long as the origin. FAILED for what cannot be read or is not consistent.
 Status origin_open(Origin **out, const char *path);
+/// Local. The same without weights.
+Status origin_open_config(Origin **out, const char *path);
 void origin_close(Origin *origin); ///< NULL-safe
 /// Local. NULL if there is none of that name.
 const OriginTensor *origin_find(const Origin *origin, const char *name);

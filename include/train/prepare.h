@@ -3,6 +3,10 @@
 #include "model/model.h"
 #include "train/recipe.h"
 
+/// Collective. The recipe's model, from its file or, with init random, without weights yet. The
+/// caller owns *out.
+COLLECTIVE
+Status prepare_model(const Comm *comm, Model **out, const Recipe *recipe);
 /// Local. USAGE where sequences of the recipe can be longer than the model's positions, or of two
 /// texts for a model of one.
 Status prepare_check_model(const Recipe *recipe, const Model *model);

@@ -7,6 +7,9 @@
 typedef struct {
     char path[1024];
     char task[64];
+    char init[16]; ///< "pretrained", or "random" with the sizes below, 0: as the file has them
+    int64_t hidden_size, num_hidden_layers, num_attention_heads, num_key_value_heads;
+    int64_t intermediate_size;
 } ModelOptions;
 
 typedef struct {

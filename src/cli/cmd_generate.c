@@ -81,13 +81,14 @@ static Prompt *encode_prompts(int64_t *count, const char *lines, bool is_file,
     Prompt *prompts = NULL;
     Encoding encoding = { 0 };
     Rendered rendered = { 0 };
+    const char *system = trained->recipe ? trained->recipe->data.system : "";
     *count = 0;
     for (const char *at = lines; *at || !*count;) {
         size_t bytes = is_file ? strcspn(at, "\n") : strlen(at);
         const char *text = at;
         size_t length = bytes && is_file && at[bytes - 1] == '\r' ? bytes - 1 : bytes;
         if (strcmp(template_name, "none")) {
-            chat_render_pair(&rendered, template_name, at, length, NULL, 0);
+            chat_render_pair(&rendered, template_name, system, at, length, NULL, 0);
             text = rendered.text.data;
             length = rendered.text.length_bytes;
         }
@@ -104,7 +105,7 @@ static Prompt *encode_prompts(int64_t *count, const char *lines, bool is_file,
 
 /// Collective. A run with its recipe, or a model file as it is.
 COLLECTIVE
-static Status load(Trained *trained, const Invocation *invocation)
+static Status load_model(Trained *trained, const Invocation *invocation)
 {
     Status status = OK;
     const Comm *world = invocation->world;
@@ -165,7 +166,7 @@ static Status generate_run(const Invocation *invocation)
                                 .stop = given->stop };
     TRY_ROOT(world, read_prompts(&lines, invocation));
     comm_broadcast_text(world, &lines, 0);
-    TRY(load(&trained, invocation));
+    TRY(load_model(&trained, invocation));
     prompts =
         encode_prompts(&count, lines, *given->input, &trained, choose_template(given, &trained));
     TRY(generate(world, &completions, &first, &mine, trained.model, trained.tokenizer, prompts,

@@ -7,10 +7,13 @@
 
 typedef struct {
     char output[4096];
+    bool config_only;
 } ImportFlags;
 
 static const Option flags[] = { { FIELD(ImportFlags, output), .required = true, .letter = 'o',
                                   .help = "the model file to write" },
+                                { FIELD(ImportFlags, config_only), .def = "false",
+                                  .help = "leave the weights out, for model.init random" },
                                 { 0 } };
 
 static Status print_summary(const char *path)
@@ -30,7 +33,8 @@ static Status import_run(const Invocation *invocation)
 {
     Status status = OK;
     const ImportFlags *given = invocation->flags;
-    TRY(model_import(given->output, invocation->arguments[0]));
+    TRY((given->config_only ? model_import_config : model_import)(given->output,
+                                                                  invocation->arguments[0]));
     TRY(print_summary(given->output));
 done:
     return status;
@@ -43,9 +47,9 @@ const Command command_import = {
     .flags = flags,
     .flags_bytes = sizeof(ImportFlags),
     .summary = "makes a model file of a Hugging Face folder or a GGUF file",
-    .description =
-        "SRC is a GGUF file, or a folder that holds config.json, model.safetensors (or "
-        "shards with their\nindex) and tokenizer.json or vocab.txt. The model file holds "
-        "weights, configuration, tokenizer and\nthe hashes of the source.",
+    .description = "SRC is a GGUF file, or a folder that holds config.json, model.safetensors (or "
+                   "shards with their\nindex) and tokenizer.json, vocab.txt, or vocab.json with "
+                   "merges.txt. The model file holds weights, configuration, tokenizer and\nthe "
+                   "hashes of the source.",
     .example = "temper import downloads/all-MiniLM-L6-v2 -o models/minilm-l6.h5",
 };

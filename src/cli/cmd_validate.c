@@ -194,8 +194,7 @@ static Status validate_run(const Invocation *invocation)
         note(&errors, recipe_read(self, recipe, invocation->arguments[0], &invocation->overrides));
     const char *folder = recipe->output.folder, *data = recipe->data.path;
     bool has_folder = *folder && note(&errors, check_folder(folder));
-    bool loaded = *recipe->model.path &&
-                  note(&errors, model_load(self, &model, recipe->model.path, recipe->model.task));
+    bool loaded = *recipe->model.path && note(&errors, prepare_model(self, &model, recipe));
     if (read && loaded) {
         note(&errors, prepare_check_model(recipe, model));
         check_training(&errors, self, recipe, model, has_folder);

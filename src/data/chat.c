@@ -69,11 +69,12 @@ static void say(Rendered *out, const ChatTemplate *form, const char *content, si
     text_append(&out->text, form->after);
 }
 
-static void default_system(Rendered *out, const ChatTemplate *form)
+static void add_system(Rendered *out, const ChatTemplate *form, const char *system)
 {
-    if (!form->default_system) return;
+    if (!*system) system = form->default_system;
+    if (!system) return;
     open_message(out, form, "system");
-    say(out, form, form->default_system, strlen(form->default_system), false);
+    say(out, form, system, strlen(system), false);
 }
 
 Status chat_render(Rendered *out, const char *template_name, const Json *messages, bool open,
@@ -92,7 +93,7 @@ Status chat_render(Rendered *out, const char *template_name, const Json *message
         if (!role || !json_is_text(content))
             return status_fail(FAILED, "%s: message %lld has no role or no content that is a text",
                                where, (long long)i + 1);
-        if (i == 0 && strcmp(role, "system")) default_system(out, form);
+        if (i == 0 && strcmp(role, "system")) add_system(out, form, "");
         open_message(out, form, role);
         say(out, form, json_text(content, ""), json_text_bytes(content),
             !strcmp(role, "assistant"));
@@ -101,12 +102,13 @@ Status chat_render(Rendered *out, const char *template_name, const Json *message
     return OK;
 }
 
-void chat_render_pair(Rendered *out, const char *template_name, const char *prompt,
-                      size_t prompt_bytes, const char *completion, size_t completion_bytes)
+void chat_render_pair(Rendered *out, const char *template_name, const char *system,
+                      const char *prompt, size_t prompt_bytes, const char *completion,
+                      size_t completion_bytes)
 {
     const ChatTemplate *form = find(template_name);
     begin(out);
-    default_system(out, form);
+    add_system(out, form, system);
     open_message(out, form, "user");
     say(out, form, prompt, prompt_bytes, false);
     open_message(out, form, "assistant");

@@ -205,7 +205,8 @@ void dataset_from_text(Dataset **out, const Tokenizer *tokenizer, const char *te
     Rows rows;
     Encoding encoding = { 0 };
     Record record = { .row = 1, .fields[COLUMN_TEXT] = { text, strlen(text) } };
-    const Source source = { .count = 1, .use = SOURCE_TEXTS };
+    const DataOptions options = { .form = FORM_LABELLED };
+    const Source source = { .count = 1, .options = &options, .use = SOURCE_TEXTS };
     rows_init(&rows, NULL);
     rows.file_ends = MEM_NEW(int64_t, 1);
     rows.file_ends[0] = 1;

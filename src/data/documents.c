@@ -85,7 +85,7 @@ static Status add_spoken(Rows *rows, Encoding *encoding, const Tokenizer *tokeni
         TRY(chat_render(&rendered, template_name, json_get(record->document, options->messages),
                         false, where));
     else
-        chat_render_pair(&rendered, template_name, fields[COLUMN_PROMPT].data,
+        chat_render_pair(&rendered, template_name, options->system, fields[COLUMN_PROMPT].data,
                          fields[COLUMN_PROMPT].bytes, fields[COLUMN_COMPLETION].data,
                          fields[COLUMN_COMPLETION].bytes);
     if (!*chat_end(template_name) && rendered.count) { // nothing else ends the completion
@@ -154,9 +154,9 @@ Status documents_init(Rows *rows, const Source *source, const Tokenizer *tokeniz
 
 /// What becomes of the rows of one file when their tokens are cut anew.
 typedef struct {
-    int64_t base;       ///< tokens of the files before, over all ranks
-    int64_t before;     ///< tokens of this file on the ranks below
-    int64_t first, end; ///< rows of this file here
+    int64_t base;        ///< tokens of the files before, over all ranks
+    int64_t before, all; ///< tokens of this file on the ranks below; on all
+    int64_t first, end;  ///< rows of this file here
 } Span;
 
 /// Appends the rows of max_length that begin in the span.
@@ -168,11 +168,11 @@ static Status cut_span(Rows *out, const Rows *rows, const Span *span, int64_t ma
     int64_t at = span->before, next = (at + max_length - 1) / max_length * max_length;
     for (int64_t i = span->first; i < span->end; at += lengths[i++]) {
         for (; next < at + lengths[i]; next += max_length) {
-            int64_t start = span->base + next;
+            int64_t start = span->base + next, left = span->all - next;
+            int32_t length = (int32_t)(left < max_length ? left : max_length);
             TRY(spool_append(&out->arrays[ARRAY_OFFSETS], &start, sizeof start));
             TRY(spool_append(&out->arrays[ARRAY_ROW_NUMBERS], &numbers[i], sizeof *numbers));
-            TRY(spool_append(&out->arrays[ARRAY_TYPE_STARTS], &(int32_t){ (int32_t)max_length },
-                             sizeof(int32_t)));
+            TRY(spool_append(&out->arrays[ARRAY_TYPE_STARTS], &length, sizeof length));
             out->count++;
         }
     }
@@ -189,8 +189,9 @@ static void place_spans(const Comm *comm, Span *spans, const Rows *rows, const S
     for (int64_t file = 0; file < source->count; file++) {
         int64_t tokens = 0, first = file ? rows->file_ends[file - 1] : 0;
         for (int64_t i = first; i < rows->file_ends[file]; i++) tokens += lengths[i];
-        spans[file] = (Span){ base, comm_offset(comm, tokens), first, rows->file_ends[file] };
+        int64_t before = comm_offset(comm, tokens);
         comm_sum_int64(comm, &tokens, 1);
+        spans[file] = (Span){ base, before, tokens, first, rows->file_ends[file] };
         base += tokens;
     }
 }

@@ -45,9 +45,9 @@ void prepared_options(Text *out, const Source *source, const char *tokenizer_key
     text_printf(out, "format %lld\ntokenizer %s\n", (long long)format_version, tokenizer_key);
     for (Column column = 0; column < COLUMN_COUNT; column++)
         text_printf(out, "%s %s\n", column_key(column), column_name(options, column));
-    text_printf(out, "form %d\njoin %s\nseparator %s\nend_token %s\nchat_template %s\n",
+    text_printf(out, "form %d\njoin %s\nseparator %s\nend_token %s\nchat_template %s\nsystem %s\n",
                 (int)options->form, options->join, options->separator, options->end_token,
-                options->chat_template);
+                options->chat_template, options->system);
     text_printf(out, "max_length %lld\nseed %lld\n", (long long)options->max_length,
                 (long long)options->split.seed);
     for (Split split = SPLIT_VALIDATION; split < SPLIT_COUNT; split++)

@@ -112,7 +112,8 @@ static Status match(Import *import)
             add_name(&missing, &missing_count, param->name);
     }
     end_names(&missing, missing_count);
-    if (missing_count) FAIL(FAILED, "%s: the weights lack %s", import->path, text_chars(&missing));
+    if (missing_count && !import->origin->config_only)
+        FAIL(FAILED, "%s: the weights lack %s", import->path, text_chars(&missing));
     report_absent(import);
 done:
     text_release(&missing);
@@ -205,24 +206,36 @@ static void read_labels(Model *model)
     }
 }
 
-Status model_import(const char *model_path, const char *source_path)
+static Status import_from(Import *import, const char *model_path)
 {
     Status status = OK;
-    Import import = { .path = source_path };
-    TRY(origin_open(&import.origin, source_path));
-    TRY(model_new(&import.model, import.origin->config, NULL, 0,
-                  text_chars(&import.origin->where)));
-    TRY(match(&import));
-    TRY(read_tokenizer(&import));
-    TRY(read_values(&import));
-    report_unused(&import);
-    read_labels(import.model);
-    import.model->source = mem_copy_text(source_path);
-    import.model->source_sha256 = mem_copy_text(text_chars(&import.origin->hashes));
-    TRY(model_save(import.model, model_path));
+    TRY(model_new(&import->model, import->origin->config, NULL, 0,
+                  text_chars(&import->origin->where)));
+    TRY(match(import));
+    TRY(read_tokenizer(import));
+    TRY(read_values(import));
+    report_unused(import);
+    read_labels(import->model);
+    import->model->source = mem_copy_text(import->path);
+    import->model->source_sha256 = mem_copy_text(text_chars(&import->origin->hashes));
+    TRY(model_save(import->model, model_path));
 done:
-    mem_free(import.tensors);
-    model_free(import.model);
-    origin_close(import.origin);
+    mem_free(import->tensors);
+    model_free(import->model);
+    origin_close(import->origin);
     return status;
+}
+
+Status model_import(const char *model_path, const char *source_path)
+{
+    Import import = { .path = source_path };
+    Status status = origin_open(&import.origin, source_path);
+    return status == OK ? import_from(&import, model_path) : status;
+}
+
+Status model_import_config(const char *model_path, const char *source_path)
+{
+    Import import = { .path = source_path };
+    Status status = origin_open_config(&import.origin, source_path);
+    return status == OK ? import_from(&import, model_path) : status;
 }

@@ -198,7 +198,8 @@ static double arena_floats(const ModelSpec *spec, int64_t tokens, int64_t longes
 }
 
 #define COMMON                                                                                     \
-    .prefix = "model.", .words = "%sembed_tokens.weight", .causal = true,                          \
+    .prefix = "model.", .words = "%sembed_tokens.weight", .sizes = sizes,                          \
+    .size_count = sizeof sizes / sizeof *sizes, .causal = true,                                    \
     .tokenizer_class = "PreTrainedTokenizerFast", .add_params = add_params, .hidden = hidden,      \
     .sequence_cost = decoder_sequence_cost, .forward_flops = forward_flops,                        \
     .arena_floats = arena_floats

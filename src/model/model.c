@@ -1,5 +1,6 @@
 #include "model/model.h"
 #include "comm/agree.h"
+#include "model/config.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -26,8 +27,44 @@ done:
     return status;
 }
 
+/// Sizes that a user may choose for a model that starts anew.
+static const struct {
+    const char *name;
+    size_t place;
+} free_sizes[] = {
+    { "hidden_size", SIZE(hidden_size) },
+    { "num_hidden_layers", SIZE(num_hidden_layers) },
+    { "num_attention_heads", SIZE(num_attention_heads) },
+    { "num_key_value_heads", SIZE(num_key_value_heads) },
+    { "intermediate_size", SIZE(intermediate_size) },
+};
+
+static Status set_size(Json *config, const char *name, size_t place, int64_t value)
+{
+    const char *type = json_text(json_get(config, "model_type"), "");
+    const Arch *arch = arch_find(type);
+    for (int i = 0; arch && i < arch->size_count; i++) {
+        if (arch->sizes[i].place != place) continue;
+        json_set_int(config, arch->sizes[i].key, value);
+        return OK;
+    }
+    return status_fail(USAGE, "model.%s: a %s model has no such size", name, type);
+}
+
+static Status set_sizes(Json *config, const ModelSpec *sizes)
+{
+    Status status = OK;
+    for (size_t i = 0; sizes && i < sizeof free_sizes / sizeof *free_sizes; i++) {
+        int64_t value = *(const int64_t *)((const char *)sizes + free_sizes[i].place);
+        if (value) TRY(set_size(config, free_sizes[i].name, free_sizes[i].place, value));
+    }
+done:
+    return status;
+}
+
 /// Local. The same on every rank: the table, and what the texts say.
-static Status build_model(Model **out, char *texts[TEXTS], const char *path, const char *task)
+static Status build_model(Model **out, char *texts[TEXTS], const char *path, const char *task,
+                          const ModelSpec *sizes)
 {
     Status status = OK;
     Json *config = NULL, *labels = NULL;
@@ -35,6 +72,7 @@ static Status build_model(Model **out, char *texts[TEXTS], const char *path, con
     TRY(json_parse(&config, texts[CONFIG], strlen(texts[CONFIG]), path));
     if (*texts[LABEL_NAMES])
         TRY(json_parse(&labels, texts[LABEL_NAMES], strlen(texts[LABEL_NAMES]), path));
+    TRY(set_sizes(config, sizes));
     if (task && !*task) task = *texts[TASK] ? texts[TASK] : NULL;
     TRY(model_new(&model, config, task, json_size(labels), path));
     if (json_size(labels)) model->label_names = MEM_NEW(char *, model->spec.num_labels);
@@ -96,15 +134,27 @@ done:
     return status;
 }
 
+/// Collective. The table and texts of a file, which stays open on rank 0.
+COLLECTIVE
+static Status load_table(const Comm *comm, Model **out, TensorFile **file, const char *path,
+                         const char *task, const ModelSpec *sizes)
+{
+    Status status = OK;
+    char *texts[TEXTS] = { NULL };
+    TRY_ROOT(comm, open_file(file, texts, path));
+    for (int i = 0; i < TEXTS; i++) comm_broadcast_text(comm, &texts[i], 0);
+    TRY_ALL(comm, build_model(out, texts, path, task, sizes));
+done:
+    for (int i = 0; i < TEXTS; i++) mem_free(texts[i]);
+    return status;
+}
+
 Status model_load(const Comm *comm, Model **out, const char *path, const char *task)
 {
     Status status = OK;
     TensorFile *file = NULL;
     Model *model = NULL;
-    char *texts[TEXTS] = { NULL };
-    TRY_ROOT(comm, open_file(&file, texts, path));
-    for (int i = 0; i < TEXTS; i++) comm_broadcast_text(comm, &texts[i], 0);
-    TRY_ALL(comm, build_model(&model, texts, path, task));
+    TRY(load_table(comm, &model, &file, path, task, NULL));
     TRY_ROOT(comm, match_tensors(model, file, path));
     comm_broadcast(comm, model->params, (size_t)model->param_count * sizeof *model->params, 0);
     model_allocate(model);
@@ -114,7 +164,18 @@ Status model_load(const Comm *comm, Model **out, const char *path, const char *t
     model = NULL;
 done:
     model_free(model);
-    for (int i = 0; i < TEXTS; i++) mem_free(texts[i]);
+    tensors_close(file);
+    return status;
+}
+
+Status model_load_untrained(const Comm *comm, Model **out, const char *path, const char *task,
+                            const ModelSpec *sizes)
+{
+    Status status = OK;
+    TensorFile *file = NULL;
+    TRY(load_table(comm, out, &file, path, task, sizes));
+    model_allocate(*out);
+done:
     tensors_close(file);
     return status;
 }

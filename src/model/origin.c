@@ -31,10 +31,11 @@ static int by_name(const void *left, const void *right)
     return strcmp(((const OriginTensor *)left)->name, ((const OriginTensor *)right)->name);
 }
 
-Status origin_open(Origin **out, const char *path)
+static Status open_as(Origin **out, const char *path, bool config_only)
 {
     Origin *origin = MEM_NEW(Origin, 1);
     origin->path = path;
+    origin->config_only = config_only;
     for (size_t i = 0; !origin->kind; i++)
         if (kinds[i]->takes(path)) origin->kind = kinds[i];
     Status status = origin->kind->open(origin);
@@ -46,6 +47,16 @@ Status origin_open(Origin **out, const char *path)
     }
     *out = origin;
     return status;
+}
+
+Status origin_open(Origin **out, const char *path)
+{
+    return open_as(out, path, false);
+}
+
+Status origin_open_config(Origin **out, const char *path)
+{
+    return open_as(out, path, true);
 }
 
 void origin_close(Origin *origin)

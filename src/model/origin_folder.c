@@ -86,7 +86,7 @@ static Status open_folder(Origin *origin)
 {
     Status status = OK;
     TRY(read_config(origin));
-    TRY(open_weights(origin));
+    if (!origin->config_only) TRY(open_weights(origin));
     TRY(read_chat_template(origin));
     path_of(origin, "config.json");
 done:

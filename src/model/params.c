@@ -195,16 +195,18 @@ static void init_elements(Model *model, int index, int64_t first, int64_t end, u
 
 void model_init_absent(Model *model, uint64_t seed)
 {
+    enum { SHOWN = 8 };
     Text names = { 0 };
+    int count = 0;
     for (int i = 0; i < model->param_count; i++) {
         Param *param = &model->params[i];
         if (!param->absent) continue;
-        CHECK(param->head, "%s has no values", param->name);
         init_elements(model, i, 0, param->rows * param->cols, seed);
         param->absent = false;
-        text_printf(&names, "%s%s", names.length_bytes ? ", " : "", param->name);
+        if (++count <= SHOWN) text_printf(&names, "%s%s", count > 1 ? ", " : "", param->name);
     }
-    if (names.length_bytes) log_info("starting at random: %s", names.data);
+    if (count > SHOWN) text_printf(&names, " and %d more", count - SHOWN);
+    if (count) log_info("starting at random: %s", names.data);
     text_release(&names);
 }
 

@@ -96,8 +96,13 @@ static void append_training(Text *out, const Json *training)
 static const struct {
     const char *key, *title;
 } card_rows[] = {
-    { "accuracy", "accuracy" }, { "macro_f1", "macro F1" }, { "auc", "ROC AUC" },
-    { "mcc", "Matthews" },      { "loss", "loss" },
+    { "accuracy", "accuracy" },
+    { "macro_f1", "macro F1" },
+    { "auc", "ROC AUC" },
+    { "mcc", "Matthews" },
+    { "perplexity", "perplexity" },
+    { "token_accuracy", "token accuracy" },
+    { "loss", "loss" },
 };
 enum { CARDS = sizeof card_rows / sizeof *card_rows };
 
@@ -199,6 +204,7 @@ static void append_splits(Text *out, const Json *splits)
     while (json_next(splits, &at, &name, &metrics)) {
         element(out, "<h2>Evaluation on ", name, "</h2>\n");
         append_cards(out, metrics);
+        if (!json_is_array(json_get(metrics, "per_label"))) continue;
         append_per_label(out, metrics);
         append_confusion(out, metrics);
     }

@@ -14,6 +14,27 @@ static void append_parent(Text *out, const char *path)
     text_append_bytes(out, length ? path : ".", length ? length : 1);
 }
 
+Status prepare_model(const Comm *comm, Model **out, const Recipe *recipe)
+{
+    Status status = OK;
+    const ModelOptions *options = &recipe->model;
+    ModelSpec sizes = { .hidden_size = options->hidden_size,
+                        .num_hidden_layers = options->num_hidden_layers,
+                        .num_attention_heads = options->num_attention_heads,
+                        .num_key_value_heads = options->num_key_value_heads,
+                        .intermediate_size = options->intermediate_size };
+    bool anew = !strcmp(options->init, "random");
+    if (!anew && memcmp(&sizes, &(ModelSpec){ 0 }, sizeof sizes)) // agreed: by the recipe
+        TRY_ALL(comm, status_fail(USAGE, "model sizes are for model.init random: a pretrained "
+                                         "model has those of its weights"));
+    if (anew) // agreed: by the recipe
+        TRY(model_load_untrained(comm, out, options->path, options->task, &sizes));
+    else
+        TRY(model_load(comm, out, options->path, options->task));
+done:
+    return status;
+}
+
 Status prepare_check_model(const Recipe *recipe, const Model *model)
 {
     const DataOptions *data = &recipe->data;

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+static const char *const inits[] = { "pretrained", "random", NULL };
+#define SIZE_HELP "with init random; 0: as the model file has it"
 static const char *const switches[] = { "auto", "true", "false", NULL };
 static const char *const separators[] = { "auto", "end", "newline", "none", NULL };
 static const char *const schedules[] = { "linear", "cosine", "constant", NULL };
@@ -16,6 +18,17 @@ const Option recipe_options[] = {
     { FIELD(Recipe, model.path), .required = true, .help = "model file (temper import makes it)" },
     { FIELD(Recipe, model.task), .def = "text_classification", .choices = objective_tasks,
       .help = "what is learnt" },
+    { FIELD(Recipe, model.init), .def = "pretrained", .choices = inits,
+      .help = "random: the weights start anew, and the sizes below may be chosen" },
+    { FIELD(Recipe, model.hidden_size), .def = "0", .min = 0, .max = 1 << 20, .help = SIZE_HELP },
+    { FIELD(Recipe, model.num_hidden_layers), .def = "0", .min = 0, .max = 4096,
+      .help = SIZE_HELP },
+    { FIELD(Recipe, model.num_attention_heads), .def = "0", .min = 0, .max = 65536,
+      .help = SIZE_HELP },
+    { FIELD(Recipe, model.num_key_value_heads), .def = "0", .min = 0, .max = 65536,
+      .help = SIZE_HELP },
+    { FIELD(Recipe, model.intermediate_size), .def = "0", .min = 0, .max = 1 << 24,
+      .help = SIZE_HELP },
 
     { FIELD(Recipe, data.path), .required = true,
       .help = "CSV, TSV or JSONL file, or a folder of them" },
@@ -32,6 +45,8 @@ const Option recipe_options[] = {
               "what the assistant says is learnt" },
     { FIELD(Recipe, data.chat_template), .def = "none", .choices = chat_template_names,
       .help = "how prompts and messages are written" },
+    { FIELD(Recipe, data.system), .def = "",
+      .help = "what the system says before a prompt; empty: what the template has" },
     { FIELD(Recipe, data.join), .def = "auto", .choices = switches,
       .help = "texts laid end to end and cut into rows of max_length; false: each has rows of its "
               "own; auto: true for causal_lm" },

@@ -16,7 +16,7 @@ static Status load_inputs(Trainer *t, const Comm *comm, const Recipe *recipe)
     t->comm = comm;
     t->recipe = recipe;
     t->objective = objective_find(recipe->model.task);
-    TRY(model_load(comm, &t->model, recipe->model.path, recipe->model.task));
+    TRY(prepare_model(comm, &t->model, recipe));
     TRY_ALL(comm, prepare_check_model(recipe, t->model));
     TRY(prepare_data(comm, &t->data, &t->tokenizer, recipe, t->model->tokenizer_json,
                      t->model->spec.vocab_size));
