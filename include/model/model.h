@@ -110,7 +110,7 @@ void model_free(Model *model); ///< NULL-safe
 /// initialised: N(0, 0.02) of (seed, element), zero biases. Says what starts at random.
 void model_set_labels(Model *model, char *const *names, int64_t count, uint64_t seed);
 
-/// Local. USAGE where the tokenizer (`where` names it) gives texts no token that stands for them
+/// Local. FAILED where the tokenizer (`where` names it) gives texts no token that stands for them
 /// all: the heads read the first.
 Status model_check_tokenizer(const Tokenizer *tokenizer, const char *where);
 

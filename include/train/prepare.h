@@ -3,6 +3,9 @@
 #include "model/model.h"
 #include "train/recipe.h"
 
+/// Local (rank 0). USAGE where model.path is no file, with what to do about a folder.
+Status prepare_find_model(const Recipe *recipe);
+
 /// Local. USAGE where sequences of the recipe can be longer than the model's positions, or of two
 /// texts for a model of one.
 Status prepare_check_model(const Recipe *recipe, const Model *model);

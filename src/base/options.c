@@ -1,4 +1,5 @@
 #include "base/options.h"
+#include "base/findings.h"
 #include "base/mem.h"
 
 #include <ctype.h>
@@ -29,6 +30,20 @@ void settings_release(Settings *settings)
     }
     mem_free(settings->items);
     *settings = (Settings){ 0 };
+}
+
+Status settings_check_once(const Settings *settings)
+{
+    Findings errors = { 0 };
+    for (int i = 1; i < settings->count; i++)
+        for (int first = 0; first < i; first++) {
+            const Setting *item = &settings->items[i], *other = &settings->items[first];
+            if (strcmp(item->key, other->key)) continue;
+            findings_add(&errors, status_fail(USAGE, "%s: '%s' is given twice, first at %s",
+                                              item->where, item->key, other->where));
+            break;
+        }
+    return findings_end(&errors);
 }
 
 static void range_text(Text *out, const Option *row)

@@ -1,3 +1,4 @@
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/commands.h"
@@ -97,6 +98,7 @@ static Status tokenize_run(const Invocation *invocation)
     FILE *file = stdin;
     TRY(tokenizer_text_read(&json, source));
     TRY(tokenizer_new(&tokenizer, json, strlen(json), source));
+    if (!from_stdin) TRY(file_named(path, FILE_REGULAR | FILE_STREAM, ""));
     if (!from_stdin) file = fopen(path, "re");
     if (!file) FAIL(FAILED, "%s: %s", path, strerror(errno));
     TRY(tokenize_lines(tokenizer, file, from_stdin ? "standard input" : path, invocation->flags));

@@ -1,3 +1,4 @@
+#include "base/findings.h"
 #include "base/mem.h"
 #include "data/source.h"
 
@@ -56,26 +57,29 @@ static Status parse_byte(char *out, const char *given, bool may_be_none, const c
 static Status choose_format(Format *out, const char *path, const DataOptions *options,
                             SourceUse use)
 {
-    Status status = OK;
+    Findings errors = { 0 };
     const Format *known = format_of_name(path);
     bool delimited = use != SOURCE_TEXTS && !is_auto(options->delimiter);
     *out = known ? *known : (Format){ .kind = delimited ? FORMAT_DELIMITED : FORMAT_LINES };
     if (out->kind == FORMAT_LINES && use != SOURCE_TEXTS)
-        FAIL(USAGE,
-             "%s: its name does not tell its format: end it in .csv, .tsv or .jsonl, or set "
-             "data.delimiter",
-             path);
-    if (out->kind != FORMAT_DELIMITED) goto done;
+        return status_fail(USAGE,
+                           "%s: its name does not tell its format: end it in .csv, .tsv or .jsonl, "
+                           "or set data.delimiter",
+                           path);
+    if (out->kind != FORMAT_DELIMITED) return OK;
     if (!is_auto(options->delimiter))
-        TRY(parse_byte(&out->delimiter, options->delimiter, false, "data.delimiter"));
+        findings_add(&errors,
+                     parse_byte(&out->delimiter, options->delimiter, false, "data.delimiter"));
     if (!known) out->quote = out->delimiter == '\t' ? '\0' : '"';
-    if (!is_auto(options->quote)) TRY(parse_byte(&out->quote, options->quote, true, "data.quote"));
-    if (out->delimiter == out->quote) FAIL(USAGE, "data.delimiter and data.quote are the same");
+    if (!is_auto(options->quote))
+        findings_add(&errors, parse_byte(&out->quote, options->quote, true, "data.quote"));
+    if (out->delimiter == out->quote)
+        findings_add(&errors, status_fail(USAGE, "data.delimiter and data.quote are the same"));
     out->header = !names_are_numbers(options);
     if (!is_auto(options->header) && !text_to_bool(&out->header, options->header))
-        FAIL(USAGE, "data.header: '%s' is not true, false or auto", options->header);
-done:
-    return status;
+        findings_add(&errors, status_fail(USAGE, "data.header: '%s' is not true, false or auto",
+                                          options->header));
+    return findings_end(&errors);
 }
 
 /// The field that an option names; -1 for a column that need not be there.
@@ -117,6 +121,7 @@ done:
 static Status read_columns(SourceFile *file, Input *input, const Source *source)
 {
     Status status = OK;
+    Findings errors = { 0 };
     bool more;
     const char **names = NULL;
     Reader *reader = reader_new(input, &file->format, input->first, input->bytes, (Place){ 0 });
@@ -126,7 +131,8 @@ static Status read_columns(SourceFile *file, Input *input, const Source *source)
     names = MEM_NEW(const char *, file->field_count);
     for (int64_t i = 0; i < file->field_count; i++) names[i] = reader_field(reader, i).data;
     for (Column column = 0; column < COLUMN_COUNT; column++)
-        TRY(find_column(file, column, names, source));
+        findings_add(&errors, find_column(file, column, names, source));
+    TRY(findings_end(&errors));
     if (file->format.header) {
         file->first = reader_offset(reader);
         file->header_rows = reader_row(reader);

@@ -1,4 +1,5 @@
 #include "model/model.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/sha256.h"
 #include "store/safetensors.h"
@@ -262,6 +263,7 @@ Status model_import(const char *model_path, const char *source_folder)
 {
     Status status = OK;
     Import import = { .folder = source_folder };
+    TRY(file_named(source_folder, FILE_FOLDER, ""));
     TRY(read_config(&import));
     TRY(open_weights(&import));
     TRY(match(&import));

@@ -121,7 +121,7 @@ done:
 Status model_check_tokenizer(const Tokenizer *tokenizer, const char *where)
 {
     if (tokenizer_marks_start(tokenizer)) return OK;
-    return status_fail(USAGE,
+    return status_fail(FAILED,
                        "%s: the tokenizer adds no [CLS] token, a BERT classifier needs it: give "
                        "tokenizer.json a post_processor",
                        where);

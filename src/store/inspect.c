@@ -6,7 +6,6 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { SLAB_BYTES = 4 << 20, SHOWN_BYTES = 60 };
@@ -126,7 +125,9 @@ static Status validate_file(Text *out, TensorFile *file)
     errors += check_sums(&findings, file);
     text_printf(out, "\nvalidation: %s\n%s", errors ? "failed" : "schema and checksums are sound",
                 text_chars(&findings));
-    if (errors) FAIL(FAILED, "%s: %d errors were found", tensors_file_path(file), errors);
+    if (errors)
+        FAIL(FAILED, "%s: %d error%s found", tensors_file_path(file), errors,
+             errors == 1 ? " was" : "s were");
 done:
     text_release(&findings);
     return status;
@@ -166,16 +167,23 @@ done:
     return status;
 }
 
-/// HDF5 by its signature; folders and all else are read as safetensors.
+static bool has_ending(const char *path, const char *ending)
+{
+    size_t length = strlen(path), bytes = strlen(ending);
+    return length >= bytes && !strcmp(path + length - bytes, ending);
+}
+
+/// By its name, which damage leaves alone, or else by its signature. Folders and all else are read
+/// as safetensors.
 static Status is_hdf5(bool *out, const char *path)
 {
     Status status = OK;
-    struct stat info;
     char head[4] = { 0 };
     int64_t bytes;
     int file = -1;
-    *out = false;
-    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) goto done;
+    *out = has_ending(path, ".h5");
+    if (*out || has_ending(path, ".safetensors") || file_named(path, FILE_FOLDER, "") == OK)
+        goto done;
     TRY(file_open(&file, &bytes, path));
     if (bytes >= (int64_t)sizeof head) TRY(file_read_at(head, sizeof head, file, 0, path));
     *out = !memcmp(head, "\211HDF", sizeof head);
@@ -189,6 +197,7 @@ Status inspect_file(Text *out, const char *path, bool validate)
     Status status = OK;
     TensorFile *file = NULL;
     bool hdf5;
+    TRY(file_named(path, FILE_REGULAR | FILE_FOLDER, ""));
     TRY(is_hdf5(&hdf5, path));
     if (!hdf5) {
         TRY(inspect_safetensors(out, path, validate));

@@ -1,6 +1,9 @@
 #include "train/prepare.h"
+#include "base/file.h"
 #include "base/hash.h"
+#include "base/mem.h"
 #include "comm/agree.h"
+#include "train/checkpoint_folder.h"
 
 #include <string.h>
 
@@ -12,6 +15,36 @@ static void append_parent(Text *out, const char *path)
     while (length && path[length - 1] != '/') length--;
     while (length > 1 && path[length - 1] == '/') length--;
     text_append_bytes(out, length ? path : ".", length ? length : 1);
+}
+
+static Status explain_folder(const char *path)
+{
+    Text config = { 0 };
+    char *checkpoint = NULL;
+    Status status = OK;
+    int length = (int)strlen(path);
+    while (length > 1 && path[length - 1] == '/') length--;
+    text_printf(&config, "%s/config.json", path);
+    if (file_named(config.data, FILE_REGULAR, "") == OK)
+        status = status_fail(USAGE,
+                             "model.path %s: a Hugging Face folder: make a model file of it, "
+                             "'temper import %s -o %.*s.h5'",
+                             path, path, length, path);
+    else if (checkpoint_of_run(&checkpoint, path, false) == OK)
+        status = status_fail(USAGE, "model.path %s: a run folder: give its checkpoint, %s", path,
+                             checkpoint);
+    else
+        status = file_named(path, FILE_REGULAR, "model.path");
+    mem_free(checkpoint);
+    text_release(&config);
+    return status;
+}
+
+Status prepare_find_model(const Recipe *recipe)
+{
+    const char *path = recipe->model.path;
+    if (file_named(path, FILE_FOLDER, "") == OK) return explain_folder(path);
+    return file_named(path, FILE_REGULAR, "model.path");
 }
 
 Status prepare_check_model(const Recipe *recipe, const Model *model)

@@ -12,6 +12,7 @@
 #include "train/lock.h"
 #include "train/loop.h"
 #include "train/platform.h"
+#include "train/resume.h"
 #include "train/series.h"
 #include "train/signals.h"
 
@@ -24,8 +25,8 @@
 static Status open_folder(Lock *lock, FILE **log, const Recipe *recipe)
 {
     Status status = OK;
-    if (file_make_folders(recipe->output.folder) != OK)
-        FAIL(FAILED, "output.folder %s", status_message());
+    status = file_make_folders(recipe->output.folder);
+    if (status != OK) FAIL(status, "output.folder %s", status_message());
     TRY(lock_take(lock, recipe->output.folder));
     TRY(record_open_log(log, recipe->output.folder));
 done:
@@ -43,32 +44,15 @@ static Status write_recipe(const Recipe *recipe)
     return status;
 }
 
-/// The checkpoint that train.resume means, "" for none.
+/// Where the run goes on, "" for the start.
 static Status find_checkpoint(char **path, const Recipe *recipe)
 {
     Status status = OK;
-    const char *how = recipe->train.resume;
     TRY(checkpoint_folder_open(recipe->output.folder));
-    if (!strcmp(how, "auto"))
-        TRY(checkpoint_newest(path, recipe->output.folder, 0));
-    else if (strcmp(how, "never"))
-        *path = mem_copy_text(how);
-done:
+    TRY(resume_find(path, recipe));
     if (!*path) *path = mem_copy_text("");
+done:
     return status;
-}
-
-/// Adds to the message of a newest checkpoint that cannot be read what the user can do.
-static Status advise(const Recipe *recipe)
-{
-    char *older = NULL, *message = mem_copy_text(status_message());
-    if (!strcmp(recipe->train.resume, "auto")) checkpoint_newest(&older, recipe->output.folder, 1);
-    if (older)
-        status_fail(FAILED, "%s; set train.resume=%s to go on from the one before it", message,
-                    older);
-    mem_free(message);
-    mem_free(older);
-    return FAILED;
 }
 
 static bool is_same_file(const char *a, const char *b)
@@ -104,7 +88,7 @@ static Status resume(Trainer *t)
     comm_broadcast_text(t->comm, &path, 0);
     if (*path) {
         status = checkpoint_load(t, path);
-        if (status == FAILED) TRY_ROOT(t->comm, advise(t->recipe));
+        if (status == FAILED) TRY_ROOT(t->comm, resume_advise(t->recipe));
         if (status != OK) goto done;
         log_info("resumed from %s (step %" PRId64 ")", path, t->step);
     }

@@ -15,6 +15,7 @@ static Status load_inputs(Trainer *t, const Comm *comm, const Recipe *recipe)
     t->comm = comm;
     t->recipe = recipe;
     t->objective = objective_find(recipe->model.task);
+    TRY_ROOT(comm, prepare_find_model(recipe));
     TRY(model_load(comm, &t->model, recipe->model.path));
     TRY_ALL(comm, prepare_check_model(recipe, t->model));
     TRY(prepare_data(comm, &t->data, &t->tokenizer, recipe, t->model->tokenizer_json,

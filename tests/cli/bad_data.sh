@@ -26,11 +26,11 @@ expect_exit 0 "$TEMPER" prepare recipe.yaml data.path=good.tsv
 expect_failure bad 1 "" good.tsv
 rm -r runs/bad && mkdir runs/bad
 
-bad 2 "cannot read none.tsv: No such file" none.tsv
+bad 2 "data.path none.tsv: No such file" none.tsv
 mkdir nothing && touch nothing/readme.txt
 bad 2 "holds no file that ends in .csv, .tsv or .jsonl" nothing
 mkfifo pipe.tsv
-bad 2 "pipe.tsv is not a regular file" pipe.tsv
+bad 2 "data.path pipe.tsv: not a regular file" pipe.tsv
 mkdir pipes && cp good.tsv pipes/a.tsv && mkfifo pipes/b.tsv
 bad 1 "pipes/b.tsv: not a regular file" pipes
 : >empty.tsv
@@ -69,7 +69,7 @@ bad 1 "all rows have the same label '0'" single.tsv
 rows 60 50 '01\tunseen' >unseen.tsv
 refused 1 "unseen.tsv: the label '01' of row 50 is not one of training; did you mean '0'?" \
     train recipe.yaml output.folder=runs/bad data.path=good.tsv data.split.test=unseen.tsv
-refused 2 "cannot read none.tsv" train recipe.yaml output.folder=runs/bad data.path=good.tsv \
+refused 2 "data.split.validation none.tsv: No such file" train recipe.yaml output.folder=runs/bad data.path=good.tsv \
     data.split.validation=none.tsv
 
 # invalid UTF-8 is replaced, counted and reported, once

@@ -33,7 +33,10 @@ folder sound
 expect_failure refused 1 "sound" import sound -o again.h5
 rm -f again.h5
 echo kept >model.h5 # what stands where the model would go stays
-refused 1 "nowhere: no config.json" import nowhere -o model.h5
+refused 2 "nowhere: No such file" import nowhere -o model.h5
+refused 2 "tiny.h5: not a folder" import tiny.h5 -o model.h5
+mkdir bare
+refused 1 "bare: no config.json" import bare -o model.h5
 alone=true # an import is the work of one process
 
 while read -r kind text; do
@@ -83,9 +86,9 @@ tokenizer = json.load(open("unmarked/tokenizer.json"))
 tokenizer["post_processor"] = None
 json.dump(tokenizer, open("unmarked/tokenizer.json", "w"))
 END
-refused 2 "unmarked/tokenizer.json: the tokenizer adds no [CLS] token, a BERT classifier needs it" \
+refused 1 "unmarked/tokenizer.json: the tokenizer adds no [CLS] token, a BERT classifier needs it" \
     import unmarked -o model.h5
-refused 2 "the tokenizer adds no [CLS] token" prepare recipe.yaml model.path=unmarked/tokenizer.json
+refused 1 "the tokenizer adds no [CLS] token" prepare recipe.yaml model.path=unmarked/tokenizer.json
 
 config other model_type '"gpt2"'
 refused 1 "other/config.json: model_type 'gpt2' is not supported (supported: bert)" \
@@ -136,7 +139,7 @@ open("bit.h5", "wb").write(data)
 END
 mkdir folder.h5
 model() {
-    refused 1 "$1" train recipe.yaml "model.path=$2" output.folder=runs/none
+    refused "${code:-1}" "$1" train recipe.yaml "model.path=$2" output.folder=runs/none
     expect_text err "$2"
 }
 mkdir runs runs/none # a run's folder may be left empty
@@ -144,10 +147,16 @@ model "not an HDF5 file" text.h5
 model "not an HDF5 file: it has 0 bytes" empty.h5
 model "truncated" half.h5
 model "is damaged in block 0 (bytes" bit.h5
-model "not a regular file" folder.h5
+code=2 # what is no file is a wrong recipe
+model "model.path folder.h5: not a regular file" folder.h5
 mkfifo pipe.h5
-model "pipe.h5: not a regular file" pipe.h5
-model "No such file" none.h5
+model "model.path pipe.h5: not a regular file" pipe.h5
+model "model.path none.h5: No such file" none.h5
+model "a Hugging Face folder: make a model file of it, 'temper import sound -o sound.h5'" sound
+alone=true refused 2 "'temper import sound/ -o sound.h5'" validate recipe.yaml model.path=sound/
+expect_exit 0 train 1 whole train.max_steps=1
+model "a run folder: give its checkpoint, $(newest whole)" runs/whole
+code=
 expect_exit 0 "$TEMPER" prepare recipe.yaml
 model "a dataset file holds no model" "$(ls runs/prepared-*.h5)"
 refused 2 "data.max_length 41 exceeds the 40 positions of the model" train recipe.yaml \

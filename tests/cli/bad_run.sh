@@ -47,7 +47,7 @@ expect_exit 0 "$TEMPER" predict runs/one --text ""
 expect_text out '{"label": "'
 refused 2 "predict needs one of --text and --input" predict runs/one --text "" --input texts.txt
 refused 2 "predict needs one of --text and --input" predict runs/one --text a --input texts.txt
-refused 2 "cannot read none.txt: No such file" predict runs/one --input none.txt
+refused 2 "none.txt: No such file" predict runs/one --input none.txt
 refused 2 "plain holds no file" predict runs/one --input plain
 refused 2 "text: '" predict runs/one --text "$(printf 'x%.0s' {1..70000})"
 printf 'SMS,Label\na,ham\n"b,spam\n' >open.csv
@@ -56,7 +56,7 @@ printf 'Text,Label\na,ham\n' >other.csv
 refused 2 "other.csv: there is no column 'SMS' (data.text)" predict runs/one --input other.csv
 
 # labels of evaluation
-refused 2 "cannot read none.csv" evaluate runs/one data.path=none.csv
+refused 2 "data.path none.csv: No such file" evaluate runs/one data.path=none.csv
 printf 'SMS,Label\na,ham\nb,spam\nc,span\n' >unseen.csv
 refused 1 "unseen.csv: the label 'span' of row 4 is not one of training; did you mean 'spam'?" \
     evaluate runs/one data.path=unseen.csv

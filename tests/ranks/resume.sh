@@ -33,12 +33,23 @@ status=$?
 expect_exit 0 train 4 asked train.epochs=60
 same_run long asked
 
-# what may not change is named
-expect_exit 2 train 1 whole "${settings[@]}" train.learning_rate=2e-2
-expect_text err "train.learning_rate"
+# what may not change is named, all of it, by validate too
+expect_exit 0 "$TEMPER" validate recipe.yaml output.folder=runs/whole "${settings[@]}"
+expect_text out "resumes from runs/whole/checkpoints/step-0000000008.h5"
+for command in "train 1 whole" "$TEMPER validate recipe.yaml output.folder=runs/whole"; do
+    # shellcheck disable=SC2086 # the command is words
+    expect_exit 2 $command "${settings[@]}" train.learning_rate=2e-2 train.seed=8
+    expect_text err "made with train.learning_rate = '0.01' (the recipe says '0.02'), train.seed = '7'"
+    ! grep -q "resumes from" "$work/out" || fail "and goes on all the same"
+    # shellcheck disable=SC2086
+    expect_exit 2 $command "${settings[@]}" train.resume=nofile.h5
+    expect_text err "train.resume nofile.h5: No such file"
+done
 cp sms.tsv kept.tsv
 tail -n 20 "$TEMPER_SOURCE/jobs/data/sms-spam.tsv" >>sms.tsv
 expect_exit 2 train 1 whole "${settings[@]}"
+expect_text err "other data"
+expect_exit 2 "$TEMPER" validate recipe.yaml output.folder=runs/whole "${settings[@]}"
 expect_text err "other data"
 cp kept.tsv sms.tsv
 cp -r "$TEMPER_SOURCE/tests/golden/tiny-bert" other

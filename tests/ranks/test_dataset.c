@@ -378,7 +378,7 @@ static void folders_are_checked(void)
     CHECK_TRUE(strstr(status_message(), "/nonexistent/a.csv"));
     snprintf(options.path, sizeof options.path, "%s",
              write_text("good.csv", "label,text\nx,a\ny,b\n"));
-    CHECK_EQ(dataset_prepare(&world, &set, &options, tokenizer, "tiny", "/proc/none"), FAILED);
+    CHECK_EQ(dataset_prepare(&world, &set, &options, tokenizer, "tiny", "/proc/none"), USAGE);
     CHECK_TRUE(strstr(status_message(), "/proc/none"));
 }
 
