@@ -66,6 +66,11 @@ static Status choose_format(Format *out, const char *path, const DataOptions *op
                            "%s: its name does not tell its format: end it in .csv, .tsv or .jsonl, "
                            "or set data.delimiter",
                            path);
+    if (out->kind == FORMAT_LINES && *options->text_pair)
+        return status_fail(USAGE,
+                           "%s: a line holds one text, and the model takes two (data.text_pair): "
+                           "give CSV, TSV or JSONL with both columns",
+                           path);
     if (out->kind != FORMAT_DELIMITED) return OK;
     if (!is_auto(options->delimiter))
         findings_add(&errors,
@@ -108,8 +113,8 @@ static Status find_column(SourceFile *file, Column column, const char *const *na
     if (file->format.header)
         column_suggest(&hint, wanted, names, file->field_count);
     else
-        text_printf(&hint, "; its first row has %lld columns and no header names them",
-                    (long long)file->field_count);
+        text_printf(&hint, "; its first row has %lld column%s and no header names them",
+                    (long long)file->field_count, file->field_count == 1 ? "" : "s");
     FAIL(USAGE, "%s: there is no column '%s' (%s)%s", file->path, wanted, column_key(column),
          text_chars(&hint));
 done:
@@ -126,6 +131,7 @@ static Status read_columns(SourceFile *file, Input *input, const Source *source)
     const char **names = NULL;
     Reader *reader = reader_new(input, &file->format, input->first, input->bytes, (Place){ 0 });
     TRY(reader_next(reader, &more));
+    if (!more && source->use == SOURCE_TEXTS) goto done; // no text, no answer
     if (!more) FAIL(FAILED, "%s is empty: it holds no row", file->path);
     file->field_count = reader_field_count(reader);
     names = MEM_NEW(const char *, file->field_count);
@@ -133,6 +139,9 @@ static Status read_columns(SourceFile *file, Input *input, const Source *source)
     for (Column column = 0; column < COLUMN_COUNT; column++)
         findings_add(&errors, find_column(file, column, names, source));
     TRY(findings_end(&errors));
+    if (source->use != SOURCE_TEXTS && file->columns[COLUMN_TEXT] == file->columns[COLUMN_LABEL])
+        FAIL(USAGE, "%s: data.text and data.label are the same column '%s'", file->path,
+             column_name(source->options, COLUMN_LABEL));
     if (file->format.header) {
         file->first = reader_offset(reader);
         file->header_rows = reader_row(reader);
@@ -161,6 +170,10 @@ Status source_describe(SourceFile *file, const Source *source)
         file->columns[COLUMN_TEXT] = 0;
     } else if (file->format.kind == FORMAT_DELIMITED) {
         TRY(read_columns(file, &input, source));
+    } else if (source->use != SOURCE_TEXTS &&
+               !strcmp(source->options->text, source->options->label)) {
+        FAIL(USAGE, "%s: data.text and data.label are the same member '%s'", file->path,
+             source->options->label);
     }
 done:
     input_close(&input);

@@ -256,7 +256,7 @@ static void rows_to_predict_on(void)
 static void one_text(void)
 {
     Dataset *set;
-    dataset_from_text(&set, tokenizer, "a b c", 4);
+    dataset_from_text(&set, tokenizer, "a b c", NULL, 4);
     CHECK_EQ(set->rows, 1);
     CHECK_EQ(set->tokens, 4);
     CHECK_EQ(set->offsets[1], 4);
