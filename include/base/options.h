@@ -40,7 +40,7 @@ typedef struct {
 /// canonical text: "[1, 2.5]".
 typedef struct {
     char *key, *value; ///< owned
-    char *where;       ///< owned: "jobs/a.yaml:12" or "command line"
+    char *where;       ///< owned: "jobs/a.yaml:12" or "command line"; "" for a flag
 } Setting;
 
 typedef struct {

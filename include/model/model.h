@@ -59,6 +59,7 @@ typedef struct {
     char *source;           ///< where it was imported from, owned
     char *source_sha256;    ///< "hash  file" lines of the imported files, owned
     char **label_names;     ///< (spec.num_labels), owned; byte order of the labels; NULL: no head
+    char *labels_note;      ///< what of the head starts at random, owned; NULL: nothing to say
 } Model;
 
 /// An architecture: one file under model/ and one row of `archs` (archs.c).
@@ -107,7 +108,7 @@ void model_free(Model *model); ///< NULL-safe
 
 /// Local. Gives the model these labels. Each takes its row of the head that was read over by name;
 /// names LABEL_n stand for any, in order. The rows of others, and a head that was not imported, are
-/// initialised: N(0, 0.02) of (seed, element), zero biases. Says what starts at random.
+/// initialised: N(0, 0.02) of (seed, element), zero biases; model->labels_note says what.
 void model_set_labels(Model *model, char *const *names, int64_t count, uint64_t seed);
 
 /// Local. FAILED where the tokenizer (`where` names it) gives texts no token that stands for them

@@ -125,8 +125,13 @@ static void report_value(Text *errors, const Option *row, const Setting *setting
 {
     const size_t shown = 80;
     bool cut = strlen(setting->value) > shown;
-    text_printf(errors, "%s%s: %s: '%.*s%s' is not %s", errors->length_bytes ? "\n" : "",
-                setting->where, row->key, (int)shown, setting->value, cut ? "..." : "", expected);
+    text_append(errors, errors->length_bytes ? "\n" : "");
+    if (*setting->where)
+        text_printf(errors, "%s: %s", setting->where, row->key);
+    else
+        option_name(errors, row, OPTIONS_FLAGS);
+    text_printf(errors, ": '%.*s%s' is not %s", (int)shown, setting->value, cut ? "..." : "",
+                expected);
     Text range = { 0 };
     range_text(&range, row);
     if (range.length_bytes) text_printf(errors, " (%s)", range.data);

@@ -68,6 +68,13 @@ expect_exit 0 as_nobody train recipe.yaml output.folder=open/run
 expect_exit 0 "$TEMPER" compare runs/whole open/run
 expect_exit 0 as_nobody predict runs/whole --text "a text"
 expect_exit 0 as_nobody evaluate runs/whole
+# what is done can be shown, what is not cannot be gone on with
+expect_exit 0 as_nobody train recipe.yaml output.folder=runs/whole
+expect_text out "test (runs/whole"
+expect_text err "warning: output.folder runs/whole cannot be written: its results are shown alone"
+expect_exit 0 train 1 part train.max_steps=2
+expect_exit 1 as_nobody train recipe.yaml output.folder=runs/part
+expect_text err "output.folder runs/part cannot be written, and step 2 is not the last"
 # a checkpoint and data that cannot be read
 chmod 600 runs/whole/checkpoints/*.h5
 expect_exit 1 as_nobody predict runs/whole --text "a text"

@@ -171,7 +171,7 @@ typedef struct {
 } Wrong;
 
 static const Wrong wrong[] = {
-    { "", "here: line 1" },
+    { "", "here: column 0" },
     { "[]", "here: model is missing" },
     { "{\"model\":{}}", "model type (none) is not supported" },
     { "{\"model\":{\"type\":\"BPE\"}}", "model type BPE is not supported" },
