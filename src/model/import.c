@@ -5,6 +5,7 @@
 #include "store/safetensors.h"
 #include "token/tokenizer.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -196,6 +197,24 @@ done:
     return status;
 }
 
+/// A model with values that are no numbers answers with such.
+static Status check_values(const Import *import)
+{
+    const Model *model = import->model;
+    for (int i = 0; i < model->param_count; i++) {
+        const Param *param = &model->params[i];
+        const float *value = model->values + param->offset;
+        for (int64_t k = 0; k < param->rows * param->cols; k++)
+            if (!isfinite(value[k]))
+                return status_fail(FAILED,
+                                   "%s: element %lld of %s is %s: the weights are damaged, or "
+                                   "training them diverged",
+                                   import->folder, (long long)k, param->name,
+                                   isnan(value[k]) ? "no number (NaN)" : "infinite");
+    }
+    return OK;
+}
+
 static Status convert_vocab(Import *import)
 {
     Status status = OK;
@@ -269,6 +288,7 @@ Status model_import(const char *model_path, const char *source_folder)
     TRY(match(&import));
     TRY(read_tokenizer(&import));
     TRY(read_values(&import));
+    TRY(check_values(&import));
     report_unused(&import);
     read_labels(import.model);
     import.model->source = mem_copy_text(source_folder);

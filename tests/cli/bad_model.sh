@@ -32,7 +32,7 @@ done
 folder sound
 expect_failure refused 1 "sound" import sound -o again.h5
 rm -f again.h5
-echo kept >model.h5 # what stands where the model would go stays
+cp tiny.h5 model.h5 # what stands where the model would go stays
 refused 2 "nowhere: No such file" import nowhere -o model.h5
 refused 2 "tiny.h5: not a folder" import tiny.h5 -o model.h5
 mkdir bare
@@ -77,6 +77,30 @@ refused 1 "no-config: no config.json" import no-config -o model.h5
 folder no-tokenizer
 rm no-tokenizer/tokenizer.json
 refused 1 "no-tokenizer: neither tokenizer.json nor vocab.txt" import no-tokenizer -o model.h5
+
+# weights that are no numbers
+for value in nan inf; do
+    folder "$value"
+    python3 - "$value" <<'END'
+import struct, sys
+path = sys.argv[1] + "/model.safetensors"
+data = bytearray(open(path, "rb").read())
+data[-8:-4] = struct.pack("<f", -float(sys.argv[1]))
+open(path, "wb").write(data)
+END
+    [ "$value" = nan ] && text="is no number (NaN)" || text="is infinite"
+    refused 1 "$value: element " import "$value" -o model.h5
+    expect_text err "$text: the weights are damaged, or training them diverged"
+    expect_text err "weight"
+done
+# what is no file of ours is not overwritten
+echo "mine" >mine.txt
+refused 2 "--output mine.txt: is there, and is no sound file of temper's" import sound -o mine.txt
+mkdir mine
+refused 2 "--output mine: is there" import sound -o mine
+refused 2 "--output no/such: No such file" import sound -o no/such/model.h5
+cp tiny.h5 again.h5
+expect_exit 0 "$TEMPER" import sound -o again.h5
 
 # a tokenizer without special tokens: an empty text would be no sequence
 folder unmarked
