@@ -14,7 +14,8 @@ Status prepare_check_model(const Recipe *recipe, const Model *model);
 /// than the model's table has rows, `vocabulary` (0: unknown). The caller owns *out.
 Status prepare_tokenizer(Tokenizer **out, const char *json, int64_t vocabulary, const char *path);
 
-/// Local. USAGE where the recipe stops early by validation rows that there are not.
+/// Local. Warns of labels that look like texts, and of a metric that decides nothing. USAGE where
+/// the recipe stops early by validation rows that there are not.
 Status prepare_check_data(const Recipe *recipe, const Dataset *data);
 
 /// Collective. The tokenizer as `prepare_tokenizer` makes it and the data set prepared with it,

@@ -80,15 +80,17 @@ static double available_bytes(void)
 
 static void print_lengths(const Dataset *data)
 {
-    int64_t *counts = dataset_label_counts(data), *count = counts;
+    int64_t *counts = dataset_label_counts(data), labels = data->label_count;
+    int64_t shown = labels < DATASET_LABELS_SHOWN ? labels : DATASET_LABELS_SHOWN;
     printf("rows %" PRId64 "  tokens %" PRId64 "  mean length %.1f  longest %" PRId64
            "  truncated %" PRId64 "  empty %" PRId64 "  ill-formed %" PRId64 "\n",
            data->rows, data->tokens, (double)data->tokens / (double)(data->rows ? data->rows : 1),
            dataset_longest(data), data->truncated, data->empty_texts, data->ill_formed);
     for (int split = 0; split < SPLIT_COUNT; split++) {
         printf("%s", split_names[split]);
-        for (int64_t label = 0; label < data->label_count; label++)
-            printf("  %s %" PRId64, data->label_names[label], *count++);
+        for (int64_t label = 0; label < shown; label++)
+            printf("  %s %" PRId64, data->label_names[label], counts[split * labels + label]);
+        if (shown < labels) printf("  and %" PRId64 " more labels", labels - shown);
         printf("\n");
     }
     mem_free(counts);

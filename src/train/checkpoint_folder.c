@@ -159,6 +159,18 @@ done:
     return status;
 }
 
+Status checkpoint_or_itself(char **path, const char *given)
+{
+    Text folder = { 0 };
+    text_printf(&folder, "%s/checkpoints", given);
+    bool is_run = file_named(folder.data, FILE_FOLDER, "") == OK;
+    text_release(&folder);
+    status_clear();
+    if (is_run) return checkpoint_of_run(path, given, false);
+    *path = mem_copy_text(given);
+    return OK;
+}
+
 Status checkpoint_set_aside(const char *run, int64_t step, bool own)
 {
     Steps list = { 0 };

@@ -1,6 +1,7 @@
 #include "train/prepare.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "comm/agree.h"
 #include "train/checkpoint_folder.h"
@@ -76,11 +77,33 @@ done:
     return status;
 }
 
+/// A column of texts that was taken for the labels has nearly as many labels as rows.
+static void warn_of_labels(const Recipe *recipe, const Dataset *data)
+{
+    enum { MANY = 10 };
+    int64_t *counts = dataset_label_counts(data), labels = data->label_count, once = 0;
+    for (int64_t label = 0; label < labels; label++) {
+        int64_t rows = 0;
+        for (int split = 0; split < SPLIT_COUNT; split++) rows += counts[split * labels + label];
+        once += rows == 1;
+    }
+    mem_free(counts);
+    if (labels > MANY && 2 * once > labels)
+        log_warn("%lld of %lld labels occur once: is data.label=%s the column of the label?",
+                 (long long)once, (long long)labels, recipe->data.label);
+}
+
 Status prepare_check_data(const Recipe *recipe, const Dataset *data)
 {
-    if (!recipe->train.early_stopping_patience) return OK;
+    const TrainOptions *train = &recipe->train;
+    warn_of_labels(recipe, data);
     for (int64_t row = 0; row < data->rows; row++)
         if (data->splits[row] == SPLIT_VALIDATION) return OK;
+    if (strcmp(train->metric_for_best_model, "loss"))
+        log_warn("train.metric_for_best_model=%s decides nothing: %s has no validation rows; set "
+                 "data.split.validation",
+                 train->metric_for_best_model, recipe->data.path);
+    if (!train->early_stopping_patience) return OK;
     return status_fail(USAGE,
                        "train.early_stopping_patience: %s has no validation rows to evaluate: set "
                        "data.split.validation",

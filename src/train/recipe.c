@@ -1,5 +1,6 @@
 #include "train/recipe.h"
 #include "base/findings.h"
+#include "base/log.h"
 #include "base/utf8.h"
 #include "comm/agree.h"
 #include "store/json.h"
@@ -105,6 +106,13 @@ static Status check_text(const Setting *item)
     return OK;
 }
 
+static bool is_given(const Settings *settings, const char *key)
+{
+    for (int i = 0; i < settings->count; i++)
+        if (!strcmp(settings->items[i].key, key)) return true;
+    return false;
+}
+
 static Status read_file(Recipe *out, const char *path, const Settings *overrides)
 {
     Status status = OK;
@@ -124,6 +132,9 @@ static Status read_file(Recipe *out, const char *path, const Settings *overrides
                                           "%s: one of train.epochs and train.max_steps must "
                                           "be given",
                                           path));
+    if (out->train.batch_tokens && is_given(&settings, "train.batch_size"))
+        log_warn("%s: train.batch_size and train.batch_tokens are both given: batch_tokens holds",
+                 path);
     status = findings_end(&errors);
 done:
     settings_release(&settings);

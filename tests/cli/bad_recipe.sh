@@ -129,6 +129,22 @@ grep -qE "^warning: 1 rank on one node: about [0-9.]+ GB, this node has 0.00 GB"
     fail "no word of the memory"
 [ "$(grep -c "^warning: .* GB" "$work/err")" = 1 ] || fail "not one warning: $(cat "$work/err")"
 
+# what holds no more than it says
+for command in validate "train"; do
+    rm -rf runs/long
+    expect_exit 0 "$TEMPER" $command recipe.yaml output.folder=runs/long train.batch_tokens=20 \
+        train.max_steps=1 train.metric_for_best_model=accuracy data.split.validation=0
+    grep -qE "^warning: train.batch_tokens=20: [0-9]+ training rows are longer, up to 32 tokens" \
+        "$work/err" || fail "no word of long rows: $(cat "$work/err")"
+    expect_text err "train.batch_size and train.batch_tokens are both given: batch_tokens holds"
+    expect_text err "train.metric_for_best_model=accuracy decides nothing: sms.tsv has no"
+done
+expect_exit 0 "$TEMPER" validate recipe.yaml train.batch_tokens=32
+! grep -q "longer\|decides nothing" "$work/err" || fail "warned of nothing: $(cat "$work/err")"
+expect_exit 0 "$TEMPER" validate recipe.yaml train.batch_tokens=0
+! grep -q "both given" "$work/err" || fail "warned of nothing: $(cat "$work/err")"
+rm -rf runs/long
+
 # a step of rows of weight 0 alone is a step
 expect_exit 0 train 1 zero train.batch_size=1 train.max_steps=8 "train.class_weights=[0, 1]"
 grep -q '"loss": 0,' runs/zero/metrics.jsonl || fail "no row of weight 0"
