@@ -247,6 +247,7 @@ void option_meaning(Text *out, const Option *row, OptionsForm form)
     range_text(&range, row);
     if (row->unit) text_printf(out, " [%s]", row->unit);
     if (range.length_bytes) text_printf(out, " (%s)", range.data);
+    if (row->may_differ_on_resume) text_append(out, "; may change when a run goes on");
     if (form == OPTIONS_FLAGS && row->type != OPTION_BOOL && !row->required && has_default(row))
         text_printf(out, ", default %s", row->def);
     text_release(&range);

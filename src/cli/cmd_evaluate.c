@@ -1,3 +1,4 @@
+#include "base/log.h"
 #include "base/mem.h"
 #include "cli/commands.h"
 #include "cli/trained.h"
@@ -87,6 +88,23 @@ static Status load_rows(const Comm *comm, Trained *trained, Dataset **data,
                         model->spec.vocab_size);
 }
 
+/// A file that changed since is dealt anew too.
+static Status check_contents(const Trained *trained, const Dataset *data)
+{
+    Status status = OK;
+    TensorFile *file = NULL;
+    TRY(tensors_open(&file, trained->path, "checkpoint"));
+    const char *then = tensors_text(file, "data_sha256", ""), *now = data->data_sha256;
+    if (*then && now && strcmp(then, now))
+        log_warn(
+            "%s is not what it was when the run was trained: rows of '%s' may be rows that were "
+            "trained on",
+            trained->recipe->data.path, split_names[SPLIT_TEST]);
+done:
+    tensors_close(file);
+    return status;
+}
+
 static void print_metrics(const Metrics *metrics, const Model *model, bool as_json)
 {
     Text out = { 0 };
@@ -117,6 +135,8 @@ static Status evaluate_run(const Invocation *invocation)
                      &invocation->overrides));
     TRY_ROOT(world, check_split(&trained, &invocation->overrides));
     TRY(load_rows(world, &trained, &data, &invocation->overrides, &split));
+    if (!has_path(&invocation->overrides))
+        TRY_ROOT(world, check_contents(&trained, data)); // agreed: all ranks have the same words
     bool any = evaluate_split(world, &metrics, trained.model, data, split);
     if (!any)
         TRY_ALL(world, status_fail(USAGE, "%s has no rows of the split '%s'",

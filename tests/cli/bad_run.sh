@@ -67,6 +67,17 @@ alone=
 expect_exit 0 "$TEMPER" evaluate runs/one data.split.seed=0 data.max_length=20
 expect_exit 0 "$TEMPER" evaluate runs/one data.split.seed=7 data.path=sms.tsv
 
+# nor does the file change without a word
+! grep -q "is not what it was" "$work/err" || fail "warned of nothing: $(cat "$work/err")"
+cp sms.tsv kept.tsv
+tail -n 5 "$TEMPER_SOURCE/jobs/data/sms-spam.tsv" >>sms.tsv
+expect_exit 0 ranks 2 "$TEMPER" evaluate runs/one
+[ "$(grep -c "^warning: sms.tsv is not what it was when the run was trained" "$work/err")" = 1 ] ||
+    fail "no word of other data: $(cat "$work/err")"
+mv kept.tsv sms.tsv
+expect_exit 0 "$TEMPER" evaluate runs/one
+! grep -q "is not what it was" "$work/err" || fail "warned of nothing: $(cat "$work/err")"
+
 # pairs
 { printf 'Label\tSMS\tMore\n'; for i in {1..40}; do
     printf '%d\tnumber %d\tis %d\n' $((i % 2)) "$i" $((i * i)); done; } >pairs.tsv

@@ -37,7 +37,7 @@ if command -v man >/dev/null; then
         LC_ALL=C man --warnings -l "$page" 2>&1 >/dev/null | grep . && fail "roff of $page"
     done
 fi
-expect_exit 1 "$TEMPER" help --man "$work/none"
+expect_exit 2 "$TEMPER" help --man "$work/none"
 expect_text err "$work/none"
 
 # completion offers commands, flags and keys of the recipe
