@@ -5,6 +5,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/// Kinds of what has a path; they add up.
+enum { FILE_REGULAR = 1, FILE_FOLDER = 2, FILE_STREAM = 4, FILE_ANY = 7 };
+/// Local. For every path that the user gives to read from: USAGE if nothing of these kinds is
+/// there, FAILED if the system does not let us see. `role` is what the path is given as
+/// ("data.path"; "" for an argument). What the contents are worth is for whoever reads them:
+/// FAILED.
+Status file_named(const char *path, int kinds, const char *role);
 /// Local. Opens for reading; *bytes is its size. FAILED unless it is a readable regular file.
 Status file_open(int *out, int64_t *bytes, const char *path);
 /// Local. All of `bytes` or FAILED with `path` and the reason (a file that ends early is one).
@@ -21,7 +28,8 @@ Status file_sync(int file, const char *path);
 /// disk that fails ends the process (SIGBUS) when such a page is touched. `file_unmap` ends it.
 Status file_map(const void **out, int file, int64_t bytes, const char *path);
 void file_unmap(const void *map, int64_t bytes); ///< NULL-safe
-/// Local. Makes a folder and those that it lies in, unless they are there.
+/// Local. Makes a folder and those that it lies in, unless they are there. USAGE where the path
+/// cannot be one, FAILED where the system refuses.
 Status file_make_folders(const char *folder);
 /// Local. Makes a rename in the folder of `path` last.
 Status file_sync_folder(const char *path);

@@ -40,7 +40,7 @@ typedef struct {
 /// canonical text: "[1, 2.5]".
 typedef struct {
     char *key, *value; ///< owned
-    char *where;       ///< owned: "jobs/a.yaml:12" or "command line"
+    char *where;       ///< owned: "jobs/a.yaml:12" or "command line"; "" for a flag
 } Setting;
 
 typedef struct {
@@ -50,6 +50,8 @@ typedef struct {
 
 void settings_add(Settings *settings, const char *key, const char *value, const char *where);
 void settings_release(Settings *settings);
+/// Local. USAGE naming every key that is given twice.
+Status settings_check_once(const Settings *settings);
 
 /// Local. Sets `config` from the defaults of `rows` (ended by a row without key), then from
 /// `settings` in order; a later setting wins. USAGE with one line per error: unknown key (with the

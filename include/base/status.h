@@ -7,6 +7,8 @@
 #pragma once
 #include <stdbool.h>
 
+enum { STATUS_BYTES = 8192 }; ///< of a message with its NUL; longer ones are cut
+
 typedef enum {
     OK = 0,
     FAILED = 1,  ///< could not be done: bad data, unreadable or damaged files, full disk

@@ -30,6 +30,7 @@ struct Command {
     const Option *flags;                  ///< rows over a struct of flags_bytes, or NULL
     size_t flags_bytes;
     const Option *keys;      ///< rows that key=value words may set, or NULL: takes none
+    const char *key_section; ///< what begins the keys among them that it takes; NULL: takes all
     const char *summary;     ///< one line without a full stop
     const char *description; ///< paragraphs of lines of at most 90 columns
     const char *example;     ///< one or more lines
@@ -42,5 +43,8 @@ extern const Command command_import, command_prepare, command_validate, command_
 /// In the order of --help; ended by NULL.
 extern const Command *const commands[];
 
+/// Local. The keys that a command takes, ended by a row without key; NULL: none. Valid until the
+/// next call.
+const Option *command_keys(const Command *command);
 /// Local. By name; USAGE with the nearest name if there is none.
 Status command_find(const Command **out, const char *name);

@@ -79,9 +79,9 @@ COLLECTIVE
 Status dataset_read(const Comm *comm, Dataset **out, const DataOptions *options,
                     const Tokenizer *tokenizer, char *const *label_names, int64_t label_count,
                     bool need_labels);
-/// Local. One text.
+/// Local. One text, or a pair of texts where `pair` is not NULL.
 void dataset_from_text(Dataset **out, const Tokenizer *tokenizer, const char *text,
-                       int64_t max_length);
+                       const char *pair, int64_t max_length);
 void dataset_free(Dataset *dataset); ///< NULL-safe
 /// Local. Tokens of a row.
 static inline int64_t dataset_length(const Dataset *dataset, int64_t row)
@@ -90,6 +90,7 @@ static inline int64_t dataset_length(const Dataset *dataset, int64_t row)
 }
 /// Local. Tokens of the longest row, at least 1.
 int64_t dataset_longest(const Dataset *dataset);
+enum { DATASET_LABELS_SHOWN = 20 }; ///< in lists that people read
 /// Local. Rows by split and label, (SPLIT_COUNT, label_count); rows without a label count nowhere.
 /// The caller owns it.
 int64_t *dataset_label_counts(const Dataset *dataset);

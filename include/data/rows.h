@@ -1,6 +1,7 @@
 /// The rows of a source, tokenised: each rank reads its share of the bytes, and the shares in rank
 /// order are the rows in file order. Tokens and what there is of each row go to disk as they come.
 #pragma once
+#include "base/findings.h"
 #include "base/spool.h"
 #include "comm/comm.h"
 #include "data/arrays.h"
@@ -32,13 +33,16 @@ typedef struct {
     bool joined;                       ///< documents are cut anew when all are read
     const char *separator, *end_token; ///< of documents, borrowed
     int64_t silent;                    ///< rows in which there is nothing to predict
+    int64_t refused;                   ///< records that are wrong
+    Findings errors;                   ///< of the first few of them
 } Rows;
 
 /// Local. No rows yet; `folder` is that of scratch files (NULL: all stays in memory), borrowed.
 void rows_init(Rows *rows, const char *folder);
 void rows_release(Rows *rows);
 
-/// Collective. Into initialised rows. FAILED for a bad record (`record_read`), an empty label where
+/// Collective. Into initialised rows. FAILED for bad records (`record_read`: the first few,
+/// with their number), an empty label where
 /// labels are needed, no rows in data.path or a file of data.split, a disk that fills.
 COLLECTIVE
 Status rows_read(const Comm *comm, Rows *out, const Source *source, const Tokenizer *tokenizer);

@@ -67,9 +67,9 @@ typedef struct {
 } Record;
 void record_release(Record *record);
 
-/// Local. The next record of `reader` (over `file`) that is not blank; *more is false at the end.
-/// FAILED with file and row for a record with too few or too many fields, a missing member, bad
-/// JSON.
+/// Local. The next record of `reader` (over `file`) that is not blank; *more is false at the end,
+/// and where none can follow one that failed. FAILED with file and row for a record with too few or
+/// too many fields, a missing member, bad JSON.
 Status record_read(Record *record, bool *more, Reader *reader, const Source *source,
                    const SourceFile *file);
 /// Local. The option that names a column: "data.text".

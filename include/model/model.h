@@ -88,6 +88,7 @@ typedef struct {
     char *source;           ///< where it was imported from, owned
     char *source_sha256;    ///< "hash  file" lines of the imported files, owned
     char **label_names;     ///< (spec.num_labels), owned; byte order of the labels; NULL: no head
+    char *labels_note;      ///< what of the head starts at random, owned; NULL: nothing to say
 } Model;
 
 /// The last product of a model, not yet made: x weight' + bias.
@@ -177,7 +178,7 @@ void model_free(Model *model); ///< NULL-safe
 void model_init_absent(Model *model, uint64_t seed);
 /// Local. Gives the model these labels. Each takes its row of the head that was read over by name;
 /// names LABEL_n stand for any, in order. The rows of others, and a head that was not imported, are
-/// initialised: N(0, 0.02) of (seed, element), zero biases. Says what starts at random.
+/// initialised: N(0, 0.02) of (seed, element), zero biases; model->labels_note says what.
 void model_set_labels(Model *model, char *const *names, int64_t count, uint64_t seed);
 
 /// Local. Hidden values, and the head's output for the rows that it reads.
@@ -189,7 +190,7 @@ int64_t model_positions(const ModelSpec *spec);
 
 /// Local. FAILED if parameters are absent: the file has no such head. `where` names it.
 Status model_check_whole(const Model *model, const char *where);
-/// Local. USAGE where a head reads the first token and the tokenizer (`where` names it) puts none
+/// Local. FAILED where a head reads the first token and the tokenizer (`where` names it) puts none
 /// there that stands for the text.
 Status model_check_tokenizer(const Arch *arch, const Tokenizer *tokenizer, const char *where);
 

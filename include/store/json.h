@@ -8,8 +8,8 @@
 
 typedef struct json_t Json;
 
-/// Local. Parses a whole document; FAILED with `where`, line and column. The caller owns *out
-/// (`json_free`). Duplicate keys are refused, nesting is bounded.
+/// Local. Parses a whole document; FAILED with `where`, line (of a text of several) and column. The
+/// caller owns *out (`json_free`). Duplicate keys are refused, nesting is bounded.
 Status json_parse(Json **out, const char *text, size_t bytes, const char *where);
 /// Local. As `json_parse` on a file.
 Status json_parse_file(Json **out, const char *path);

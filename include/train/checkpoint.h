@@ -8,8 +8,7 @@
 COLLECTIVE
 Status checkpoint_save(Trainer *trainer);
 
-/// Collective. Continues from `path`: FAILED for a damaged file, USAGE naming the first key of the
-/// recipe that differs and may not.
+/// Collective. Continues from `path`: FAILED for a damaged file, USAGE as `resume_check`.
 COLLECTIVE
 Status checkpoint_load(Trainer *trainer, const char *path);
 

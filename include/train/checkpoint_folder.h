@@ -16,6 +16,9 @@ Status checkpoint_newest(char **path, const char *run, int skip);
 /// itself. One that cannot be opened is passed over for the next older one with a warning, or
 /// FAILED if `strict`. USAGE if there is none. The caller owns *path.
 Status checkpoint_of_run(char **path, const char *run, bool strict);
+/// What an argument stands for that may be a file, any folder, or a run folder (one that holds
+/// checkpoints): that of the run, else itself. The caller owns *path.
+Status checkpoint_or_itself(char **path, const char *given);
 /// Renames checkpoints of steps after `step`, and that of `step` itself unless it is the run's
 /// `own`, to *.old: the run goes on without them.
 Status checkpoint_set_aside(const char *run, int64_t step, bool own);

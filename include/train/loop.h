@@ -7,3 +7,5 @@
 /// finite.
 COLLECTIVE
 Status loop_run(Trainer *trainer, Record *record);
+/// Local. Nothing is left to do: the last step is done, or it stopped early.
+bool loop_is_done(const Trainer *trainer);

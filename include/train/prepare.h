@@ -7,6 +7,9 @@
 /// caller owns *out.
 COLLECTIVE
 Status prepare_model(const Comm *comm, Model **out, const Recipe *recipe);
+/// Local (rank 0). USAGE where model.path is no file, with what to do about a folder.
+Status prepare_find_model(const Recipe *recipe);
+
 /// Local. USAGE where sequences of the recipe can be longer than the model's positions, or of two
 /// texts for a model of one.
 Status prepare_check_model(const Recipe *recipe, const Model *model);
@@ -15,7 +18,8 @@ Status prepare_check_model(const Recipe *recipe, const Model *model);
 /// than the model's table has rows, `vocabulary` (0: unknown). The caller owns *out.
 Status prepare_tokenizer(Tokenizer **out, const char *json, int64_t vocabulary, const char *path);
 
-/// Local. USAGE where the recipe stops early by validation rows that there are not.
+/// Local. Warns of labels that look like texts, and of a metric that decides nothing. USAGE where
+/// the recipe stops early by validation rows that there are not.
 Status prepare_check_data(const Recipe *recipe, const Dataset *data);
 
 /// Collective. The tokenizer as `prepare_tokenizer` makes it and the data set prepared with it,

@@ -45,7 +45,7 @@ typedef struct {
     int64_t step;        ///< updates done
     Profile *profile;    ///< owned; NULL unless train.profile
 
-    const Lock *lock;   ///< of the run folder, borrowed; held on rank 0
+    const Lock *lock;   ///< of the run folder, borrowed; held on rank 0; NULL: it is only read
     int64_t saved_step; ///< of this run's last checkpoint in its folder; -1: none
     Best judged, kept;  ///< of all evaluations; of those whose checkpoint is in the run folder
     int64_t evaluations_without_gain;

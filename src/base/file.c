@@ -13,6 +13,27 @@
 
 enum { SLAB_BYTES = 256 << 20 }; ///< Linux moves less than 2 GiB a call
 
+/// Of a path that the user gave: there is nothing of the name, or the system refuses.
+static Status code_of(int error)
+{
+    bool wrong = error == ENOENT || error == ENOTDIR || error == ELOOP || error == ENAMETOOLONG;
+    return wrong ? USAGE : FAILED;
+}
+
+Status file_named(const char *path, int kinds, const char *role)
+{
+    struct stat info;
+    const char *space = *role ? " " : "";
+    if (stat(path, &info))
+        return status_fail(code_of(errno), "%s%s%s: %s", role, space, path, strerror(errno));
+    int kind = S_ISREG(info.st_mode)   ? FILE_REGULAR
+               : S_ISDIR(info.st_mode) ? FILE_FOLDER
+                                       : FILE_STREAM;
+    if (kind & kinds) return OK;
+    return status_fail(USAGE, "%s%s%s: not a %s", role, space, path,
+                       kinds & FILE_REGULAR ? "regular file" : "folder");
+}
+
 Status file_open(int *out, int64_t *bytes, const char *path)
 {
     struct stat info;
@@ -130,8 +151,8 @@ Status file_make_folders(const char *folder)
         if (end) *end = '/';
     }
     if ((mkdir(path, 0777) && errno != EEXIST) || stat(path, &info))
-        FAIL(FAILED, "%s: cannot be made: %s", folder, strerror(errno));
-    if (!S_ISDIR(info.st_mode)) FAIL(FAILED, "%s: is not a folder", folder);
+        FAIL(code_of(errno), "%s: cannot be made: %s", folder, strerror(errno));
+    if (!S_ISDIR(info.st_mode)) FAIL(USAGE, "%s: not a folder", folder);
 done:
     mem_free(path);
     return status;

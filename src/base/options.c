@@ -1,4 +1,5 @@
 #include "base/options.h"
+#include "base/findings.h"
 #include "base/mem.h"
 
 #include <ctype.h>
@@ -29,6 +30,20 @@ void settings_release(Settings *settings)
     }
     mem_free(settings->items);
     *settings = (Settings){ 0 };
+}
+
+Status settings_check_once(const Settings *settings)
+{
+    Findings errors = { 0 };
+    for (int i = 1; i < settings->count; i++)
+        for (int first = 0; first < i; first++) {
+            const Setting *item = &settings->items[i], *other = &settings->items[first];
+            if (strcmp(item->key, other->key)) continue;
+            findings_add(&errors, status_fail(USAGE, "%s: '%s' is given twice, first at %s",
+                                              item->where, item->key, other->where));
+            break;
+        }
+    return findings_end(&errors);
 }
 
 static void range_text(Text *out, const Option *row)
@@ -110,8 +125,13 @@ static void report_value(Text *errors, const Option *row, const Setting *setting
 {
     const size_t shown = 80;
     bool cut = strlen(setting->value) > shown;
-    text_printf(errors, "%s%s: %s: '%.*s%s' is not %s", errors->length_bytes ? "\n" : "",
-                setting->where, row->key, (int)shown, setting->value, cut ? "..." : "", expected);
+    text_append(errors, errors->length_bytes ? "\n" : "");
+    if (*setting->where)
+        text_printf(errors, "%s: %s", setting->where, row->key);
+    else
+        option_name(errors, row, OPTIONS_FLAGS);
+    text_printf(errors, ": '%.*s%s' is not %s", (int)shown, setting->value, cut ? "..." : "",
+                expected);
     Text range = { 0 };
     range_text(&range, row);
     if (range.length_bytes) text_printf(errors, " (%s)", range.data);
@@ -227,6 +247,7 @@ void option_meaning(Text *out, const Option *row, OptionsForm form)
     range_text(&range, row);
     if (row->unit) text_printf(out, " [%s]", row->unit);
     if (range.length_bytes) text_printf(out, " (%s)", range.data);
+    if (row->may_differ_on_resume) text_append(out, "; may change when a run goes on");
     if (form == OPTIONS_FLAGS && row->type != OPTION_BOOL && !row->required && has_default(row))
         text_printf(out, ", default %s", row->def);
     text_release(&range);

@@ -52,6 +52,10 @@ void text_printf(Text *text, const char *format, ...)
 void text_real(Text *text, double value)
 {
     char digits[32];
+    if (isnan(value)) { // printf may show a sign, which means nothing
+        text_append(text, "nan");
+        return;
+    }
     for (int precision = 15; precision <= 17; precision++) {
         snprintf(digits, sizeof digits, "%.*g", precision, value);
         if (strtod(digits, NULL) == value) break;

@@ -71,7 +71,7 @@ static Status read_flag(Settings *flags, const Command *command, const char *wor
     } else {
         return usage_fail(command, "a value must follow", word);
     }
-    settings_add(flags, row->key, value, "command line");
+    settings_add(flags, row->key, value, "");
     return OK;
 }
 

@@ -23,8 +23,13 @@ static Status export_run(const Invocation *invocation)
     TRY(checkpoint_of_run(&path, invocation->arguments[0], false));
     TRY(model_load(&self, &model, path, ""));
     TRY(model_export(model, given->output));
-    printf("%s: %s with %lld labels, from %s\n", given->output, model->arch->model_type,
-           (long long)model->spec.num_labels, path);
+    printf("%s: %s ", given->output, model->arch->model_type);
+    if (model->label_names)
+        printf("with %lld label%s", (long long)model->spec.num_labels,
+               model->spec.num_labels == 1 ? "" : "s");
+    else
+        printf("without a head for labels");
+    printf(", from %s\n", path);
 done:
     model_free(model);
     mem_free(path);

@@ -1,3 +1,4 @@
+#include "base/file.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/manual.h"
@@ -23,6 +24,7 @@ static Status help_run(const Invocation *invocation)
     const Command *subject = NULL;
     Text text = { 0 };
     if (*given->man) {
+        TRY(file_named(given->man, FILE_FOLDER, "--man"));
         TRY(manual_write(given->man));
         goto done;
     }

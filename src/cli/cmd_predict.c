@@ -8,12 +8,14 @@
 #include <string.h>
 
 typedef struct {
-    char text[65536], input[4096], checkpoint[4096];
+    char text[65536], text_pair[65536], input[4096], checkpoint[4096];
     bool logits;
 } PredictFlags;
 
 static const Option flags[] = {
     { FIELD(PredictFlags, text), .def = "", .help = "one text" },
+    { FIELD(PredictFlags, text_pair), .def = "",
+      .help = "the second text, for a run of pairs (data.text_pair)" },
     { FIELD(PredictFlags, input), .def = "",
       .help = "a file, or - for standard input: CSV, TSV and JSONL by extension with the recipe's "
               "columns; anything else is one text a line" },
@@ -48,6 +50,28 @@ static void print_rows(const Model *model, const float *logits, int64_t rows, bo
     mem_free(probabilities);
 }
 
+/// What was given is what the run takes.
+static Status check_given(const Invocation *invocation, const DataOptions *options)
+{
+    const PredictFlags *given = invocation->flags;
+    bool has_text = arguments_has(invocation, "text");
+    bool has_pair = arguments_has(invocation, "text_pair");
+    if (has_text == arguments_has(invocation, "input"))
+        return status_fail(USAGE, "predict needs one of --text and --input");
+    if (has_pair && !has_text)
+        return status_fail(USAGE, "--text-pair belongs to --text; a file holds both columns");
+    if (has_text && has_pair && !*options->text_pair)
+        return status_fail(USAGE, "--text-pair: the run was trained on single texts");
+    if (has_text && !has_pair && *options->text_pair)
+        return status_fail(USAGE,
+                           "the run was trained on pairs of texts (data.text_pair=%s): give "
+                           "--text-pair too",
+                           options->text_pair);
+    if (strlen(given->input) >= sizeof options->path)
+        return status_fail(USAGE, "--input: the path is too long");
+    return OK;
+}
+
 /// Collective. The texts to predict on.
 COLLECTIVE
 static Status load_rows(const Invocation *invocation, Dataset **data, const Trained *trained)
@@ -55,16 +79,13 @@ static Status load_rows(const Invocation *invocation, Dataset **data, const Trai
     Status status = OK;
     const Comm *comm = invocation->world;
     const PredictFlags *given = invocation->flags;
-    bool has_text = arguments_has(invocation, "text");
     DataOptions options = trained->recipe->data;
-    if (has_text == arguments_has(invocation, "input"))
-        TRY_ALL(comm, status_fail(USAGE, "predict needs one of --text and --input"));
-    if (has_text) {
-        dataset_from_text(data, trained->tokenizer, given->text, options.max_length);
+    TRY_ALL(comm, check_given(invocation, &options));
+    if (arguments_has(invocation, "text")) {
+        dataset_from_text(data, trained->tokenizer, given->text,
+                          *options.text_pair ? given->text_pair : NULL, options.max_length);
         goto done;
     }
-    if (strlen(given->input) >= sizeof options.path)
-        TRY_ALL(comm, status_fail(USAGE, "--input: the path is too long"));
     strcpy(options.path, given->input);
     TRY(dataset_read(comm, data, &options, trained->tokenizer, trained->model->label_names,
                      trained->model->spec.num_labels, false));
@@ -105,11 +126,15 @@ const Command command_predict = {
     .flags = flags,
     .flags_bytes = sizeof(PredictFlags),
     .keys = recipe_options,
+    .key_section = "data.",
     .summary = "prints label and probabilities of texts, one JSON line each",
     .description =
         "RUN is a run folder, which stands for its best checkpoint where one is kept and "
         "else for the\nnewest, or a checkpoint. Lines come in input order, arrays in "
-        "label-id order; the work is\nspread over all ranks.",
-    .example = "temper predict runs/sms-spam --text \"You have won a prize, call now\"\n"
-               "mpirun -n 2 temper predict runs/sms-spam --input messages.txt",
+        "label-id order; the work is\nspread over all ranks. A text's numbers are "
+        "the same for any number of ranks and threads; their\nlast digits may depend on the "
+        "texts beside it in a file.",
+    .example =
+        "temper predict runs/sms-spam --text \"You have won a prize. Text CLAIM to 80082 now\"\n"
+        "mpirun -n 2 temper predict runs/sms-spam --input messages.txt",
 };

@@ -17,12 +17,14 @@ static void print_summary(const Dataset *dataset)
         for (int64_t label = 0; label < labels; label++) rows += counts[split * labels + label];
         printf("  %-12s %10" PRId64 " rows\n", split_names[split], rows);
     }
-    for (int64_t label = 0; label < labels; label++) {
+    for (int64_t label = 0; label < labels && label < DATASET_LABELS_SHOWN; label++) {
         int64_t rows = 0;
         for (int split = 0; split < SPLIT_COUNT; split++) rows += counts[split * labels + label];
         printf("  label %-6" PRId64 " %10" PRId64 " rows  %s\n", label, rows,
                dataset->label_names[label]);
     }
+    if (labels > DATASET_LABELS_SHOWN)
+        printf("  and %" PRId64 " more labels\n", labels - DATASET_LABELS_SHOWN);
     printf("  truncated    %10" PRId64 " rows\n  empty        %10" PRId64
            " texts\n  ill-formed   %10" PRId64 " UTF-8 sequences, read as U+FFFD\n",
            dataset->truncated, dataset->empty_texts, dataset->ill_formed);

@@ -1,8 +1,10 @@
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/commands.h"
 #include "cli/tokenizer_text.h"
 #include "token/tokenizer.h"
+#include "train/checkpoint_folder.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -135,13 +137,15 @@ done:
 static Status tokenize_run(const Invocation *invocation)
 {
     Status status = OK;
-    const char *source = invocation->arguments[0], *path = invocation->arguments[1];
+    const char *path = invocation->arguments[1];
     bool from_stdin = !path || !strcmp(path, "-");
-    char *json = NULL;
+    char *source = NULL, *json = NULL;
     Tokenizer *tokenizer = NULL;
     FILE *file = stdin;
+    TRY(checkpoint_or_itself(&source, invocation->arguments[0]));
     TRY(tokenizer_text_read(&json, source));
     TRY(tokenizer_new(&tokenizer, json, strlen(json), source));
+    if (!from_stdin) TRY(file_named(path, FILE_REGULAR | FILE_STREAM, ""));
     if (!from_stdin) file = fopen(path, "re");
     if (!file) FAIL(FAILED, "%s: %s", path, strerror(errno));
     TRY(tokenize_lines(tokenizer, file, from_stdin ? "standard input" : path, invocation->flags));
@@ -149,6 +153,7 @@ done:
     if (file && file != stdin) fclose(file);
     tokenizer_free(tokenizer);
     mem_free(json);
+    mem_free(source);
     return status;
 }
 
@@ -160,8 +165,8 @@ const Command command_tokenize = {
     .flags_bytes = sizeof(TokenizeFlags),
     .summary = "token ids of lines of text",
     .description =
-        "MODEL is a model file, a checkpoint, a tokenizer.json or a Hugging Face folder. "
-        "Without FILE,\nor with -, reads standard input. One line of ids for each line "
-        "of text.",
+        "MODEL is a model file, a checkpoint, a run folder, a tokenizer.json or a Hugging Face "
+        "folder.\nWithout FILE, or with -, reads standard input. One line of ids for each line of "
+        "text.",
     .example = "echo 'Hello world' | temper tokenize models/minilm-l6.h5 --json",
 };

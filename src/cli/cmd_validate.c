@@ -1,11 +1,14 @@
 #include "base/fault.h"
+#include "base/file.h"
+#include "base/findings.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/commands.h"
+#include "data/source.h"
 #include "model/model.h"
-#include "train/checkpoint_folder.h"
 #include "train/classification.h"
 #include "train/prepare.h"
+#include "train/resume.h"
 #include "train/schedule.h"
 
 #include <errno.h>
@@ -15,22 +18,6 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
-
-/// What was found so far: one line a failed check, and the status of the first.
-typedef struct {
-    Text lines;
-    Status status;
-} Findings;
-
-/// Takes the message of a failed check and goes on with the next.
-static bool note(Findings *errors, Status status)
-{
-    if (status == OK) return true;
-    if (errors->status == OK) errors->status = status;
-    text_printf(&errors->lines, "%s%s", errors->lines.length_bytes ? "\n" : "", status_message());
-    status_clear();
-    return false;
-}
 
 /// What exists of `path`: itself or the nearest folder that it lies in; owned by the caller.
 static char *existing_part(const char *path)
@@ -51,12 +38,10 @@ static char *existing_part(const char *path)
 static Status check_folder(const char *path)
 {
     Status status = OK;
-    struct stat info;
     char *at = existing_part(path);
+    TRY(file_named(at, FILE_FOLDER, "output.folder"));
     if (access(at, W_OK))
-        FAIL(USAGE, "output.folder %s: %s cannot be written: %s", path, at, strerror(errno));
-    if (!stat(at, &info) && !S_ISDIR(info.st_mode))
-        FAIL(USAGE, "output.folder %s: %s is not a folder", path, at);
+        FAIL(FAILED, "output.folder %s: %s cannot be written: %s", path, at, strerror(errno));
 done:
     mem_free(at);
     return status;
@@ -95,15 +80,17 @@ static double available_bytes(void)
 
 static void print_lengths(const Dataset *data)
 {
-    int64_t *counts = dataset_label_counts(data), *count = counts;
+    int64_t *counts = dataset_label_counts(data), labels = data->label_count;
+    int64_t shown = labels < DATASET_LABELS_SHOWN ? labels : DATASET_LABELS_SHOWN;
     printf("rows %" PRId64 "  tokens %" PRId64 "  mean length %.1f  longest %" PRId64
            "  truncated %" PRId64 "  empty %" PRId64 "  ill-formed %" PRId64 "\n",
            data->rows, data->tokens, (double)data->tokens / (double)(data->rows ? data->rows : 1),
            dataset_longest(data), data->truncated, data->empty_texts, data->ill_formed);
     for (int split = 0; split < SPLIT_COUNT && data->label_count; split++) {
         printf("%s", split_names[split]);
-        for (int64_t label = 0; label < data->label_count; label++)
-            printf("  %s %" PRId64, data->label_names[label], *count++);
+        for (int64_t label = 0; label < shown; label++)
+            printf("  %s %" PRId64, data->label_names[label], counts[split * labels + label]);
+        if (shown < labels) printf("  and %" PRId64 " more labels", labels - shown);
         printf("\n");
     }
     mem_free(counts);
@@ -126,7 +113,8 @@ static void print_memory(const Model *model, const Batches *batches, int64_t lea
     bool warned = available == 0;
     for (int64_t ranks = 1; ranks <= leaves; ranks *= 2) {
         double each = rank_bytes(model, batches, leaves, ranks), all = each * (double)ranks;
-        printf("memory %" PRId64 " ranks  about %.2f GB a rank\n", ranks, each / 1e9);
+        printf("memory %" PRId64 " rank%s  about %.2f GB a rank\n", ranks, ranks == 1 ? "" : "s",
+               each / 1e9);
         if (warned || all <= available) continue;
         log_warn("%" PRId64 " rank%s on one node: about %.2f GB, this node has %.2f GB left", ranks,
                  ranks == 1 ? "" : "s", all / 1e9, available / 1e9);
@@ -134,52 +122,81 @@ static void print_memory(const Model *model, const Batches *batches, int64_t lea
     }
 }
 
-static Status print_plan(const Recipe *recipe, const Model *model, const Dataset *data)
+/// Of a recipe whose parts are sound: *leaves of a step, and what training takes.
+static Status print_plan(int64_t *leaves, const Recipe *recipe, const Model *model,
+                         const Dataset *data)
 {
     Status status = OK;
     Batches batches = { 0 };
     double *weights = NULL;
-    int64_t leaves, leaf_tokens;
+    int64_t leaf_tokens, chosen;
     TRY(classification_weights(&weights, recipe, data));
     TRY(batches_init(&batches, data, &recipe->train));
-    TRY(batches_leaves(&leaves, &leaf_tokens, &batches, model));
+    TRY(batches_leaves(&chosen, &leaf_tokens, &batches, model));
     printf("steps %" PRId64 "  horizon %" PRId64 "  warm-up %" PRId64 "  tokens a step %.0f\n",
            batches.last, batches.horizon, schedule_warmup(&recipe->train, batches.horizon),
            batches.mean_tokens);
-    printf("leaves %" PRId64 "\n", leaves);
-    print_memory(model, &batches, leaves);
+    printf("leaves %" PRId64 "\n", chosen);
+    print_memory(model, &batches, chosen);
+    *leaves = chosen;
 done:
     mem_free(weights);
     batches_release(&batches);
     return status;
 }
 
-static Status print_resume(const Recipe *recipe)
+static void check_resume(Findings *errors, const Recipe *recipe, const Model *model,
+                         const Dataset *data, int64_t leaves)
 {
-    char *newest;
-    Status status = checkpoint_newest(&newest, recipe->output.folder, 0);
-    if (newest) printf("resumes from %s\n", newest);
-    mem_free(newest);
+    char *path;
+    TensorFile *file = NULL;
+    if (!findings_add(errors, resume_find(&path, recipe)) || !path) return;
+    Status opened = tensors_open(&file, path, "checkpoint");
+    if (opened == FAILED) opened = resume_advise(recipe);
+    if (findings_add(errors, opened) &&
+        findings_add(errors, resume_check(file, recipe, model, data, leaves)))
+        printf("resumes from %s\n", path);
+    tensors_close(file);
+    mem_free(path);
+}
+
+/// Collective. Files, columns and formats, whatever model there is.
+COLLECTIVE
+static Status check_source(const Comm *comm, const Recipe *recipe)
+{
+    Source source;
+    Status status = source_open(comm, &source, &recipe->data, SOURCE_TRAINING);
+    source_release(&source);
     return status;
 }
 
-/// Collective. The data as the recipe cuts it, and what training on it takes.
+/// Collective. The data as the recipe cuts it (NULL if it cannot be), and what training on it
+/// takes.
 COLLECTIVE
-static void check_training(Findings *errors, const Comm *comm, const Recipe *recipe,
-                           const Model *model, bool has_folder)
+static Dataset *check_training(Findings *errors, int64_t *leaves, const Comm *comm,
+                               const Recipe *recipe, const Model *model)
 {
     Tokenizer *tokenizer = NULL;
     Dataset *data = NULL;
-    if (note(errors, prepare_data(comm, &data, &tokenizer, recipe, model->tokenizer_json,
-                                  model->spec.vocab_size))) {
+    if (findings_add(errors, prepare_data(comm, &data, &tokenizer, recipe, model->tokenizer_json,
+                                          model->spec.vocab_size))) {
         print_lengths(data);
-        note(errors, prepare_check_data(recipe, data));
-        note(errors, print_plan(recipe, model, data));
-        if (has_folder) warn_of_disk(recipe, model);
-        if (has_folder) note(errors, print_resume(recipe));
+        findings_add(errors, prepare_check_data(recipe, data));
+        findings_add(errors, print_plan(leaves, recipe, model, data));
     }
-    dataset_free(data);
     tokenizer_free(tokenizer);
+    return data;
+}
+
+/// How many labels there are is not known without data, nor then how many weights there must be.
+static Status check_weights(const Recipe *recipe)
+{
+    const char *text = recipe->train.class_weights;
+    if (!*text || !strcmp(text, "balanced")) return OK;
+    return status_fail(USAGE,
+                       "train.class_weights: '%s' cannot be compared with the labels before the "
+                       "other errors are mended",
+                       text);
 }
 
 COLLECTIVE
@@ -188,24 +205,29 @@ static Status validate_run(const Invocation *invocation)
     Findings errors = { 0 };
     const Comm *self = invocation->world;
     Recipe *recipe = MEM_NEW(Recipe, 1);
+    const char *folder = recipe->output.folder, *path = recipe->model.path;
     Model *model = NULL;
+    Dataset *data = NULL;
+    int64_t leaves = 0;
     // what a recipe with errors names is looked for all the same
-    bool read =
-        note(&errors, recipe_read(self, recipe, invocation->arguments[0], &invocation->overrides));
-    const char *folder = recipe->output.folder, *data = recipe->data.path;
-    bool has_folder = *folder && note(&errors, check_folder(folder));
-    bool loaded = *recipe->model.path && note(&errors, prepare_model(self, &model, recipe));
-    if (read && loaded) {
-        note(&errors, prepare_check_model(recipe, model));
-        check_training(&errors, self, recipe, model, has_folder);
-    } else if (*data && access(data, R_OK)) {
-        note(&errors, status_fail(USAGE, "data.path %s: %s", data, strerror(errno)));
-    }
-    if (errors.status != OK) status_fail(errors.status, "%s", errors.lines.data);
-    text_release(&errors.lines);
+    bool read = findings_add(
+        &errors, recipe_read(self, recipe, invocation->arguments[0], &invocation->overrides));
+    bool has_folder = *folder && findings_add(&errors, check_folder(folder));
+    bool loaded = *path && findings_add(&errors, prepare_find_model(recipe)) &&
+                  findings_add(&errors, prepare_model(self, &model, recipe));
+    bool sound = *recipe->data.path && findings_add(&errors, check_source(self, recipe));
+    if (loaded) findings_add(&errors, prepare_check_model(recipe, model));
+    if (read && loaded && sound)
+        data = check_training(&errors, &leaves, self, recipe, model);
+    else
+        findings_add(&errors, check_weights(recipe));
+    if (read && (has_folder || strcmp(recipe->train.resume, "auto")))
+        check_resume(&errors, recipe, model, data, leaves);
+    if (loaded && has_folder) warn_of_disk(recipe, model);
+    dataset_free(data);
     model_free(model);
     mem_free(recipe);
-    return errors.status;
+    return findings_end(&errors);
 }
 
 const Command command_validate = {

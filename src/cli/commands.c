@@ -12,6 +12,19 @@ static const char *const spellings[][2] = { { "--help", "help" },
                                             { "-h", "help" },
                                             { "--version", "version" } };
 
+const Option *command_keys(const Command *command)
+{
+    enum { MOST_KEYS = 256 };
+    static Option rows[MOST_KEYS];
+    const char *section = command->key_section;
+    int count = 0;
+    if (!command->keys) return NULL;
+    for (const Option *row = command->keys; row->key && count + 1 < MOST_KEYS; row++)
+        if (!section || !strncmp(row->key, section, strlen(section))) rows[count++] = *row;
+    rows[count] = (Option){ 0 };
+    return rows;
+}
+
 Status command_find(const Command **out, const char *name)
 {
     const char *names[sizeof commands / sizeof *commands];

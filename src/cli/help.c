@@ -51,7 +51,7 @@ void help_command(Text *out, const Command *command)
     }
     if (command->keys) {
         text_append(out, "\nkeys of the recipe, with their defaults:\n");
-        options_help(out, command->keys, OPTIONS_KEYS);
+        options_help(out, command_keys(command), OPTIONS_KEYS);
     }
     text_append(out, "\nexample:\n");
     append_indented(out, command->example);
@@ -75,7 +75,10 @@ static void append_section(Text *out, const Command *command)
                 toupper((unsigned char)command->summary[0]), command->summary + 1);
     help_usage(out, command);
     text_printf(out, "\n\n%s\n", command->description);
-    if (command->keys) text_append(out, "\nTakes the [keys of the recipe](#keys-of-the-recipe).\n");
+    if (command->keys)
+        text_printf(out, "\nTakes the %s%s[keys of the recipe](#keys-of-the-recipe).\n",
+                    command->key_section ? command->key_section : "",
+                    command->key_section ? "* " : "");
     if (command->flags) {
         text_append(out, "\n");
         options_markdown(out, command->flags, OPTIONS_FLAGS);

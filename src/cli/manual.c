@@ -68,7 +68,7 @@ static void append_page(Text *out, const Command *command)
     if (command->flags) text_append(out, ".SH FLAGS\n");
     if (command->flags) append_options(out, command->flags, OPTIONS_FLAGS);
     if (command->keys) text_append(out, ".SH KEYS OF THE RECIPE\n");
-    if (command->keys) append_options(out, command->keys, OPTIONS_KEYS);
+    if (command->keys) append_options(out, command_keys(command), OPTIONS_KEYS);
     text_append(out, ".SH EXAMPLE\n.nf\n");
     append_roff(out, command->example);
     text_append(out, "\n.fi\n.SH SEE ALSO\n.BR temper (1)\n");
@@ -122,7 +122,7 @@ static void append_words(Text *out, const Command *command)
         text_append(out, " ");
         option_name(out, row, OPTIONS_FLAGS);
     }
-    for (const Option *row = command->keys; row && row->key; row++)
+    for (const Option *row = command_keys(command); row && row->key; row++)
         text_printf(out, " %s=", row->key);
 }
 

@@ -1,4 +1,5 @@
 #include "cli/tokenizer_text.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "store/tensors.h"
@@ -6,6 +7,7 @@
 
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static bool ends_with(const char *path, const char *ending)
 {
@@ -36,8 +38,14 @@ done:
 
 Status tokenizer_text_read(char **json, const char *path)
 {
-    struct stat info;
-    if (!stat(path, &info) && S_ISDIR(info.st_mode)) return read_folder(json, path);
-    if (ends_with(path, ".json")) return text_read_file(json, NULL, path);
-    return read_model(json, path);
+    Status status = OK;
+    TRY(file_named(path, FILE_REGULAR | FILE_FOLDER, ""));
+    if (file_named(path, FILE_FOLDER, "") == OK)
+        status = read_folder(json, path);
+    else if (ends_with(path, ".json"))
+        status = text_read_file(json, NULL, path);
+    else
+        status = read_model(json, path);
+done:
+    return status;
 }

@@ -8,7 +8,7 @@ Status agree(const Comm *comm, Status local)
     comm_max_int64(comm, &verdict, 1);
     if (!verdict) return OK;
     int culprit = comm->size - (int)(verdict / 256);
-    char message[2048] = "";
+    char message[STATUS_BYTES] = "";
     if (comm->rank == culprit) {
         const char *mine = status_message();
         size_t i = 0;

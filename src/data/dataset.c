@@ -199,12 +199,13 @@ done:
 }
 
 void dataset_from_text(Dataset **out, const Tokenizer *tokenizer, const char *text,
-                       int64_t max_length)
+                       const char *pair, int64_t max_length)
 {
     const Comm self = comm_self();
     Rows rows;
     Encoding encoding = { 0 };
     Record record = { .row = 1, .fields[COLUMN_TEXT] = { text, strlen(text) } };
+    if (pair) record.fields[COLUMN_PAIR] = (Field){ pair, strlen(pair) };
     const DataOptions options = { .form = FORM_LABELLED };
     const Source source = { .count = 1, .options = &options, .use = SOURCE_TEXTS };
     rows_init(&rows, NULL);

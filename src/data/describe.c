@@ -1,3 +1,4 @@
+#include "base/findings.h"
 #include "base/mem.h"
 #include "data/source.h"
 
@@ -56,28 +57,36 @@ static Status parse_byte(char *out, const char *given, bool may_be_none, const c
 /// What the extension and the overrides say.
 static Status choose_format(Format *out, const char *path, const Source *source)
 {
-    Status status = OK;
+    Findings errors = { 0 };
     const DataOptions *options = source->options;
     SourceUse use = source->use;
     const Format *known = format_of_name(path);
     bool delimited = use != SOURCE_TEXTS && !is_auto(options->delimiter);
     *out = known ? *known : (Format){ .kind = delimited ? FORMAT_DELIMITED : FORMAT_LINES };
     if (out->kind == FORMAT_LINES && use != SOURCE_TEXTS && options->form == FORM_LABELLED)
-        FAIL(USAGE,
-             "%s: its name does not tell its format: end it in .csv, .tsv or .jsonl, or set "
-             "data.delimiter",
-             path);
-    if (out->kind != FORMAT_DELIMITED) goto done;
+        return status_fail(USAGE,
+                           "%s: its name does not tell its format: end it in .csv, .tsv or .jsonl, "
+                           "or set data.delimiter",
+                           path);
+    if (out->kind == FORMAT_LINES && *options->text_pair)
+        return status_fail(USAGE,
+                           "%s: a line holds one text, and the model takes two (data.text_pair): "
+                           "give CSV, TSV or JSONL with both columns",
+                           path);
+    if (out->kind != FORMAT_DELIMITED) return OK;
     if (!is_auto(options->delimiter))
-        TRY(parse_byte(&out->delimiter, options->delimiter, false, "data.delimiter"));
+        findings_add(&errors,
+                     parse_byte(&out->delimiter, options->delimiter, false, "data.delimiter"));
     if (!known) out->quote = out->delimiter == '\t' ? '\0' : '"';
-    if (!is_auto(options->quote)) TRY(parse_byte(&out->quote, options->quote, true, "data.quote"));
-    if (out->delimiter == out->quote) FAIL(USAGE, "data.delimiter and data.quote are the same");
+    if (!is_auto(options->quote))
+        findings_add(&errors, parse_byte(&out->quote, options->quote, true, "data.quote"));
+    if (out->delimiter == out->quote)
+        findings_add(&errors, status_fail(USAGE, "data.delimiter and data.quote are the same"));
     out->header = !names_are_numbers(source);
     if (!is_auto(options->header) && !text_to_bool(&out->header, options->header))
-        FAIL(USAGE, "data.header: '%s' is not true, false or auto", options->header);
-done:
-    return status;
+        findings_add(&errors, status_fail(USAGE, "data.header: '%s' is not true, false or auto",
+                                          options->header));
+    return findings_end(&errors);
 }
 
 /// The field that an option names; -1 for a column that need not be there.
@@ -108,8 +117,8 @@ static Status find_column(SourceFile *file, Column column, const char *const *na
     if (file->format.header)
         column_suggest(&hint, wanted, names, file->field_count);
     else
-        text_printf(&hint, "; its first row has %lld columns and no header names them",
-                    (long long)file->field_count);
+        text_printf(&hint, "; its first row has %lld column%s and no header names them",
+                    (long long)file->field_count, file->field_count == 1 ? "" : "s");
     FAIL(USAGE, "%s: there is no column '%s' (%s)%s", file->path, wanted, column_key(column),
          text_chars(&hint));
 done:
@@ -121,16 +130,22 @@ done:
 static Status read_columns(SourceFile *file, Input *input, const Source *source)
 {
     Status status = OK;
+    Findings errors = { 0 };
     bool more;
     const char **names = NULL;
     Reader *reader = reader_new(input, &file->format, input->first, input->bytes, (Place){ 0 });
     TRY(reader_next(reader, &more));
+    if (!more && source->use == SOURCE_TEXTS) goto done; // no text, no answer
     if (!more) FAIL(FAILED, "%s is empty: it holds no row", file->path);
     file->field_count = reader_field_count(reader);
     names = MEM_NEW(const char *, file->field_count);
     for (int64_t i = 0; i < file->field_count; i++) names[i] = reader_field(reader, i).data;
     for (Column column = 0; column < COLUMN_COUNT; column++)
-        TRY(find_column(file, column, names, source));
+        findings_add(&errors, find_column(file, column, names, source));
+    TRY(findings_end(&errors));
+    if (source->use != SOURCE_TEXTS && file->columns[COLUMN_TEXT] == file->columns[COLUMN_LABEL])
+        FAIL(USAGE, "%s: data.text and data.label are the same column '%s'", file->path,
+             column_name(source->options, COLUMN_LABEL));
     if (file->format.header) {
         file->first = reader_offset(reader);
         file->header_rows = reader_row(reader);
@@ -159,6 +174,10 @@ Status source_describe(SourceFile *file, const Source *source)
         file->columns[COLUMN_TEXT] = 0;
     } else if (file->format.kind == FORMAT_DELIMITED) {
         TRY(read_columns(file, &input, source));
+    } else if (source->use != SOURCE_TEXTS &&
+               !strcmp(source->options->text, source->options->label)) {
+        FAIL(USAGE, "%s: data.text and data.label are the same member '%s'", file->path,
+             source->options->label);
     }
 done:
     input_close(&input);

@@ -260,7 +260,8 @@ Status record_read(Record *record, bool *more, Reader *reader, const Source *sou
     record->document = NULL;
     record->ill_formed = 0;
     for (Column column = 0; column < COLUMN_COUNT; column++) record->fields[column] = (Field){ 0 };
-    TRY(reader_next(reader, more));
+    status = reader_next(reader, more);
+    if (status != OK) *more = false;
     if (!*more) goto done;
     record->row = reader_row(reader);
     if (file->format.kind == FORMAT_JSONL)

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+enum { ROWS_TOLD = 3 };
+
 void rows_init(Rows *rows, const char *folder)
 {
     *rows = (Rows){ .lengths.folder = folder, .label_numbers.folder = folder };
@@ -20,6 +22,7 @@ void rows_release(Rows *rows)
     spool_release(&rows->label_numbers);
     label_table_release(&rows->labels);
     mem_free(rows->file_ends);
+    text_release(&rows->errors.lines);
     *rows = (Rows){ 0 };
 }
 
@@ -136,6 +139,31 @@ static Status add_record(Rows *out, Encoding *encoding, const Tokenizer *tokeniz
     return status;
 }
 
+static Status check_label(const Record *record, const Source *source, const SourceFile *file)
+{
+    if (column_need(source, COLUMN_LABEL) != COLUMN_NEEDED || record->fields[COLUMN_LABEL].bytes)
+        return OK;
+    return status_fail(FAILED, "%s: the label of row %lld is empty (%s)", file->path,
+                       (long long)record->row, column_key(COLUMN_LABEL));
+}
+
+/// The first few are told, all are counted.
+static void refuse_row(Rows *rows, Status status)
+{
+    if (rows->refused++ < ROWS_TOLD) findings_add(&rows->errors, status);
+    status_clear();
+}
+
+/// `refused`: rows of all ranks, some of them of this one or not.
+static Status report_refused(Rows *rows, int64_t refused)
+{
+    if (!rows->refused) return OK;
+    if (refused > ROWS_TOLD)
+        text_printf(&rows->errors.lines, "\n%lld rows are wrong, these among them",
+                    (long long)refused);
+    return findings_end(&rows->errors);
+}
+
 static Status read_file(Rows *out, const Source *source, int64_t file, Share share, Place place,
                         const Tokenizer *tokenizer)
 {
@@ -149,12 +177,15 @@ static Status read_file(Rows *out, const Source *source, int64_t file, Share sha
     TRY(source_input(&input, source, file));
     reader = reader_new(&input, &described->format, share.first, share.end, place);
     for (bool more;;) {
-        TRY(record_read(&record, &more, reader, source, described));
+        Status got = record_read(&record, &more, reader, source, described);
+        if (got == OK && more) got = check_label(&record, source, described);
+        if (got != OK && more) {
+            refuse_row(out, got);
+            continue;
+        }
+        TRY(got);
         if (!more) break;
-        if (column_need(source, COLUMN_LABEL) == COLUMN_NEEDED &&
-            !record.fields[COLUMN_LABEL].bytes)
-            FAIL(FAILED, "%s: the label of row %lld is empty (%s)", described->path,
-                 (long long)record.row, column_key(COLUMN_LABEL));
+        if (out->refused) continue; // nothing will come of the others
         TRY(add_record(out, &encoding, tokenizer, &record, source, described->path));
         if (out->count % 256 == 0) report_progress(&next_s, share, reader, described->path);
     }
@@ -211,6 +242,9 @@ Status rows_read(const Comm *comm, Rows *out, const Source *source, const Tokeni
     for (int i = 0; i < comm->size; i++) carry_bytes[i] = sizeof carry;
     comm_gather_all(comm, carries, &carry, carry_bytes);
     TRY_ALL(comm, read_share(out, source, shares, carries, comm->rank, tokenizer));
+    int64_t refused = out->refused;
+    comm_sum_int64(comm, &refused, 1);
+    TRY_ALL(comm, report_refused(out, refused));
     for (int64_t file = 0; file < source->count; file++)
         counts[source->files[file].split] +=
             out->file_ends[file] - (file ? out->file_ends[file - 1] : 0);

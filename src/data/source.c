@@ -1,4 +1,6 @@
 #include "data/source.h"
+#include "base/file.h"
+#include "base/findings.h"
 #include "base/mem.h"
 #include "comm/agree.h"
 #include "data/split.h"
@@ -9,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static Status add_file(Source *source, const char *folder, const char *name, Split split)
@@ -97,38 +98,42 @@ done:
     return status;
 }
 
-static Status add_path(Source *source, const char *path, Split split)
+static Status add_path(Source *source, const char *path, Split split, const char *key)
 {
-    struct stat info = { 0 };
-    bool standard = !strcmp(path, "-");
-    if (!standard && stat(path, &info))
-        return status_fail(errno == ENOENT || errno == ENOTDIR ? USAGE : FAILED,
-                           "cannot read %s: %s", path, strerror(errno));
-    if (!standard && S_ISDIR(info.st_mode)) return add_folder(source, path, split);
-    if (source->use == SOURCE_TEXTS && !S_ISREG(info.st_mode))
-        return add_stream(source, path, split);
-    if (!S_ISREG(info.st_mode)) // opening a pipe would wait
-        return status_fail(USAGE, "%s is not a regular file", path);
-    return add_file(source, "", path, split);
+    Status status = OK;
+    bool texts = source->use == SOURCE_TEXTS;
+    if (texts && !strcmp(path, "-")) return add_stream(source, path, split);
+    // of a pipe there is no second look, as training takes
+    TRY(file_named(path, texts ? FILE_ANY : FILE_REGULAR | FILE_FOLDER, texts ? "" : key));
+    if (file_named(path, FILE_FOLDER, "") == OK)
+        status = add_folder(source, path, split);
+    else if (file_named(path, FILE_REGULAR, "") == OK)
+        status = add_file(source, "", path, split);
+    else
+        status = add_stream(source, path, split);
+done:
+    return status;
 }
 
 static Status list_files(Source *source)
 {
-    Status status = OK;
+    Findings errors = { 0 };
     const char *named[SPLIT_COUNT] = { source->options->path, source->options->split.validation,
                                        source->options->split.test };
-    static const char *const keys[] = { "", "data.split.validation", "data.split.test" };
-    TRY(add_path(source, named[SPLIT_TRAIN], SPLIT_TRAIN));
+    static const char *const keys[] = { "data.path", "data.split.validation", "data.split.test" };
+    findings_add(&errors, add_path(source, named[SPLIT_TRAIN], SPLIT_TRAIN, keys[SPLIT_TRAIN]));
     for (Split split = SPLIT_VALIDATION; split < SPLIT_COUNT; split++) {
+        double *fraction = &source->fractions[split];
         bool is_file;
         if (source->use != SOURCE_TRAINING) break;
-        TRY(split_parse(&source->fractions[split], &is_file, named[split], keys[split]));
-        if (is_file) TRY(add_path(source, named[split], split));
+        if (findings_add(&errors, split_parse(fraction, &is_file, named[split], keys[split])) &&
+            is_file)
+            findings_add(&errors, add_path(source, named[split], split, keys[split]));
     }
     if (source->fractions[SPLIT_VALIDATION] + source->fractions[SPLIT_TEST] >= 1)
-        FAIL(USAGE, "data.split.validation and data.split.test leave no row for training");
-done:
-    return status;
+        findings_add(&errors, status_fail(USAGE, "data.split.validation and data.split.test leave "
+                                                 "no row for training"));
+    return findings_end(&errors);
 }
 
 Status source_open(const Comm *comm, Source *out, const DataOptions *options, SourceUse use)

@@ -1,9 +1,11 @@
 #include "model/model.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "model/origin.h"
 #include "token/tokenizer.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -169,6 +171,24 @@ done:
     return status;
 }
 
+/// A model with values that are no numbers answers with such.
+static Status check_values(const Import *import)
+{
+    const Model *model = import->model;
+    for (int i = 0; i < model->param_count; i++) {
+        const Param *param = &model->params[i];
+        const float *value = model->values + param->offset;
+        for (int64_t k = 0; k < param->rows * param->cols; k++)
+            if (!isfinite(value[k]))
+                return status_fail(FAILED,
+                                   "%s: element %lld of %s is %s: the weights are damaged, or "
+                                   "training them diverged",
+                                   import->path, (long long)k, param->name,
+                                   isnan(value[k]) ? "no number (NaN)" : "infinite");
+    }
+    return OK;
+}
+
 static Status read_tokenizer(Import *import)
 {
     Status status = OK;
@@ -214,6 +234,7 @@ static Status import_from(Import *import, const char *model_path)
     TRY(match(import));
     TRY(read_tokenizer(import));
     TRY(read_values(import));
+    TRY(check_values(import));
     report_unused(import);
     read_labels(import->model);
     import->model->source = mem_copy_text(import->path);

@@ -184,7 +184,7 @@ Status model_check_tokenizer(const Arch *arch, const Tokenizer *tokenizer, const
 {
     for (const Head *head = arch->heads; head->task; head++)
         if (head->reads == first_tokens && !tokenizer_marks_start(tokenizer))
-            return status_fail(USAGE,
+            return status_fail(FAILED,
                                "%s: the tokenizer adds no [CLS] token, a %s classifier needs it: "
                                "give tokenizer.json a post_processor",
                                where, arch->model_type);

@@ -162,6 +162,7 @@ void model_free(Model *model)
     for (int64_t i = 0; model->label_names && i < model->spec.num_labels; i++)
         mem_free(model->label_names[i]);
     mem_free(model->label_names);
+    mem_free(model->labels_note);
     mem_free(model->source_sha256);
     mem_free(model->source);
     mem_free(model->tokenizer_json);
@@ -262,23 +263,25 @@ static void rebuild_head(Model *model, const int64_t *rows, int64_t count, uint6
     mem_free(old.params);
 }
 
-/// Says which labels start at random although the model came with a head.
-static void report_new_labels(char *const *names, const int64_t *rows, int64_t count, int64_t found)
+/// Which labels start at random although the model came with a head.
+static char *note_new_labels(char *const *names, const int64_t *rows, int64_t count, int64_t found)
 {
     enum { SHOWN = 8 };
-    Text list = { 0 };
+    Text list = { 0 }, note = { 0 };
     int64_t listed = 0;
     for (int64_t i = 0; i < count; i++)
         if (rows[i] < 0 && listed++ < SHOWN)
             text_printf(&list, "%s'%s'", listed > 1 ? ", " : "", names[i]);
     if (listed > SHOWN) text_printf(&list, " and %lld more", (long long)(listed - SHOWN));
     if (found)
-        log_info("the model's head does not know the labels %s: their rows start at random",
-                 text_chars(&list));
+        text_printf(&note,
+                    "the model's head does not know the labels %s: their rows start at random",
+                    text_chars(&list));
     else
-        log_info("the model's head is for other labels than %s: it starts at random",
-                 text_chars(&list));
+        text_printf(&note, "the model's head is for other labels than %s: it starts at random",
+                    text_chars(&list));
     text_release(&list);
+    return note.data;
 }
 
 void model_set_labels(Model *model, char *const *names, int64_t count, uint64_t seed)
@@ -291,7 +294,9 @@ void model_set_labels(Model *model, char *const *names, int64_t count, uint64_t 
         copies[i] = mem_copy_text(names[i]);
         in_place += rows[i] == i;
     }
-    if (had_names && found < count) report_new_labels(names, rows, count, found);
+    mem_free(model->labels_note);
+    model->labels_note =
+        had_names && found < count ? note_new_labels(names, rows, count, found) : NULL;
     for (int64_t i = 0; model->label_names && i < model->spec.num_labels; i++)
         mem_free(model->label_names[i]);
     mem_free(model->label_names);

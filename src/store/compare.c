@@ -15,6 +15,9 @@ typedef struct {
     Text *out;
     TensorFile *a, *b;
     double tolerance;
+    bool models_only;    ///< the files are of two kinds
+    int most_lines;      ///< of differences; 0: all
+    int lines;           ///< so far
     int tensors, values; ///< that differ
     double largest[ROLES], largest_difference[ROLES];
     bool different;
@@ -88,10 +91,22 @@ static bool is_model(const char *path)
     return !strncmp(path, "model/", 6);
 }
 
+static bool counts(const Comparison *c, const TensorFile *file, const char *name, bool is_tensor)
+{
+    if (c->models_only) return is_tensor && is_model(name);
+    return schema_is_state(tensors_schema(file), name, is_tensor);
+}
+
+static void tell(Comparison *c, const char *name, const char *message)
+{
+    if (!c->most_lines || c->lines < c->most_lines) text_printf(c->out, "%s: %s\n", name, message);
+    c->lines++;
+}
+
 /// A tensor that is not in both files with one shape.
 static void report_unmatched(Comparison *c, const char *path, const char *message)
 {
-    text_printf(c->out, "%s: %s\n", path, message);
+    tell(c, path, message);
     c->tensors++;
     if (c->tolerance < 0 || is_model(path)) c->different = true;
 }
@@ -100,7 +115,8 @@ static Status compare_tensor(Comparison *c, const TensorInfo *a)
 {
     Status status = OK;
     Difference found;
-    if (!schema_is_state(tensors_schema(c->a), a->path, true)) goto done;
+    Text message = { 0 };
+    if (!counts(c, c->a, a->path, true)) goto done;
     const TensorInfo *b = tensors_find(c->b, a->path);
     if (!b || !same_shape(a, b)) {
         report_unmatched(c, a->path, b ? "has another shape or type" : "is only in the first");
@@ -116,9 +132,11 @@ static Status compare_tensor(Comparison *c, const TensorInfo *a)
     if (!found.elements) goto done;
     c->tensors++;
     if (c->tolerance < 0) c->different = true;
-    text_printf(c->out, "%s: %" PRId64 " of %" PRId64 " elements differ, by up to %.3g\n", a->path,
+    text_printf(&message, "%" PRId64 " of %" PRId64 " elements differ, by up to %.3g",
                 found.elements, a->elements, found.largest_difference);
+    tell(c, a->path, message.data);
 done:
+    text_release(&message);
     return status;
 }
 
@@ -140,7 +158,7 @@ static bool same_value(const Value *a, const Value *b)
 /// With a tolerance values are part of the state: reported, not counted.
 static void report_value(Comparison *c, const char *name, const char *message)
 {
-    text_printf(c->out, "%s: %s\n", name, message);
+    tell(c, name, message);
     c->values++;
     if (c->tolerance < 0) c->different = true;
 }
@@ -149,7 +167,7 @@ static void compare_values(Comparison *c)
 {
     for (int i = 0; i < tensors_value_count(c->a); i++) {
         const Value *a = tensors_value_at(c->a, i), *b = find_value(c->b, a->name);
-        if (!schema_is_state(tensors_schema(c->a), a->name, false)) continue;
+        if (!counts(c, c->a, a->name, false)) continue;
         if (!b) {
             report_value(c, a->name, "is only in the first");
         } else if (!same_value(a, b) && a->kind == VALUE_INT && b->kind == VALUE_INT) {
@@ -163,7 +181,7 @@ static void compare_values(Comparison *c)
     }
     for (int i = 0; i < tensors_value_count(c->b); i++) {
         const char *name = tensors_value_at(c->b, i)->name;
-        if (!find_value(c->a, name) && schema_is_state(tensors_schema(c->b), name, false))
+        if (!find_value(c->a, name) && counts(c, c->b, name, false))
             report_value(c, name, "is only in the second");
     }
 }
@@ -174,7 +192,7 @@ static Status compare_tensors(Comparison *c)
     for (int i = 0; i < tensors_count(c->a); i++) TRY(compare_tensor(c, tensors_at(c->a, i)));
     for (int i = 0; i < tensors_count(c->b); i++) {
         const char *path = tensors_at(c->b, i)->path;
-        if (!tensors_find(c->a, path) && schema_is_state(tensors_schema(c->b), path, true))
+        if (!tensors_find(c->a, path) && counts(c, c->b, path, true))
             report_unmatched(c, path, "is only in the second");
     }
 done:
@@ -194,27 +212,48 @@ static void judge_tolerance(Comparison *c)
     }
 }
 
-Status compare_files(Text *out, bool *different, const char *a, const char *b, double tolerance)
+static bool holds_model(const TensorFile *file)
+{
+    for (int i = 0; i < tensors_count(file); i++)
+        if (is_model(tensors_at(file, i)->path)) return true;
+    return false;
+}
+
+/// Files of two kinds have the model in common, or nothing.
+static void compare_kinds(Comparison *c)
+{
+    const char *a = tensors_schema(c->a), *b = tensors_schema(c->b);
+    if (!strcmp(a, b)) return;
+    bool models = holds_model(c->a) && holds_model(c->b);
+    c->models_only = true;
+    c->different = !models;
+    text_printf(c->out, "a %s against a %s: %s\n", a, b,
+                models ? "only the models are compared" : "nothing can be compared");
+}
+
+Status compare_files(Text *out, bool *different, const char *a, const char *b, double tolerance,
+                     int most_lines)
 {
     Status status = OK;
-    Comparison c = { .out = out, .tolerance = tolerance };
+    Comparison c = { .out = out, .tolerance = tolerance, .most_lines = most_lines };
     *different = false;
     TRY(tensors_open_any(&c.a, a));
     TRY(tensors_open_any(&c.b, b));
-    if (strcmp(tensors_schema(c.a), tensors_schema(c.b))) {
-        text_printf(out, "a %s file against a %s file\n", tensors_schema(c.a), tensors_schema(c.b));
-        if (tolerance < 0) c.different = true;
-    }
+    compare_kinds(&c);
+    if (c.different) goto done;
     TRY(compare_tensors(&c));
     compare_values(&c);
+    if (most_lines && c.lines > most_lines)
+        text_printf(out, "and %d more (--all shows them)\n", c.lines - most_lines);
     if (tolerance >= 0) judge_tolerance(&c);
-    *different = c.different;
     if (c.tensors || c.values)
-        text_printf(out, "%s: %d tensors and %d values differ\n",
-                    c.different ? "different" : "equal within the tolerance", c.tensors, c.values);
+        text_printf(out, "%s: %d tensor%s and %d value%s differ\n",
+                    c.different ? "different" : "equal within the tolerance", c.tensors,
+                    c.tensors == 1 ? "" : "s", c.values, c.values == 1 ? "" : "s");
     else
         text_append(out, c.different ? "different\n" : "equal\n");
 done:
+    *different = c.different;
     tensors_close(c.b);
     tensors_close(c.a);
     return status;

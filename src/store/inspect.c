@@ -6,8 +6,8 @@
 #include "store/schema.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { SLAB_BYTES = 4 << 20, SHOWN_BYTES = 60 };
@@ -98,8 +98,16 @@ static void print_file(Text *out, const TensorFile *file)
     }
 }
 
+/// The first of `values` that is no finite number; -1 if there is none.
+static int64_t find_strange(const float *values, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (!isfinite(values[i])) return i;
+    return -1;
+}
+
 /// Reads every tensor: one finding per damaged tensor.
-static int check_sums(Text *out, TensorFile *file)
+static int check_contents(Text *out, TensorFile *file)
 {
     int damaged = 0;
     char *slab = MEM_NEW(char, SLAB_BYTES);
@@ -108,8 +116,15 @@ static int check_sums(Text *out, TensorFile *file)
         int64_t step = SLAB_BYTES / (int64_t)element_bytes(info->type);
         for (int64_t first = 0; first < info->elements; first += step) {
             int64_t count = info->elements - first < step ? info->elements - first : step;
-            if (tensors_read(file, info, first, count, slab) == OK) continue;
-            text_printf(out, "CHECKSUM error %s %s\n", info->path, status_message());
+            bool read = tensors_read(file, info, first, count, slab) == OK;
+            int64_t strange =
+                read && info->type == ELEMENT_F32 ? find_strange((float *)slab, count) : -1;
+            if (read && strange < 0) continue;
+            if (read)
+                text_printf(out, "VALUE error %s element %" PRId64 " is no finite number\n",
+                            info->path, first + strange);
+            else
+                text_printf(out, "CHECKSUM error %s %s\n", info->path, status_message());
             damaged++;
             break;
         }
@@ -124,10 +139,13 @@ static Status validate_file(Text *out, TensorFile *file)
     Text findings = { 0 };
     int errors = 0;
     TRY(schema_check(&findings, &errors, file));
-    errors += check_sums(&findings, file);
-    text_printf(out, "\nvalidation: %s\n%s", errors ? "failed" : "schema and checksums are sound",
+    errors += check_contents(&findings, file);
+    text_printf(out, "\nvalidation: %s\n%s",
+                errors ? "failed" : "schema, checksums and values are sound",
                 text_chars(&findings));
-    if (errors) FAIL(FAILED, "%s: %d errors were found", tensors_file_path(file), errors);
+    if (errors)
+        FAIL(FAILED, "%s: %d error%s found", tensors_file_path(file), errors,
+             errors == 1 ? " was" : "s were");
 done:
     text_release(&findings);
     return status;
@@ -250,26 +268,42 @@ done:
 enum { SIGNATURE_BYTES = 4 };
 
 typedef struct {
+    const char *ending; ///< of the name
     char signature[SIGNATURE_BYTES + 1];
     Status (*inspect)(Text *out, const char *path, bool validate);
 } Format;
 
-static const Format formats[] = { { "\211HDF", inspect_hdf5 }, { "GGUF", inspect_gguf } };
-static const Format unsigned_format = { "", inspect_safetensors };
+static const Format formats[] = { { ".h5", "\211HDF", inspect_hdf5 },
+                                  { ".gguf", "GGUF", inspect_gguf },
+                                  { ".safetensors", "", inspect_safetensors } };
+enum { FORMATS = sizeof formats / sizeof *formats };
 
-/// By its first bytes; folders and all else are read as safetensors.
+static bool has_ending(const char *path, const char *ending)
+{
+    size_t length = strlen(path), bytes = strlen(ending);
+    return length >= bytes && !strcmp(path + length - bytes, ending);
+}
+
+/// By its name, which damage leaves alone, or else by its first bytes; folders and all else are
+/// read as safetensors.
 static Status find_format(const Format **out, const char *path)
 {
     Status status = OK;
-    struct stat info;
     char head[SIGNATURE_BYTES] = { 0 };
     int64_t bytes;
     int file = -1;
-    *out = &unsigned_format;
-    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) goto done;
+    *out = &formats[FORMATS - 1];
+    TRY(file_named(path, FILE_REGULAR | FILE_FOLDER, ""));
+    for (int i = 0; i < FORMATS; i++) {
+        if (!has_ending(path, formats[i].ending)) continue;
+        *out = &formats[i];
+        goto done;
+    }
+    if (file_named(path, FILE_FOLDER, "") == OK) goto done;
+    status_clear();
     TRY(file_open(&file, &bytes, path));
     if (bytes >= SIGNATURE_BYTES) TRY(file_read_at(head, sizeof head, file, 0, path));
-    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+    for (int i = 0; i + 1 < FORMATS; i++)
         if (!memcmp(head, formats[i].signature, SIGNATURE_BYTES)) *out = &formats[i];
 done:
     if (file >= 0) close(file);

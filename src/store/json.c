@@ -17,6 +17,8 @@ Status json_parse(Json **out, const char *text, size_t bytes, const char *where)
     json_error_t error;
     *out = json_loadb(text, bytes, parse_flags, &error);
     if (*out) return OK;
+    if (!memchr(text, '\n', bytes)) // of one line `where` says all there is to say
+        return status_fail(FAILED, "%s: column %d: %s", where, error.column, error.text);
     return status_fail(FAILED, "%s: line %d, column %d: %s", where, error.line, error.column,
                        error.text);
 }

@@ -1,4 +1,5 @@
 #include "store/yaml.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "store/json.h"
 
@@ -13,7 +14,6 @@ typedef struct {
     bool has_event;
     const char *text, *where;
     Settings *out;
-    int first; ///< settings of this text start here
 } Reader;
 
 static size_t line_of(yaml_mark_t mark)
@@ -97,17 +97,12 @@ done:
     return status;
 }
 
-static Status add_setting(Reader *reader, const char *key, const char *value, size_t line)
+static void add_setting(Reader *reader, const char *key, const char *value, size_t line)
 {
     Text where = { 0 };
-    for (int i = reader->first; i < reader->out->count; i++)
-        if (!strcmp(reader->out->items[i].key, key))
-            return status_fail(USAGE, "%s:%zu: '%s' is given twice, first at %s", reader->where,
-                               line, key, reader->out->items[i].where);
     text_printf(&where, "%s:%zu", reader->where, line);
     settings_add(reader->out, key, value, where.data);
     text_release(&where);
-    return OK;
 }
 
 static Status take_map(Reader *reader, const char *prefix, int depth);
@@ -129,7 +124,7 @@ static Status take_value(Reader *reader, const char *key, int depth)
         TRY(take_scalar(reader, &value));
     else
         TRY(refuse(reader, "aliases are not supported"));
-    TRY(add_setting(reader, key, text_chars(&value), line));
+    add_setting(reader, key, text_chars(&value), line);
 done:
     text_release(&value);
     return status;
@@ -180,7 +175,7 @@ Status yaml_parse(Settings *out, const char *text, size_t bytes, const char *whe
 {
     static const char mark[] = "\xEF\xBB\xBF"; // libyaml would take it for indentation
     if (bytes >= 3 && !memcmp(text, mark, 3)) text += 3, bytes -= 3;
-    Reader reader = { .text = text, .where = where, .out = out, .first = out->count };
+    Reader reader = { .text = text, .where = where, .out = out };
     CHECK(yaml_parser_initialize(&reader.parser), "out of memory: no YAML parser");
     yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&reader.parser, (const unsigned char *)text, bytes);
@@ -195,7 +190,8 @@ Status yaml_read(Settings *out, const char *path)
     Status status = OK;
     char *text = NULL;
     size_t bytes;
-    if (text_read_file(&text, &bytes, path) != OK) FAIL(USAGE, "%s", status_message());
+    TRY(file_named(path, FILE_REGULAR, ""));
+    TRY(text_read_file(&text, &bytes, path));
     TRY(yaml_parse(out, text, bytes, path));
 done:
     mem_free(text);

@@ -1,4 +1,5 @@
 #include "train/batches.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "data/leaves.h"
 
@@ -68,6 +69,22 @@ static int64_t count_steps(Batches *b, double epochs)
     return steps;
 }
 
+/// A row that is longer than a step may be is a step of its own.
+static void warn_of_long_rows(const Batches *b)
+{
+    int64_t most = b->options->batch_tokens, longest = 0, longer = 0;
+    for (int64_t i = 0; most && i < b->count; i++) {
+        int64_t length = dataset_length(b->data, b->rows[i]);
+        longer += length > most;
+        if (length > longest) longest = length;
+    }
+    if (longer)
+        log_warn(
+            "train.batch_tokens=%lld: %lld training row%s longer, up to %lld tokens: each is a "
+            "step of its own",
+            (long long)most, (long long)longer, longer == 1 ? " is" : "s are", (long long)longest);
+}
+
 Status batches_init(Batches *b, const Dataset *data, const TrainOptions *options)
 {
     Status status = OK;
@@ -87,6 +104,7 @@ Status batches_init(Batches *b, const Dataset *data, const TrainOptions *options
     if (options->max_steps > 0 && options->max_steps < b->last) b->last = options->max_steps;
     int64_t most = options->batch_tokens ? options->batch_tokens : options->batch_size;
     b->most_sequences = most < b->count ? most : b->count;
+    warn_of_long_rows(b);
     load_epoch(b, 0);
     b->mean_tokens = (double)b->tokens / (double)b->epoch_steps;
     b->epoch = -1;

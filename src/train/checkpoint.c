@@ -1,9 +1,9 @@
 #include "train/checkpoint.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "comm/agree.h"
 #include "train/checkpoint_folder.h"
 #include "train/platform.h"
+#include "train/resume.h"
 
 #include <omp.h>
 #include <stdio.h>
@@ -133,68 +133,10 @@ done:
     return status;
 }
 
-/// USAGE naming the first key that differs and may not.
-static Status check_recipe(const Recipe *ours, const Recipe *theirs, const char *path)
+static Status read_state(Trainer *t, TensorFile *file)
 {
     Status status = OK;
-    Text a = { 0 }, b = { 0 };
-    for (const Option *row = recipe_options; row->key; row++) {
-        text_clear(&a);
-        text_clear(&b);
-        options_value(&a, ours, row);
-        options_value(&b, theirs, row);
-        if (row->may_differ_on_resume || !strcmp(text_chars(&a), text_chars(&b))) continue;
-        FAIL(USAGE,
-             "%s was made with %s = '%s', the recipe says '%s': change it back, choose another "
-             "output.folder, or set train.resume=never",
-             path, row->key, text_chars(&b), text_chars(&a));
-    }
-done:
-    text_release(&a);
-    text_release(&b);
-    return status;
-}
-
-/// USAGE if another model stands where the run's came from.
-static Status check_model(const Trainer *t, const TensorFile *file, const char *path)
-{
-    const Model *model = t->model;
-    if (!strcmp(tensors_text(file, "source_sha256", ""), model->source_sha256)) return OK;
-    return status_fail(USAGE,
-                       "%s was made from another model (imported from %s) than %s holds now "
-                       "(imported from %s): change it back, choose another output.folder, or set "
-                       "train.resume=never",
-                       path, tensors_text(file, "source", "an unknown folder"),
-                       t->recipe->model.path, model->source);
-}
-
-/// Without epochs max_steps, which may differ, is the horizon too.
-static void warn_of_horizon(const Recipe *ours, const Recipe *theirs, const char *path)
-{
-    long long now = ours->train.max_steps, then = theirs->train.max_steps;
-    if (ours->train.epochs > 0 || now == then) return;
-    log_warn("%s was made with train.max_steps=%lld, the horizon of its schedule; the recipe says "
-             "%lld: learning rates follow the new horizon; with train.epochs max_steps is none",
-             path, then, now);
-}
-
-static Status read_state(Trainer *t, TensorFile *file, const char *path)
-{
-    Status status = OK;
-    static const Recipe empty;
-    Recipe stored = empty;
-    TRY(recipe_parse(&stored, tensors_text(file, "recipe", ""), path));
-    TRY(check_recipe(t->recipe, &stored, path));
-    warn_of_horizon(t->recipe, &stored, path);
-    TRY(check_model(t, file, path));
-    if (strcmp(tensors_text(file, "dataset_key", ""), t->data->content_key))
-        FAIL(USAGE,
-             "%s was made with other data than %s holds now: restore the file, choose another "
-             "output.folder, or set train.resume=never",
-             path, t->recipe->data.path);
-    if (tensors_int(file, "leaves", 0) != t->leaves)
-        FAIL(USAGE, "%s was made with %lld leaves, this run has %lld", path,
-             (long long)tensors_int(file, "leaves", 0), (long long)t->leaves);
+    TRY(resume_check(file, t->recipe, t->model, t->data, t->leaves));
     TRY(read_group(file, t, groups[1], t->optimizer.exp_avg));
     TRY(read_group(file, t, groups[2], t->optimizer.exp_avg_sq));
     platform_compare(file);
@@ -214,7 +156,7 @@ Status checkpoint_load(Trainer *t, const char *path)
     TensorFile *file = NULL;
     Model *stored = NULL;
     TRY_ALL(t->comm, tensors_open(&file, path, "checkpoint"));
-    TRY_ALL(t->comm, read_state(t, file, path));
+    TRY_ALL(t->comm, read_state(t, file));
     TRY(model_load(t->comm, &stored, path,
                    t->recipe->model.task)); // weights: read once a job, then broadcast
     if (stored->elements != t->model->elements)

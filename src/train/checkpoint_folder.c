@@ -1,4 +1,5 @@
 #include "train/checkpoint_folder.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/tensors.h"
@@ -135,10 +136,9 @@ Status checkpoint_of_run(char **path, const char *run, bool strict)
     Status status = OK;
     TensorFile *file = NULL;
     Text best = { 0 };
-    struct stat info;
     *path = NULL;
-    if (stat(run, &info)) FAIL(USAGE, "%s: %s", run, strerror(errno));
-    if (!S_ISDIR(info.st_mode)) {
+    TRY(file_named(run, FILE_REGULAR | FILE_FOLDER, ""));
+    if (file_named(run, FILE_REGULAR, "") == OK) {
         *path = mem_copy_text(run);
         goto done;
     }
@@ -157,6 +157,18 @@ done:
     text_release(&best);
     tensors_close(file);
     return status;
+}
+
+Status checkpoint_or_itself(char **path, const char *given)
+{
+    Text folder = { 0 };
+    text_printf(&folder, "%s/checkpoints", given);
+    bool is_run = file_named(folder.data, FILE_FOLDER, "") == OK;
+    text_release(&folder);
+    status_clear();
+    if (is_run) return checkpoint_of_run(path, given, false);
+    *path = mem_copy_text(given);
+    return OK;
 }
 
 Status checkpoint_set_aside(const char *run, int64_t step, bool own)

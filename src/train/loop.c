@@ -81,7 +81,15 @@ done:
     return status;
 }
 
-/// Collective. The evaluation that is due; the best one is kept as a checkpoint.
+/// The best evaluation is kept as a checkpoint too.
+static bool save_due(const Loop *loop)
+{
+    const Trainer *t = loop->trainer;
+    int64_t every = t->recipe->output.save_steps;
+    return (every && t->step % every == 0) || loop->candidate.step == t->step;
+}
+
+/// Collective. The evaluation that is due.
 COLLECTIVE
 static Status evaluate_step(Loop *loop)
 {
@@ -94,28 +102,43 @@ static Status evaluate_step(Loop *loop)
     record_evaluation(loop->record, SPLIT_VALIDATION, &found);
     judge(loop, &found);
     evaluation_release(&found);
-    return loop->candidate.step == t->step ? save_or_warn(loop) : OK;
+    return OK;
+}
+
+static bool lost_patience(const Trainer *t)
+{
+    int64_t patience = t->recipe->train.early_stopping_patience;
+    return patience && t->evaluations_without_gain >= patience;
+}
+
+bool loop_is_done(const Trainer *t)
+{
+    return t->step >= t->batches.last || lost_patience(t);
 }
 
 static bool stops_early(const Trainer *t)
 {
-    int64_t patience = t->recipe->train.early_stopping_patience;
-    if (!patience || t->evaluations_without_gain < patience) return false;
+    if (!lost_patience(t)) return false;
     log_info("step %" PRId64 ": no better %s for %" PRId64 " evaluations: stopping", t->step,
-             t->recipe->train.metric_for_best_model, patience);
+             t->recipe->train.metric_for_best_model, t->recipe->train.early_stopping_patience);
     return true;
 }
 
 static Status diverged(const Trainer *t, const StepRecord *record)
 {
     char *newest;
+    Text loss = { 0 }, norm = { 0 };
+    text_real(&loss, record->loss);
+    text_real(&norm, record->grad_norm);
     checkpoint_newest(&newest, t->recipe->output.folder, 0);
     Status status =
         status_fail(FAILED,
                     "step %" PRId64
-                    ": loss %g, gradient norm %g: training diverged; the last good checkpoint is "
+                    ": loss %s, gradient norm %s: training diverged; the last good checkpoint is "
                     "%s; try a lower train.learning_rate or train.max_grad_norm",
-                    record->step, record->loss, record->grad_norm, newest ? newest : "none");
+                    record->step, loss.data, norm.data, newest ? newest : "none");
+    text_release(&norm);
+    text_release(&loss);
     mem_free(newest);
     return status;
 }
@@ -136,9 +159,8 @@ Status loop_run(Trainer *t, Record *record)
         if (evaluation_due(t, &step)) TRY(evaluate_step(&loop));
         asked = step.stop;
         stop = asked || stops_early(t);
-        int64_t every = t->recipe->output.save_steps;
-        if (!stop && every && t->step % every == 0 && t->saved_step != t->step)
-            TRY(save_or_warn(&loop));
+        // what ends the run is saved below, where a failure ends it too
+        if (!stop && t->step < t->batches.last && save_due(&loop)) TRY(save_or_warn(&loop));
     }
     if (t->saved_step != t->step) {
         TRY_ROOT(t->comm, lock_check(t->lock));

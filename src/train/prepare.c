@@ -1,6 +1,10 @@
 #include "train/prepare.h"
+#include "base/file.h"
 #include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
 #include "comm/agree.h"
+#include "train/checkpoint_folder.h"
 
 #include <string.h>
 
@@ -12,6 +16,36 @@ static void append_parent(Text *out, const char *path)
     while (length && path[length - 1] != '/') length--;
     while (length > 1 && path[length - 1] == '/') length--;
     text_append_bytes(out, length ? path : ".", length ? length : 1);
+}
+
+static Status explain_folder(const char *path)
+{
+    Text config = { 0 };
+    char *checkpoint = NULL;
+    Status status = OK;
+    int length = (int)strlen(path);
+    while (length > 1 && path[length - 1] == '/') length--;
+    text_printf(&config, "%s/config.json", path);
+    if (file_named(config.data, FILE_REGULAR, "") == OK)
+        status = status_fail(USAGE,
+                             "model.path %s: a Hugging Face folder: make a model file of it, "
+                             "'temper import %s -o %.*s.h5'",
+                             path, path, length, path);
+    else if (checkpoint_of_run(&checkpoint, path, false) == OK)
+        status = status_fail(USAGE, "model.path %s: a run folder: give its checkpoint, %s", path,
+                             checkpoint);
+    else
+        status = file_named(path, FILE_REGULAR, "model.path");
+    mem_free(checkpoint);
+    text_release(&config);
+    return status;
+}
+
+Status prepare_find_model(const Recipe *recipe)
+{
+    const char *path = recipe->model.path;
+    if (file_named(path, FILE_FOLDER, "") == OK) return explain_folder(path);
+    return file_named(path, FILE_REGULAR, "model.path");
 }
 
 Status prepare_model(const Comm *comm, Model **out, const Recipe *recipe)
@@ -27,6 +61,7 @@ Status prepare_model(const Comm *comm, Model **out, const Recipe *recipe)
     if (!anew && memcmp(&sizes, &(ModelSpec){ 0 }, sizeof sizes)) // agreed: by the recipe
         TRY_ALL(comm, status_fail(USAGE, "model sizes are for model.init random: a pretrained "
                                          "model has those of its weights"));
+    TRY_ROOT(comm, prepare_find_model(recipe));
     if (anew) // agreed: by the recipe
         TRY(model_load_untrained(comm, out, options->path, options->task, &sizes));
     else
@@ -63,11 +98,33 @@ done:
     return status;
 }
 
+/// A column of texts that was taken for the labels has nearly as many labels as rows.
+static void warn_of_labels(const Recipe *recipe, const Dataset *data)
+{
+    enum { MANY = 10 };
+    int64_t *counts = dataset_label_counts(data), labels = data->label_count, once = 0;
+    for (int64_t label = 0; label < labels; label++) {
+        int64_t rows = 0;
+        for (int split = 0; split < SPLIT_COUNT; split++) rows += counts[split * labels + label];
+        once += rows == 1;
+    }
+    mem_free(counts);
+    if (labels > MANY && 2 * once > labels)
+        log_warn("%lld of %lld labels occur once: is data.label=%s the column of the label?",
+                 (long long)once, (long long)labels, recipe->data.label);
+}
+
 Status prepare_check_data(const Recipe *recipe, const Dataset *data)
 {
-    if (!recipe->train.early_stopping_patience) return OK;
+    const TrainOptions *train = &recipe->train;
+    warn_of_labels(recipe, data);
     for (int64_t row = 0; row < data->rows; row++)
         if (data->splits[row] == SPLIT_VALIDATION) return OK;
+    if (strcmp(train->metric_for_best_model, "loss"))
+        log_warn("train.metric_for_best_model=%s decides nothing: %s has no validation rows; set "
+                 "data.split.validation",
+                 train->metric_for_best_model, recipe->data.path);
+    if (!train->early_stopping_patience) return OK;
     return status_fail(USAGE,
                        "train.early_stopping_patience: %s has no validation rows to evaluate: set "
                        "data.split.validation",

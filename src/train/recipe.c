@@ -1,4 +1,6 @@
 #include "train/recipe.h"
+#include "base/findings.h"
+#include "base/log.h"
 #include "base/utf8.h"
 #include "comm/agree.h"
 #include "store/json.h"
@@ -141,21 +143,37 @@ static Status check_text(const Setting *item)
     return OK;
 }
 
+static bool is_given(const Settings *settings, const char *key)
+{
+    for (int i = 0; i < settings->count; i++)
+        if (!strcmp(settings->items[i].key, key)) return true;
+    return false;
+}
+
 static Status read_file(Recipe *out, const char *path, const Settings *overrides)
 {
     Status status = OK;
     Settings settings = { 0 };
+    Findings errors = { 0 };
     memset(out, 0, sizeof *out);
     TRY(yaml_read(&settings, path));
+    findings_add(&errors, settings_check_once(&settings));
     for (int i = 0; i < overrides->count; i++) {
         const Setting *item = &overrides->items[i];
-        TRY(check_text(item));
-        settings_add(&settings, item->key, item->value, item->where);
+        if (findings_add(&errors, check_text(item)))
+            settings_add(&settings, item->key, item->value, item->where);
     }
-    TRY(options_read(out, recipe_options, &settings));
-    out->data.form = objective_find(out->model.task)->form;
-    if (out->train.epochs == 0 && out->train.max_steps == 0)
-        FAIL(USAGE, "%s: one of train.epochs and train.max_steps must be given", path);
+    bool sound = findings_add(&errors, options_read(out, recipe_options, &settings));
+    if (sound) out->data.form = objective_find(out->model.task)->form;
+    if (sound && out->train.epochs == 0 && out->train.max_steps == 0)
+        findings_add(&errors, status_fail(USAGE,
+                                          "%s: one of train.epochs and train.max_steps must "
+                                          "be given",
+                                          path));
+    if (out->train.batch_tokens && is_given(&settings, "train.batch_size"))
+        log_warn("%s: train.batch_size and train.batch_tokens are both given: batch_tokens holds",
+                 path);
+    status = findings_end(&errors);
 done:
     settings_release(&settings);
     return status;

@@ -116,7 +116,8 @@ static void add_line(Record *r, const Text *line)
 {
     text_append(&r->unwritten, line->data);
     if (write_lines(r) == OK) return;
-    if (!r->warned) log_warn("%s; training goes on", status_message());
+    bool goes_on = r->trainer->step < r->trainer->batches.last;
+    if (!r->warned) log_warn("%s%s", status_message(), goes_on ? "; training goes on" : "");
     r->warned = true;
     status_clear();
 }

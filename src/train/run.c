@@ -12,22 +12,38 @@
 #include "train/lock.h"
 #include "train/loop.h"
 #include "train/platform.h"
+#include "train/resume.h"
 #include "train/series.h"
 #include "train/signals.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <omp.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+/// The folder of a run that nobody may write into: its results can be shown all the same.
+static bool is_closed(const char *folder)
+{
+    char *newest = NULL;
+    if (!access(folder, W_OK) || (errno != EACCES && errno != EROFS)) return false;
+    bool closed = checkpoint_newest(&newest, folder, 0) == OK && newest;
+    status_clear();
+    mem_free(newest);
+    return closed;
+}
+
+/// Without a lock where the folder is closed.
 static Status open_folder(Lock *lock, FILE **log, const Recipe *recipe)
 {
     Status status = OK;
-    if (file_make_folders(recipe->output.folder) != OK)
-        FAIL(FAILED, "output.folder %s", status_message());
-    TRY(lock_take(lock, recipe->output.folder));
-    TRY(record_open_log(log, recipe->output.folder));
+    const char *folder = recipe->output.folder;
+    if (is_closed(folder)) goto done;
+    status = file_make_folders(folder);
+    if (status != OK) FAIL(status, "output.folder %s", status_message());
+    TRY(lock_take(lock, folder));
+    TRY(record_open_log(log, folder));
 done:
     return status;
 }
@@ -43,32 +59,15 @@ static Status write_recipe(const Recipe *recipe)
     return status;
 }
 
-/// The checkpoint that train.resume means, "" for none.
+/// Where the run goes on, "" for the start.
 static Status find_checkpoint(char **path, const Recipe *recipe)
 {
     Status status = OK;
-    const char *how = recipe->train.resume;
     TRY(checkpoint_folder_open(recipe->output.folder));
-    if (!strcmp(how, "auto"))
-        TRY(checkpoint_newest(path, recipe->output.folder, 0));
-    else if (strcmp(how, "never"))
-        *path = mem_copy_text(how);
-done:
+    TRY(resume_find(path, recipe));
     if (!*path) *path = mem_copy_text("");
+done:
     return status;
-}
-
-/// Adds to the message of a newest checkpoint that cannot be read what the user can do.
-static Status advise(const Recipe *recipe)
-{
-    char *older = NULL, *message = mem_copy_text(status_message());
-    if (!strcmp(recipe->train.resume, "auto")) checkpoint_newest(&older, recipe->output.folder, 1);
-    if (older)
-        status_fail(FAILED, "%s; set train.resume=%s to go on from the one before it", message,
-                    older);
-    mem_free(message);
-    mem_free(older);
-    return FAILED;
 }
 
 static bool is_same_file(const char *a, const char *b)
@@ -104,7 +103,7 @@ static Status resume(Trainer *t)
     comm_broadcast_text(t->comm, &path, 0);
     if (*path) {
         status = checkpoint_load(t, path);
-        if (status == FAILED) TRY_ROOT(t->comm, advise(t->recipe));
+        if (status == FAILED) TRY_ROOT(t->comm, resume_advise(t->recipe));
         if (status != OK) goto done;
         log_info("resumed from %s (step %" PRId64 ")", path, t->step);
     }
@@ -135,6 +134,8 @@ static void announce(const Trainer *t)
     log_info("steps %" PRId64 " (horizon %" PRId64 ", warm-up %" PRId64 "); leaves %" PRId64
              ", ranks %d, threads a rank %d",
              b->last, b->horizon, t->warmup, t->leaves, t->comm->size, omp_get_max_threads());
+    // a run that goes on has the head of its checkpoint
+    if (!t->step && t->model->labels_note) log_info("%s", t->model->labels_note);
 }
 
 static Json *summary(const Trainer *t, const char *checkpoint)
@@ -168,6 +169,17 @@ static Json *recipe_json(const Recipe *recipe)
     return object;
 }
 
+COLLECTIVE
+static Status write_report(Trainer *t, const Json *results)
+{
+    Status status = OK;
+    TRY_ROOT(t->comm, series_write(t->recipe));
+    TRY_ROOT(t->comm, lock_check(t->lock));
+    TRY_ROOT(t->comm, report_write(t->recipe->output.folder, results));
+done:
+    return status;
+}
+
 /// Collective. Evaluates what RUN stands for on validation and test rows, and reports.
 COLLECTIVE
 static Status finish(Trainer *t)
@@ -196,13 +208,12 @@ static Status finish(Trainer *t)
         evaluation_release(&found);
     }
     json_set(results, "recipe", recipe_json(t->recipe));
-    TRY_ROOT(t->comm, series_write(t->recipe));
-    TRY_ROOT(t->comm, lock_check(t->lock));
-    TRY_ROOT(t->comm, report_write(t->recipe->output.folder, results));
+    if (t->lock) TRY(write_report(t, results));
     if (t->comm->rank == 0)
-        printf("%srun folder %s\nreport     %s/report.html\nloss curve %s/loss.svg\n",
-               text_chars(&table), t->recipe->output.folder, t->recipe->output.folder,
-               t->recipe->output.folder);
+        printf(
+            "%scheckpoint %s\nrun folder %s\nreport     %s/report.html\nloss curve %s/loss.svg\n",
+            text_chars(&table), path, t->recipe->output.folder, t->recipe->output.folder,
+            t->recipe->output.folder);
 done:
     text_release(&table);
     json_free(results);
@@ -218,6 +229,19 @@ static void print_profile(const Profile *profile)
     text_release(&table);
 }
 
+/// Nothing is left to do in a closed folder, or nothing can be done.
+static Status check_closed(const Trainer *t)
+{
+    const char *folder = t->recipe->output.folder;
+    if (!loop_is_done(t))
+        return status_fail(FAILED,
+                           "output.folder %s cannot be written, and step %" PRId64
+                           " is not the last: choose another folder, or open this one",
+                           folder, t->step);
+    log_warn("output.folder %s cannot be written: its results are shown alone", folder);
+    return OK;
+}
+
 /// Collective. Training proper, with the folder's files open.
 COLLECTIVE
 static Status train(Trainer *t)
@@ -225,6 +249,7 @@ static Status train(Trainer *t)
     Status status = OK;
     Record record = { 0 };
     TRY(resume(t));
+    if (!t->lock) return agree(t->comm, check_closed(t)); // agreed: the same on all ranks
     TRY_ROOT(t->comm, write_recipe(t->recipe));
     TRY_ALL(t->comm, record_start(&record, t, measure_limit(t->comm)));
     announce(t);
@@ -247,7 +272,9 @@ Status run_train(const Comm *comm, const Recipe *recipe)
     TRY_ROOT(comm, open_folder(&lock, &log, recipe));
     platform_announce();
     TRY(trainer_init(&trainer, comm, recipe));
-    trainer.lock = &lock;
+    int64_t locked = lock.path[0] != '\0';
+    comm_broadcast(comm, &locked, sizeof locked, 0);
+    trainer.lock = locked ? &lock : NULL;
     TRY(train(&trainer));
     TRY(finish(&trainer));
 done:

@@ -26,11 +26,11 @@ expect_exit 0 "$TEMPER" prepare recipe.yaml data.path=good.tsv
 expect_failure bad 1 "" good.tsv
 rm -r runs/bad && mkdir runs/bad
 
-bad 2 "cannot read none.tsv: No such file" none.tsv
+bad 2 "data.path none.tsv: No such file" none.tsv
 mkdir nothing && touch nothing/readme.txt
 bad 2 "holds no file that ends in .csv, .tsv or .jsonl" nothing
 mkfifo pipe.tsv
-bad 2 "pipe.tsv is not a regular file" pipe.tsv
+bad 2 "data.path pipe.tsv: not a regular file" pipe.tsv
 mkdir pipes && cp good.tsv pipes/a.tsv && mkfifo pipes/b.tsv
 bad 1 "pipes/b.tsv: not a regular file" pipes
 : >empty.tsv
@@ -55,13 +55,32 @@ rows 200 199 'a\tb\tc' >broad.tsv
 bad 1 "broad.tsv: row 199 has 3 columns where the header has 2" broad.tsv
 rows 200 120 '1\t"open' | tr '\t' , >open.csv
 bad 1 "open.csv: a quote opened in row 120 is not closed" open.csv
+# the first few of many, and how many there are
+rows 200 | sed 's/.*number [34]0/one/' >narrower.tsv
+messages=2 bad 1 "narrower.tsv: row 30 has 1 column where the header has 2" narrower.tsv
+expect_text err "narrower.tsv: row 40 has 1 column"
+rows 200 | sed '100,150s/.*/one/' >ruined.tsv
+messages=4 alone=true bad 1 "ruined.tsv: row 102 has 1 column" ruined.tsv
+expect_text err "51 rows are wrong, these among them"
+messages=4 bad 1 "51 rows are wrong, these among them" ruined.tsv
 for i in {1..90}; do echo "{\"SMS\": \"text $i\", \"Label\": $((i % 2))}"; done >good.jsonl
 sed '70s/.*/{"SMS": "text"/' good.jsonl >torn.jsonl
-bad 1 "torn.jsonl:70:" torn.jsonl
+bad 1 "torn.jsonl:70: column " torn.jsonl
 sed '70s/SMS/Sms/' good.jsonl >member.jsonl
 bad 1 "member.jsonl:70: the object has no member 'SMS' (data.text)" member.jsonl
 
 # labels
+bad 2 "data.text and data.label are the same column 'SMS'" good.tsv data.label=SMS
+bad 2 "data.text and data.label are the same column '2'" good.tsv data.label=2
+bad 2 "data.text and data.label are the same member 'SMS'" good.jsonl data.label=SMS
+expect_exit 0 "$TEMPER" validate recipe.yaml data.path=good.tsv data.text=Label data.label=SMS \
+    data.split.validation=0 data.split.test=0
+expect_text err "warning: 199 of 199 labels occur once: is data.label=SMS the column of the label?"
+expect_text out "and 179 more labels"
+expect_exit 0 "$TEMPER" prepare recipe.yaml data.path=good.tsv data.text=Label data.label=SMS \
+    data.split.validation=0 data.split.test=0
+expect_text out "and 179 more labels"
+[ "$(grep -c "^  label" "$work/out")" = 20 ] || fail "not 20 labels: $(cat "$work/out")"
 rows 200 100 '\tno label' >blank.tsv
 bad 1 "blank.tsv: the label of row 100 is empty (data.label)" blank.tsv
 rows 200 | sed 's/^[01]/0/' >single.tsv
@@ -69,8 +88,8 @@ bad 1 "all rows have the same label '0'" single.tsv
 rows 60 50 '01\tunseen' >unseen.tsv
 refused 1 "unseen.tsv: the label '01' of row 50 is not one of training; did you mean '0'?" \
     train recipe.yaml output.folder=runs/bad data.path=good.tsv data.split.test=unseen.tsv
-refused 2 "cannot read none.tsv" train recipe.yaml output.folder=runs/bad data.path=good.tsv \
-    data.split.validation=none.tsv
+refused 2 "data.split.validation none.tsv: No such file" train recipe.yaml \
+    output.folder=runs/bad data.path=good.tsv data.split.validation=none.tsv
 
 # invalid UTF-8 is replaced, counted and reported, once
 rows 200 80 '1\tbad \xff and \xc3( here' >bytes.tsv

@@ -32,8 +32,11 @@ done
 folder sound
 expect_failure refused 1 "sound" import sound -o again.h5
 rm -f again.h5
-echo kept >model.h5 # what stands where the model would go stays
-refused 1 "nowhere: no config.json" import nowhere -o model.h5
+cp tiny.h5 model.h5 # what stands where the model would go stays
+refused 2 "nowhere: No such file" import nowhere -o model.h5
+refused 2 "tiny.h5: not a folder" import tiny.h5 -o model.h5
+mkdir bare
+refused 1 "bare: no config.json" import bare -o model.h5
 alone=true # an import is the work of one process
 
 while read -r kind text; do
@@ -75,6 +78,30 @@ folder no-tokenizer
 rm no-tokenizer/tokenizer.json
 refused 1 "no-tokenizer: no tokenizer.json, vocab.txt, or" import no-tokenizer -o model.h5
 
+# weights that are no numbers
+for value in nan inf; do
+    folder "$value"
+    python3 - "$value" <<'END'
+import struct, sys
+path = sys.argv[1] + "/model.safetensors"
+data = bytearray(open(path, "rb").read())
+data[-8:-4] = struct.pack("<f", -float(sys.argv[1]))
+open(path, "wb").write(data)
+END
+    [ "$value" = nan ] && text="is no number (NaN)" || text="is infinite"
+    refused 1 "$value: element " import "$value" -o model.h5
+    expect_text err "$text: the weights are damaged, or training them diverged"
+    expect_text err "weight"
+done
+# what is no file of ours is not overwritten
+echo "mine" >mine.txt
+refused 2 "--output mine.txt: is there, and is no sound file of temper's" import sound -o mine.txt
+mkdir mine
+refused 2 "--output mine: is there" import sound -o mine
+refused 2 "--output no/such: No such file" import sound -o no/such/model.h5
+cp tiny.h5 again.h5
+expect_exit 0 "$TEMPER" import sound -o again.h5
+
 # a tokenizer without special tokens: an empty text would be no sequence
 folder unmarked
 python3 - <<'END'
@@ -83,9 +110,9 @@ tokenizer = json.load(open("unmarked/tokenizer.json"))
 tokenizer["post_processor"] = None
 json.dump(tokenizer, open("unmarked/tokenizer.json", "w"))
 END
-refused 2 "unmarked/tokenizer.json: the tokenizer adds no [CLS] token, a BERT classifier needs it" \
+refused 1 "unmarked/tokenizer.json: the tokenizer adds no [CLS] token, a BERT classifier needs it" \
     import unmarked -o model.h5
-refused 2 "the tokenizer adds no [CLS] token" prepare recipe.yaml model.path=unmarked/tokenizer.json
+refused 1 "the tokenizer adds no [CLS] token" prepare recipe.yaml model.path=unmarked/tokenizer.json
 
 config other model_type '"gpt2"'
 refused 1 "other/config.json: model_type 'gpt2' is not supported (supported: bert)" \
@@ -136,7 +163,7 @@ open("bit.h5", "wb").write(data)
 END
 mkdir folder.h5
 model() {
-    refused 1 "$1" train recipe.yaml "model.path=$2" output.folder=runs/none
+    refused "${code:-1}" "$1" train recipe.yaml "model.path=$2" output.folder=runs/none
     expect_text err "$2"
 }
 mkdir runs runs/none # a run's folder may be left empty
@@ -144,10 +171,16 @@ model "not an HDF5 file" text.h5
 model "not an HDF5 file: it has 0 bytes" empty.h5
 model "truncated" half.h5
 model "is damaged in block 0 (bytes" bit.h5
-model "not a regular file" folder.h5
+code=2 # what is no file is a wrong recipe
+model "model.path folder.h5: not a regular file" folder.h5
 mkfifo pipe.h5
-model "pipe.h5: not a regular file" pipe.h5
-model "No such file" none.h5
+model "model.path pipe.h5: not a regular file" pipe.h5
+model "model.path none.h5: No such file" none.h5
+model "a Hugging Face folder: make a model file of it, 'temper import sound -o sound.h5'" sound
+alone=true refused 2 "'temper import sound/ -o sound.h5'" validate recipe.yaml model.path=sound/
+expect_exit 0 train 1 whole train.max_steps=1
+model "a run folder: give its checkpoint, $(newest whole)" runs/whole
+code=
 expect_exit 0 "$TEMPER" prepare recipe.yaml
 model "a dataset file holds no model" "$(ls runs/prepared-*.h5)"
 refused 2 "data.max_length 41 exceeds the 40 positions of the model" train recipe.yaml \

@@ -78,9 +78,9 @@ refused 2 "data.max_length 41 exceeds the 40 positions of the model" validate re
 # each of two faults, once
 messages=2 refused 2 "data.max_length 41 exceeds" validate recipe.yaml data.max_length=41 \
     data.path=none.tsv
-expect_text err "cannot read none.tsv: No such file"
-refused 2 "cannot read none.tsv: No such file" validate recipe.yaml data.path=none.tsv
-messages=2 refused 1 "none.h5: No such file" validate recipe.yaml model.path=none.h5 \
+expect_text err "data.path none.tsv: No such file"
+refused 2 "data.path none.tsv: No such file" validate recipe.yaml data.path=none.tsv
+messages=2 refused 2 "model.path none.h5: No such file" validate recipe.yaml model.path=none.h5 \
     data.path=none.tsv
 
 # every error at once, each with its line
@@ -93,9 +93,31 @@ expect_text err "bad.yaml:4: train.dropout: '2'"
 head -n 3 recipe.yaml | sed 's/tiny.h5/none.h5/; s/sms.tsv/none.tsv/' >bad.yaml
 printf '%s\n' "train: {epoch: 2, epochs: 1}" "output: {folder: sms.tsv/x}" >>bad.yaml
 messages=4 refused 2 "bad.yaml:4: unknown key 'train.epoch'" validate bad.yaml
-expect_text err "output.folder sms.tsv/x: sms.tsv is not a folder"
-expect_text err "none.h5: No such file"
+expect_text err "output.folder sms.tsv: not a folder"
+expect_text err "model.path none.h5: No such file"
 expect_text err "data.path none.tsv: No such file"
+
+# every stage is looked at, whatever the ones before it say
+echo >runs-file
+messages=5 refused 2 "there is no column 'nope' (data.text)" validate recipe.yaml data.text=nope \
+    data.label=nolabel "train.class_weights=[1, 2, 3]" train.resume=nofile output.folder=runs-file
+expect_text err "there is no column 'nolabel' (data.label)"
+expect_text err "train.class_weights: '[1, 2, 3]' cannot be compared with the labels"
+expect_text err "train.resume nofile: No such file"
+expect_text err "output.folder runs-file: not a folder"
+rm runs-file
+messages=2 refused 2 "data.quote: 'abc' is not one character" validate recipe.yaml data.quote=abc \
+    data.header=perhaps
+expect_text err "data.header: 'perhaps' is not true, false or auto"
+messages=2 refused 2 "data.split.validation none-v.tsv: No such file" validate recipe.yaml \
+    data.split.validation=none-v.tsv data.split.test=none-t.tsv
+expect_text err "data.split.test none-t.tsv: No such file"
+messages=2 refused 2 "model.path none.h5: No such file" validate recipe.yaml model.path=none.h5 \
+    data.text=Smss
+expect_text err "there is no column 'Smss' (data.text)"
+recipe "train: {epochs: 1, epoch: 2}" "train.epochs: 2" "$output"
+messages=2 refused 2 "'train.epochs' is given twice" validate bad.yaml
+expect_text err "unknown key 'train.epoch'"
 
 # what will not fit
 expect_exit 0 "$TEMPER" validate recipe.yaml
@@ -106,6 +128,22 @@ TEMPER_FAULT=memory-none expect_exit 0 "$TEMPER" validate recipe.yaml
 grep -qE "^warning: 1 rank on one node: about [0-9.]+ GB, this node has 0.00 GB" "$work/err" ||
     fail "no word of the memory"
 [ "$(grep -c "^warning: .* GB" "$work/err")" = 1 ] || fail "not one warning: $(cat "$work/err")"
+
+# what holds no more than it says
+for command in validate "train"; do
+    rm -rf runs/long
+    expect_exit 0 "$TEMPER" $command recipe.yaml output.folder=runs/long train.batch_tokens=20 \
+        train.max_steps=1 train.metric_for_best_model=accuracy data.split.validation=0
+    grep -qE "^warning: train.batch_tokens=20: [0-9]+ training rows are longer, up to 32 tokens" \
+        "$work/err" || fail "no word of long rows: $(cat "$work/err")"
+    expect_text err "train.batch_size and train.batch_tokens are both given: batch_tokens holds"
+    expect_text err "train.metric_for_best_model=accuracy decides nothing: sms.tsv has no"
+done
+expect_exit 0 "$TEMPER" validate recipe.yaml train.batch_tokens=32
+! grep -q "longer\|decides nothing" "$work/err" || fail "warned of nothing: $(cat "$work/err")"
+expect_exit 0 "$TEMPER" validate recipe.yaml train.batch_tokens=0
+! grep -q "both given" "$work/err" || fail "warned of nothing: $(cat "$work/err")"
+rm -rf runs/long
 
 # a step of rows of weight 0 alone is a step
 expect_exit 0 train 1 zero train.batch_size=1 train.max_steps=8 "train.class_weights=[0, 1]"

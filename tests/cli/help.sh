@@ -18,6 +18,11 @@ for name in "${names[@]}"; do
     cmp -s "$work/help" "$work/out" || fail "help $name is not $name --help"
     awk 'length > 100' "$work/help" | grep . && fail "long lines in temper $name --help"
 done
+for name in evaluate predict; do
+    expect_exit 0 "$TEMPER" "$name" --help
+    expect_text out "data.max_length"
+    ! grep -q "train\.\|output\." "$work/out" || fail "$name lists keys that it refuses"
+done
 expect_exit 0 "$TEMPER" help
 cmp -s "$work/overview" "$work/out" || fail "help is not --help"
 
@@ -32,7 +37,7 @@ if command -v man >/dev/null; then
         LC_ALL=C man --warnings -l "$page" 2>&1 >/dev/null | grep . && fail "roff of $page"
     done
 fi
-expect_exit 1 "$TEMPER" help --man "$work/none"
+expect_exit 2 "$TEMPER" help --man "$work/none"
 expect_text err "$work/none"
 
 # completion offers commands, flags and keys of the recipe

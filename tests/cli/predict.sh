@@ -100,6 +100,16 @@ for count in 1 3; do
     predicted $count --input nothing
     expect_nothing out
 done
+for name in nothing.csv nothing.tsv nothing.jsonl; do
+    : >$name
+    predicted 2 --input $name
+    expect_nothing out
+done
+printf 'SMS,Label\n' >header.csv
+predicted 2 --input header.csv
+expect_nothing out
+predicted 2 --input - </dev/null
+expect_nothing out
 printf 'one\0two\nbad \xff\xfe\xc3( bytes\n\n\xf0\x9f\x98\x80\n' >bytes
 predicted 3 --input bytes
 [ "$(wc -l <"$work/out")" = 4 ] || fail "not one line a text"

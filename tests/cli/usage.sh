@@ -33,14 +33,14 @@ expect_exit 2 "$TEMPER" inspect a key=value
 expect_text err "one argument too many: 'key=value'"
 
 expect_exit 2 "$TEMPER" tokenize a --max-length=many
-expect_lines err "temper: command line: max_length: 'many' is not a whole number (1 to 1e+09)"
+expect_lines err "temper: --max-length: 'many' is not a whole number (1 to 1e+09)"
 expect_exit 2 "$TEMPER" tokenize a --max-length 0
-expect_lines err "temper: command line: max_length: '0' is not a number in range (1 to 1e+09)"
+expect_lines err "temper: --max-length: '0' is not a number in range (1 to 1e+09)"
 
 # after -- a word with - is an argument, and - always is: these fail later, for what they name
-expect_exit 1 "$TEMPER" inspect -- --validate
+expect_exit 2 "$TEMPER" inspect -- --validate
 expect_text err "--validate"
-expect_exit 1 "$TEMPER" inspect -
+expect_exit 2 "$TEMPER" inspect -
 expect_text err "temper: -"
 
 # a command that needs MPI is refused before MPI starts; with ranks, once

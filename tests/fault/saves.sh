@@ -46,8 +46,11 @@ TEMPER_FAULT=write-payload:0:1 expect_exit 0 train 1 equal "${sparse[@]}" train.
 [ "$(ls runs/equal/checkpoints | xargs)" = "step-0000000002.h5 step-0000000005.h5" ] ||
     fail "$(ls runs/equal/checkpoints)"
 expect_text out "runs/equal/checkpoints/step-0000000002.h5"
-# a best one of the last step is tried again
-TEMPER_FAULT=write-payload:0:1 expect_exit 0 train 1 again train.epochs=1
+# of the last step nothing goes on
+TEMPER_FAULT=write-payload:0:1 expect_exit 1 train 1 again train.epochs=1
+expect_text err "temper: runs/again/checkpoints/step-0000000004.h5: Input/output error"
+! grep -q "goes on" "$work/err" || fail "what goes on? $(cat "$work/err")"
+expect_exit 0 train 1 again train.epochs=1
 [ "$(value again best_step)" = 4 ] || fail "the best of the last step is not the best"
 
 # a loss that is not finite stops the run with the step and the last good checkpoint

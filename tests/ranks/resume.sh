@@ -5,6 +5,7 @@ source "${TEMPER_SOURCE:?}/tests/support/train.sh"
 settings=(train.eval_steps=2 output.save_steps=2 output.save_total_limit=2)
 
 expect_exit 0 train 1 whole "${settings[@]}"
+expect_text err "the model's head is for other labels than 'ham', 'spam': it starts at random"
 for stop in 1 2 3 5; do
     expect_exit 0 train 2 "cut$stop" "${settings[@]}" "train.max_steps=$stop"
     expect_exit 0 train 3 "cut$stop" "${settings[@]}"
@@ -15,6 +16,8 @@ for stop in 1 2 3 5; do same_run whole "cut$stop"; done
 # a finished run prints its results again
 expect_exit 0 train 2 whole "${settings[@]}"
 expect_text out "test (runs/whole"
+expect_text out "checkpoint runs/whole/checkpoints/step-"
+! grep -q "starts at random" "$work/err" || fail "the head of a checkpoint starts at random"
 
 # USR1 to the launcher: one checkpoint, exit code 85, and the same end
 expect_exit 0 train 2 long train.epochs=60
@@ -33,12 +36,23 @@ status=$?
 expect_exit 0 train 4 asked train.epochs=60
 same_run long asked
 
-# what may not change is named
-expect_exit 2 train 1 whole "${settings[@]}" train.learning_rate=2e-2
-expect_text err "train.learning_rate"
+# what may not change is named, all of it, by validate too
+expect_exit 0 "$TEMPER" validate recipe.yaml output.folder=runs/whole "${settings[@]}"
+expect_text out "resumes from runs/whole/checkpoints/step-0000000008.h5"
+for command in "train 1 whole" "$TEMPER validate recipe.yaml output.folder=runs/whole"; do
+    # shellcheck disable=SC2086 # the command is words
+    expect_exit 2 $command "${settings[@]}" train.learning_rate=2e-2 train.seed=8
+    expect_text err "made with train.learning_rate = '0.01' (the recipe says '0.02'), train.seed"
+    ! grep -q "resumes from" "$work/out" || fail "and goes on all the same"
+    # shellcheck disable=SC2086
+    expect_exit 2 $command "${settings[@]}" train.resume=nofile.h5
+    expect_text err "train.resume nofile.h5: No such file"
+done
 cp sms.tsv kept.tsv
 tail -n 20 "$TEMPER_SOURCE/jobs/data/sms-spam.tsv" >>sms.tsv
 expect_exit 2 train 1 whole "${settings[@]}"
+expect_text err "other data"
+expect_exit 2 "$TEMPER" validate recipe.yaml output.folder=runs/whole "${settings[@]}"
 expect_text err "other data"
 cp kept.tsv sms.tsv
 cp -r "$TEMPER_SOURCE/tests/golden/tiny-bert" other

@@ -256,7 +256,7 @@ static void rows_to_predict_on(void)
 static void one_text(void)
 {
     Dataset *set;
-    dataset_from_text(&set, tokenizer, "a b c", 4);
+    dataset_from_text(&set, tokenizer, "a b c", NULL, 4);
     CHECK_EQ(set->rows, 1);
     CHECK_EQ(set->tokens, 4);
     CHECK_EQ(set->offsets[1], 4);
@@ -378,7 +378,7 @@ static void folders_are_checked(void)
     CHECK_TRUE(strstr(status_message(), "/nonexistent/a.csv"));
     snprintf(options.path, sizeof options.path, "%s",
              write_text("good.csv", "label,text\nx,a\ny,b\n"));
-    CHECK_EQ(dataset_prepare(&world, &set, &options, tokenizer, "tiny", "/proc/none"), FAILED);
+    CHECK_EQ(dataset_prepare(&world, &set, &options, tokenizer, "tiny", "/proc/none"), USAGE);
     CHECK_TRUE(strstr(status_message(), "/proc/none"));
 }
 

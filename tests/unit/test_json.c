@@ -53,9 +53,9 @@ static void refuses_with_line_and_column(void)
     static const struct {
         const char *text, *message;
     } wrong[] = {
-        { "", "here: line 1, column 0" }, { "{\"a\": 1,\n \"a\": 2}", "here: line 2" },
-        { "{\"a\": 1", "here: line 1" },  { "[1, 2] x", "here: line 1" },
-        { "\"\xFF\"", "here: line 1" },   { "123456789012345678901234567890", "here: line 1" }
+        { "", "here: column 0" },          { "{\"a\": 1,\n \"a\": 2}", "here: line 2, column " },
+        { "{\"a\": 1", "here: column 7" }, { "[1, 2] x", "here: column 8" },
+        { "\"\xFF\"", "here: column 1" },  { "123456789012345678901234567890", "here: column 30" }
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         Json *document;

@@ -412,7 +412,7 @@ static void test_import_errors(void)
     unlink(path_in("bad", "config.json"));
     expect_import_error("bad: no config.json");
     CHECK_EQ(text_write_file(path_in("bad", "config.json"), "{\"model_type\": ", 15), OK);
-    expect_import_error("bad/config.json: line 1");
+    expect_import_error("bad/config.json: column ");
     CHECK_EQ(mem_live_blocks(), 0);
 }
 
@@ -499,8 +499,8 @@ static void test_unwritable(void)
     Model *model = import_and_load(TINY);
     if (!model) return;
     CHECK_EQ(text_write_file(path_in("", "file"), "x", 1), OK);
-    CHECK_EQ(model_export(model, path_in("", "file")), FAILED);
-    CHECK_EQ(model_export(model, path_in("file/such", "folder")), FAILED);
+    CHECK_EQ(model_export(model, path_in("", "file")), USAGE);
+    CHECK_EQ(model_export(model, path_in("file/such", "folder")), USAGE);
     CHECK_TRUE(strstr(status_message(), "file/such/folder: cannot be made") != NULL);
     CHECK_EQ(model_import(path_in("no/such", "model.h5"), TINY), FAILED);
     model_free(model);

@@ -59,7 +59,7 @@ static const struct {
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":[2]}}", 8, "no valid data_offsets" },
     { "{\"a\":3}", 8, "unknown type ''" },
     { "{" ENTRY("a", "F32", "[2]", 0, 8) "," ENTRY("a", "F32", "[2]", 0, 8) "}", 8, "duplicate" },
-    { "{" ENTRY("a", "F32", "[2]", 0, 8), 8, "line 1" },
+    { "{" ENTRY("a", "F32", "[2]", 0, 8), 8, "column 53" },
     { " {}", 0, "no JSON object" },
     { "[]", 0, "no JSON object" },
 };

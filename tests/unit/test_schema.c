@@ -196,13 +196,13 @@ static void inspects(void)
                      "i.h5: checkpoint, schema version 1.0.0\n", "  step             120\n",
                      "  tokenizer        {} ... (14 bytes)\n", "tensors: 4, 21 elements, 84 B\n",
                      "  model/w             F32   2 x 3             24 B\n",
-                     "validation: schema and checksums are sound\n", NULL });
+                     "validation: schema, checksums and values are sound\n", NULL });
     damage(path, find_bytes(path, s.matrix, sizeof s.matrix));
     text_clear(&text);
     CHECK_EQ(inspect_file(&text, path, false), OK);
     CHECK_TRUE(!strstr(text_chars(&text), "validation"));
     CHECK_EQ(inspect_file(&text, path, true), FAILED);
-    CHECK_TRUE(strstr(status_message(), "i.h5: 1 errors were found"));
+    CHECK_TRUE(strstr(status_message(), "i.h5: 1 error was found"));
     expect_words(&text, (const char *const[]){ "validation: failed\nCHECKSUM error model/w ",
                                                "is damaged in block 0", NULL });
     text_release(&text);
@@ -228,7 +228,7 @@ static void inspects_safetensors(void)
     expect_words(&text, (const char *const[]){ "safetensors, format pt", "tensors: 1\n",
                                                "  a.weight  F32   3 x 5             60 B\n",
                                                "header and offsets are sound", NULL });
-    CHECK_EQ(inspect_file(&text, folder_path("absent"), false), FAILED);
+    CHECK_EQ(inspect_file(&text, folder_path("absent"), false), USAGE);
     CHECK_TRUE(strstr(status_message(), "absent: No such file"));
     text_release(&text);
 }
@@ -241,7 +241,7 @@ static bool differs(Text *text, const Sample *changed, double tolerance)
     make_sample(&plain);
     text_clear(text);
     const char *a = write_sample(&plain, "a.h5"), *b = write_sample(changed, "b.h5");
-    CHECK_EQ(compare_files(text, &different, a, b, tolerance), OK);
+    CHECK_EQ(compare_files(text, &different, a, b, tolerance, 0), OK);
     return different;
 }
 
@@ -256,7 +256,7 @@ static void compares_every_bit(void)
     s.matrix[1] = nextafterf(-2, 0);
     CHECK_TRUE(differs(&text, &s, -1));
     expect_words(&text, (const char *const[]){ "model/w: 1 of 6 elements differ, by up to 1.19e-07",
-                                               "different: 1 tensors and 0 values", NULL });
+                                               "different: 1 tensor and 0 values differ", NULL });
     make_sample(&s);
     s.moment[0] = -0.0f; // other bits, equal number
     CHECK_TRUE(differs(&text, &s, -1));
@@ -290,10 +290,10 @@ static void compares_within_a_tolerance(void)
     s.moment[0] = 9;
     s.values[STEP].integer = 121;
     CHECK_TRUE(!differs(&text, &s, 0.01));
-    expect_words(&text, (const char *const[]){ "optim/exp_avg/w: 1 of 6", "step: 120 against 121",
-                                               "matrices: largest difference 0.05, allowed 0.06",
-                                               "equal within the tolerance: 2 tensors and 1 values",
-                                               NULL });
+    expect_words(&text, (const char *const[]){
+                            "optim/exp_avg/w: 1 of 6", "step: 120 against 121",
+                            "matrices: largest difference 0.05, allowed 0.06",
+                            "equal within the tolerance: 2 tensors and 1 value differ", NULL });
     CHECK_TRUE(differs(&text, &s, 0.008));
     make_sample(&s);
     s.vector[0] = 0.15f; // largest vector value: 0.3; matrices do not help
@@ -310,6 +310,61 @@ static void compares_within_a_tolerance(void)
     text_release(&text);
 }
 
+/// Of two kinds the models alone, whatever else differs.
+static void compares_models_of_two_kinds(void)
+{
+    Sample s, model;
+    Text text = { 0 };
+    bool different;
+    make_sample(&s);
+    make_sample(&model);
+    model.schema = "model";
+    model.part_count = VECTOR + 1;
+    const char *a = write_sample(&s, "a.h5"), *b = write_sample(&model, "b.h5");
+    CHECK_EQ(compare_files(&text, &different, a, b, -1, 0), OK);
+    CHECK_TEXT(text_chars(&text),
+               "a checkpoint against a model: only the models are compared\nequal\n");
+    CHECK_TRUE(!different);
+    model.matrix[0]++;
+    text_clear(&text);
+    CHECK_EQ(compare_files(&text, &different, a, write_sample(&model, "b.h5"), -1, 0), OK);
+    CHECK_TRUE(different);
+    text_release(&text);
+}
+
+static void tells_the_first_differences(void)
+{
+    Sample s;
+    Text text = { 0 };
+    bool different;
+    make_sample(&s);
+    const char *a = write_sample(&s, "a.h5");
+    s.matrix[0]++, s.vector[0]++, s.moment[0]++;
+    const char *b = write_sample(&s, "b.h5");
+    CHECK_EQ(compare_files(&text, &different, a, b, -1, 1), OK);
+    expect_words(&text,
+                 (const char *const[]){ "and 2 more (--all shows them)\n", "different: 3 ", NULL });
+    CHECK_TRUE(!strstr(text.data, "optim/exp_avg/w"));
+    text_clear(&text);
+    CHECK_EQ(compare_files(&text, &different, a, b, -1, 3), OK);
+    CHECK_TRUE(strstr(text.data, "optim/exp_avg/w") && !strstr(text.data, "more"));
+    text_release(&text);
+}
+
+static void finds_what_is_no_number(void)
+{
+    Sample s;
+    Text text = { 0 };
+    make_sample(&s);
+    s.matrix[4] = -NAN;
+    CHECK_EQ(inspect_file(&text, write_sample(&s, "strange.h5"), true), FAILED);
+    CHECK_TRUE(strstr(text.data, "VALUE error model/w element 4 is no finite number\n"));
+    CHECK_TRUE(strstr(status_message(), "strange.h5: 1 error was found"));
+    s.matrix[4] = 1;
+    CHECK_EQ(inspect_file(&text, write_sample(&s, "strange.h5"), true), OK);
+    text_release(&text);
+}
+
 static void compares_only_readable_files(void)
 {
     Sample s;
@@ -318,8 +373,8 @@ static void compares_only_readable_files(void)
     make_sample(&s);
     const char *a = write_sample(&s, "a.h5"), *b = write_sample(&s, "b.h5");
     damage(b, find_bytes(b, s.matrix, sizeof s.matrix));
-    CHECK_EQ(compare_files(&text, &different, a, folder_path("absent.h5"), -1), FAILED);
-    CHECK_EQ(compare_files(&text, &different, a, b, -1), FAILED);
+    CHECK_EQ(compare_files(&text, &different, a, folder_path("absent.h5"), -1, 0), FAILED);
+    CHECK_EQ(compare_files(&text, &different, a, b, -1, 0), FAILED);
     CHECK_TRUE(strstr(status_message(), "model/w is damaged"));
     text_release(&text);
 }
@@ -339,6 +394,9 @@ static const Case cases[] = {
     { "inspects safetensors", inspects_safetensors },
     { "compares every bit", compares_every_bit },
     { "compares within a tolerance", compares_within_a_tolerance },
+    { "compares models of two kinds", compares_models_of_two_kinds },
+    { "tells the first differences", tells_the_first_differences },
+    { "finds what is no number", finds_what_is_no_number },
     { "compares only readable files", compares_only_readable_files },
     { "frees all blocks", frees_all_blocks },
 };

@@ -92,7 +92,7 @@ static void failures_name_the_place(void)
     CHECK_EQ(fill(&spool, SPOOL_BUFFER_BYTES, 4096), OK);
     spool_release(&spool);
     spool.folder = "/proc/none";
-    CHECK_EQ(fill(&spool, SPOOL_BUFFER_BYTES + 1, 4096), FAILED);
+    CHECK_EQ(fill(&spool, SPOOL_BUFFER_BYTES + 1, 4096), USAGE);
     CHECK_TRUE(strstr(status_message(), "/proc/none"));
     spool_release(&spool);
     setenv("TEMPER_FAULT", "map", 1);

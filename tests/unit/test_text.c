@@ -33,6 +33,8 @@ static void real_in_fewest_digits(void)
 static void real_is_read_back_exactly(void)
 {
     Text out = { 0 };
+    text_real(&out, -NAN); // a sign would mean nothing
+    CHECK_TEXT(text_chars(&out), "nan");
     for (uint64_t i = 0; i < 100000; i++) {
         uint64_t bits = rng_bits(1, RNG_INIT, 0, i);
         double value, again = 0;

@@ -230,7 +230,7 @@ static const Wrong wrong[] = {
     { WITH_BPE("\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"ByteLevel\"},"
                "{\"type\":\"Fuse\"}]}"),
       "ByteLevel beside others" },
-    { "", "here: line 1" },
+    { "", "here: column 0" },
     { "[]", "here: model is missing" },
     { "{\"model\":{}}", "model type (none) is not supported" },
     { "{\"model\":{\"type\":\"Unigram\"}}", "model type Unigram is not supported" },
