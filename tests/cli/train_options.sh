@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# TEST labels=cli,train timeout=180
+# TEST labels=cli,train timeout=300
 # What the keys of the recipe do, seen in metrics.jsonl: steps, tokens, learning rates, losses.
 source "${TEMPER_SOURCE:?}/tests/support/train.sh"
 base=(train.dropout=0 train.leaves=2 data.split.validation=0)
@@ -129,6 +129,41 @@ assert abs(losses("balanced")[0] - losses("list")[0]) > 1e-4
 END
 [ "$ham" -gt "$spam" ] || fail "labels are '$ham' and '$spam'"
 
+# the loss of all rows in one step that moves nothing follows from the logits that predict gives
+still=(data.split.test=0 train.batch_size=1000 train.epochs=1 train.learning_rate=0)
+for kind in none balanced list; do
+    case $kind in
+    none) weights=() ;;
+    balanced) weights=(train.class_weights=balanced) ;;
+    list) weights=("train.class_weights=[0.5, 3]") ;;
+    esac
+    for smoothing in 0 0.2; do
+        run "$kind$smoothing" "${still[@]}" "${weights[@]}" train.label_smoothing_factor=$smoothing
+    done
+done
+expect_exit 0 "$TEMPER" predict runs/none0 --input sms.tsv --logits
+cp "$work/out" logits.jsonl
+see <<'END'
+labels = [line.split("\t")[0] for line in open("sms.tsv")][1:]
+ids = [["ham", "spam"].index(label) for label in labels]
+logits = [json.loads(line)["logits"] for line in open("logits.jsonl")]
+assert len(ids) == len(logits) == 199
+
+def loss(weights, smoothing): # torch.nn.functional.cross_entropy
+    total = 0
+    for label, z in zip(ids, logits):
+        log_p = [x - math.log(sum(map(math.exp, z))) for x in z]
+        total -= (1 - smoothing) * weights[label] * log_p[label]
+        total -= smoothing / 2 * sum(w * p for w, p in zip(weights, log_p))
+    return total / sum(weights[label] for label in ids)
+
+balanced = [len(ids) / (2 * ids.count(k)) for k in (0, 1)]
+for kind, weights in ("none", [1, 1]), ("balanced", balanced), ("list", [0.5, 3]):
+    for smoothing in 0, 0.2:
+        got, = losses("%s%g" % (kind, smoothing))
+        assert abs(got - loss(weights, smoothing)) < 1e-5, (kind, smoothing, got)
+END
+
 # clipping, decay, dropout
 run clipped train.max_grad_norm=1e-3 train.max_steps=3
 run unclipped train.max_grad_norm=0 train.max_steps=3
@@ -140,6 +175,20 @@ assert losses("clipped")[2] != losses("unclipped")[2]
 assert steps("clipped")[0]["grad_norm"] == steps("unclipped")[0]["grad_norm"] > 1e-3
 assert losses("decay")[3] != losses("plain")[3]
 assert losses("dropout")[0] != losses("plain")[0]
+END
+
+# all rows in a step that moves nothing: dropout alone tells steps and seeds apart. The model has
+# the two labels, so that no seed draws its head.
+expect_exit 0 "$TEMPER" export runs/plain -o both
+expect_exit 0 "$TEMPER" import both -o both.h5
+masked=("${still[@]}" train.epochs=2 train.shuffle=false train.dropout=0.3 model.path=both.h5)
+run masks "${masked[@]}"
+run masks8 "${masked[@]}" train.seed=8
+run unmasked "${masked[@]}" train.dropout=0
+run unmasked8 "${masked[@]}" train.dropout=0 train.seed=8
+see <<'END'
+assert losses("unmasked") == losses("unmasked8") and len(set(losses("unmasked"))) == 1
+assert len(set(losses("masks") + losses("masks8") + losses("unmasked"))) == 5
 END
 
 # evaluations, the best one, early stopping
@@ -163,6 +212,33 @@ assert evaluations("plain") == []
 END
 [ "$("$TEMPER" inspect "$(newest patient)" | sed -nE 's/^ *best_step +//p')" = 1 ] ||
     fail "the first of equal evaluations is the best"
+# the best is the first that no other is better than
+cat >>see.py <<'END'
+
+def best(metric, choose):
+    values = [row[metric] for row in evaluations("best-" + metric)]
+    assert min(values) < max(values), (metric, values)
+    return 1 + values.index(choose(values))
+END
+for metric in loss accuracy macro_f1 auc; do
+    choose=max
+    [ $metric = loss ] && choose=min
+    run best-$metric "${with[@]}" train.eval_steps=1 train.epochs=4 \
+        train.metric_for_best_model=$metric
+    [ "$("$TEMPER" inspect "$(newest best-$metric)" | sed -nE 's/^ *best_step +//p')" = \
+        "$(see <<<"print(best('$metric', $choose))")" ] ||
+        fail "not the best $metric: $(grep split runs/best-$metric/metrics.jsonl)"
+done
+# patience goes on where it was
+patient=("${with[@]}" train.eval_steps=1 train.epochs=50 train.early_stopping_patience=4
+    train.learning_rate=0)
+run steady "${patient[@]}"
+for stop in 2 4; do run waits "${patient[@]}" train.max_steps=$stop; done
+run waits "${patient[@]}"
+see <<'END'
+assert len(steps("steady")) == len(steps("waits")) == 5
+END
+
 # an early stop stays one
 expect_exit 0 train 2 patient "${base[@]}" "${with[@]}" train.eval_steps=1 train.epochs=50 \
     train.early_stopping_patience=3 train.learning_rate=0
