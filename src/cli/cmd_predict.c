@@ -59,7 +59,7 @@ static Status load_rows(const Invocation *invocation, Dataset **data, const Trai
     DataOptions options = trained->recipe->data;
     if (has_text == arguments_has(invocation, "input"))
         TRY_ALL(comm, status_fail(USAGE, "predict needs one of --text and --input"));
-    if (has_text) {
+    if (has_text) { // agreed: all ranks have the same arguments
         dataset_from_text(data, trained->tokenizer, given->text, options.max_length);
         goto done;
     }
