@@ -35,6 +35,7 @@ Var *first_tokens(Tape *tape, Var *x)
     if (tape_records(tape, y)) {
         Select *op = tape_take(tape, sizeof *op);
         *op = (Select){ y, x };
+        tape_work(tape, 0, 2 * (double)(y->rows * y->cols) * sizeof(float));
         tape_record(tape, y, first_tokens_backward, op);
     }
     return y;

@@ -251,6 +251,31 @@ kept=$(ls runs/saves/checkpoints | xargs)
 run loud output.logging_steps=1
 [ -s runs/loud/run.log ] || fail "no log"
 
+# the table of a profile: every part of a step, with a rate where work is counted; all of the time
+run profile train.profile=true
+see <<'END'
+lines = open("runs/profile/run.log").read().split("time of rank 0 in its steps\n")[1].split("\n")
+header, table = lines[0].split(), []
+for line in lines[1:]:
+    table.append([line[:16].strip(), line[16:27].strip(), float(line[27:38]), line[58:69].strip(),
+                  line[69:80].strip()])
+    if table[-1][0] == "total":
+        break
+assert header == ["part", "phase", "seconds", "share", "calls", "GFLOP/s", "GB/s"], header
+whole = sum(row["seconds"] for row in steps("profile"))
+assert abs(sum(row[2] for row in table[:-1]) - table[-1][2]) < 0.0006 * len(table), table
+assert 0.9 * whole - 0.001 <= table[-1][2] <= 1.01 * whole + 0.001, (table[-1], whole)
+products = {"linear", "attention"}
+moves = products | {"embedding", "layer_norm", "activation", "first_tokens", "adamw"}
+both = {"forward", "backward"}
+for name in moves - {"adamw"}:
+    assert {row[1] for row in table if row[0] == name} == both, name
+for name, phase, seconds, flops, bytes in table:
+    assert (flops != "") == (name in products | {"total"}) or seconds == 0, name
+    assert (bytes != "") == (name in moves | {"total"}) or seconds == 0, name
+assert {"loss", "exchange", "vote", "ahead"} <= {row[0] for row in table}, table
+END
+
 # a metric that is undefined, as auc of one label is, decides nothing
 (head -n 1 sms.tsv; grep -w ^ham sms.tsv | head -n 5) >ham.tsv
 run undefined data.split.validation=ham.tsv train.eval_steps=1 train.metric_for_best_model=auc \
