@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/trained.h"
 #include "comm/agree.h"
+#include "store/provenance.h"
 #include "train/evaluate.h"
 #include "train/prepare.h"
 
@@ -49,12 +50,23 @@ static Status load_rows(const Comm *comm, Trained *trained, Dataset **data,
                         model->spec.vocab_size);
 }
 
+/// The metrics, and what they were computed with.
+static Json *results_json(const Metrics *metrics, const char *const *names)
+{
+    Json *json = metrics_json(metrics, names), *provenance = json_new_object();
+    Value facts[PROVENANCE_NUMBERS];
+    int count = provenance_numbers(facts);
+    for (int i = 0; i < count; i++) json_set_text(provenance, facts[i].name, facts[i].text);
+    json_set(json, "provenance", provenance);
+    return json;
+}
+
 static void print_metrics(const Metrics *metrics, const Model *model, bool as_json)
 {
     Text out = { 0 };
     const char *const *names = (const char *const *)model->label_names;
     if (as_json) {
-        Json *json = metrics_json(metrics, names);
+        Json *json = results_json(metrics, names);
         json_print(&out, json, 0);
         text_append(&out, "\n");
         json_free(json);
