@@ -1,0 +1,87 @@
+/* TEST labels=infer timeout=60 */
+#include "base/mem.h"
+#include "infer/logits.h"
+#include "support/check.h"
+
+// Rows of lengths that end leaves by tokens, by number, just in time, and alone.
+enum { ROWS = 240, MOST_LEAVES = 64 };
+static int64_t offsets[ROWS + 1];
+static int32_t *ids, type_starts[ROWS], labels[ROWS];
+static struct {
+    int64_t tokens, sequences, first;
+} seen[MOST_LEAVES];
+static int seen_count;
+
+static int64_t length_of(int64_t row)
+{
+    return row < 8 ? 256 : row == 8 ? 257 : row < 20 ? 90 : row == 20 ? 5000 : row < 220 ? 3 : 255;
+}
+
+/// Logits that tell the row.
+static Var *classify(const Model *model, Weight *weights, Tape *tape)
+{
+    (void)weights;
+    const Packing *packing = tape_packing(tape);
+    Var *out = tape_var(tape, packing->sequences, model->spec.num_labels, false);
+    CHECK_TRUE(!tape_pass(tape)->training && seen_count < MOST_LEAVES);
+    for (int64_t i = 0; i < packing->sequences; i++)
+        for (int64_t k = 0; k < 2; k++)
+            out->value[2 * i + k] = (float)(2 * packing->samples[i] + k);
+    seen[seen_count].tokens = packing->tokens;
+    seen[seen_count].first = packing->samples[0];
+    seen[seen_count++].sequences = packing->sequences;
+    return out;
+}
+
+static double arena_floats(const ModelSpec *spec, int64_t tokens, int64_t sequences,
+                           int64_t longest)
+{
+    (void)spec;
+    CHECK_TRUE(tokens == 5000 && sequences >= 64 && longest == 5000);
+    return 1e5;
+}
+
+/// Leaves follow from the order of rows alone: whole rows up to 1024 tokens and 64 sequences, a
+/// longer row by itself. Other leaves would be other bits.
+static void leaves_of_rows(void)
+{
+    static const Arch arch = { .classify = classify, .arena_floats = arena_floats };
+    Model model = { .arch = &arch, .spec.num_labels = 2 };
+    Comm self = comm_self();
+    int64_t rows[ROWS];
+    static float logits[2 * ROWS];
+    for (int64_t i = 0; i < ROWS; i++) {
+        rows[i] = i;
+        offsets[i + 1] = offsets[i] + length_of(i);
+        type_starts[i] = (int32_t)length_of(i);
+    }
+    ids = MEM_NEW(int32_t, offsets[ROWS]);
+    Dataset data = { .rows = ROWS,
+                     .tokens = offsets[ROWS],
+                     .offsets = offsets,
+                     .ids = ids,
+                     .type_starts = type_starts,
+                     .labels = labels };
+    infer_logits(&self, logits, &model, &data, rows, ROWS);
+    int64_t leaf = 0;
+    for (int64_t at = 0; at < ROWS; leaf++) {
+        int64_t tokens = 0, end = at;
+        while (end < ROWS && end - at < 64 && (end == at || tokens + length_of(end) <= 1024))
+            tokens += length_of(end++);
+        CHECK_TRUE(leaf < seen_count && seen[leaf].first == at);
+        CHECK_EQ(seen[leaf].sequences, end - at);
+        CHECK_EQ(seen[leaf].tokens, tokens);
+        at = end;
+    }
+    CHECK_EQ(seen_count, leaf);
+    for (int64_t i = 0; i < 2 * ROWS; i++) CHECK_TRUE(logits[i] == (float)i);
+    mem_free(ids);
+    CHECK_EQ(mem_live_blocks(), 0);
+}
+
+static const Case cases[] = { { "leaves of rows", leaves_of_rows } };
+
+int main(int argc, char **argv)
+{
+    return check_main(argc, argv, cases, 1);
+}
