@@ -249,7 +249,18 @@ run saves output.save_steps=3 output.save_total_limit=3
 kept=$(ls runs/saves/checkpoints | xargs)
 [ "$kept" = "step-0000000003.h5 step-0000000006.h5 step-0000000008.h5" ] || fail "kept: $kept"
 run loud output.logging_steps=1
-[ -s runs/loud/run.log ] || fail "no log"
+# a batch log has the first and the last line of a run that is over within 30 s
+see <<'END'
+import re
+text = open("runs/loud/run.log").read()
+lines = re.findall("^step .*ETA.*$", text, re.M)
+assert len(lines) == 2, text
+for line, row in zip(lines, (steps("loud")[0], steps("loud")[-1])):
+    said = "step %d/8  epoch %.2f  loss %.4f  lr %.2e  " % (
+        row["step"], row["epoch"], row["loss"], row["learning_rate"])
+    assert line.startswith(said), (line, said)
+    assert re.search(r"  \d+ tok/s  \d+ GFLOP/s \(\d+ % of sgemm\)  ETA \d+\.\d s$", line), line
+END
 
 # the table of a profile: every part of a step, with a rate where work is counted; all of the time
 run profile train.profile=true
