@@ -6,6 +6,9 @@ endif()
 target_compile_options(temper_core PUBLIC -Wall -Wextra -Wshadow -Wconversion -Wvla -Wno-psabi
   $<$<NOT:$<CONFIG:Debug>>:-O3> -fno-math-errno -fno-trapping-math
   -ffp-contract=fast)
+if(TEMPER_KERNELS)
+  target_compile_definitions(temper_core PUBLIC TEMPER_KERNELS="x86-64-${TEMPER_KERNELS}")
+endif()
 if(TEMPER_WARNINGS_AS_ERRORS)
   target_compile_options(temper_core PUBLIC -Werror)
 endif()

@@ -19,6 +19,8 @@ void mem_free(void *block);
 
 /// Local. Blocks not yet freed; main checks that it is 0 at the end.
 int64_t mem_live_blocks(void);
+/// Local. Blocks made or resized so far: a training step, but for the first ones, adds none.
+int64_t mem_allocations(void);
 
 /// `n` zeroed elements of a type.
 #define MEM_NEW(type, n) ((type *)mem_new((size_t)(n), sizeof(type)))

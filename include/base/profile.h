@@ -24,5 +24,6 @@ void profile_start(Profile *profile);
 /// Local. Ends the lap and starts the next; `flops` and `bytes` are the work done in it, 0:
 /// unknown.
 void profile_lap(Profile *profile, const char *name, const char *phase, double flops, double bytes);
-/// Local. Appends a table, most time first: seconds, share, calls, GFLOP/s, GB/s.
+/// Local. Appends a table, most time first: seconds, share, calls, GFLOP/s, GB/s; the last line is
+/// the total.
 void profile_print(Text *out, const Profile *profile);

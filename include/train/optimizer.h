@@ -48,6 +48,8 @@ void optimizer_restored(Optimizer *optimizer);
 COLLECTIVE
 void optimizer_update(Optimizer *optimizer, const Gradients *gradients, double learning_rate,
                       double gradient_scale);
+/// Local. Bytes that the update with these gradients moves at least, for the profile.
+double optimizer_bytes(const Optimizer *optimizer, const Gradients *gradients);
 /// Collective. Makes rows `ids` (ascending, unique, the same on all ranks) of a table fresh on
 /// every rank.
 COLLECTIVE

@@ -9,6 +9,7 @@
 typedef struct {
     FILE *metrics;  ///< NULL on other ranks
     Text unwritten; ///< lines of it that a full disk has not taken yet
+    Text line;      ///< the one in hand, kept for its memory
     bool warned;
     const Trainer *trainer;
     double limit_gflops;   ///< measured product rate of all ranks

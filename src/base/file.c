@@ -163,9 +163,12 @@ Status file_sync_folder(const char *path)
     Status status = OK;
     char *folder = folder_of(path);
     int handle = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int failed = handle < 0 ? errno : 0;
+    while (!failed && fsync(handle))
+        if (errno != EINTR) failed = errno;
     // some file systems do not sync folders; a rename is all they promise
-    if (handle < 0 || (fsync(handle) && errno != EINVAL && errno != EROFS))
-        FAIL(FAILED, "%s: cannot be synced: %s", folder, strerror(errno));
+    if (handle < 0 || (failed && failed != EINVAL && failed != EROFS))
+        FAIL(FAILED, "%s: cannot be synced: %s", folder, strerror(failed));
 done:
     if (handle >= 0) close(handle);
     mem_free(folder);

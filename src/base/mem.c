@@ -6,13 +6,14 @@
 #include <string.h>
 #include <sys/mman.h>
 
-static _Atomic int64_t live_blocks;
+static _Atomic int64_t live_blocks, allocations;
 
 void *mem_new(size_t count, size_t size_bytes)
 {
     void *block = calloc(count ? count : 1, size_bytes ? size_bytes : 1);
     CHECK(block, "out of memory: %zu elements of %zu bytes", count, size_bytes);
     atomic_fetch_add(&live_blocks, 1);
+    atomic_fetch_add(&allocations, 1);
     return block;
 }
 
@@ -24,6 +25,7 @@ void *mem_resize(void *block, size_t count, size_t size_bytes)
     void *grown = realloc(block, bytes ? bytes : 1);
     CHECK(grown, "out of memory: %zu bytes", bytes);
     if (!block) atomic_fetch_add(&live_blocks, 1);
+    atomic_fetch_add(&allocations, 1);
     return grown;
 }
 
@@ -49,6 +51,11 @@ void mem_free(void *block)
 int64_t mem_live_blocks(void)
 {
     return atomic_load(&live_blocks);
+}
+
+int64_t mem_allocations(void)
+{
+    return atomic_load(&allocations);
 }
 
 void arena_init(Arena *arena, size_t capacity_bytes)

@@ -42,26 +42,34 @@ static int by_time(const void *left, const void *right)
 
 static void append_rate(Text *out, double work, double seconds)
 {
-    if (work > 0)
+    if (work > 0 && seconds > 0)
         text_printf(out, " %10.1f", work / seconds / 1e9);
     else
         text_printf(out, " %10s", "");
 }
 
+static void append_line(Text *out, const ProfileLine *line, double total_s)
+{
+    text_printf(out, "%-16s %-10s %10.3f %6.1f %% %10" PRId64, line->name, line->phase,
+                line->seconds, total_s > 0 ? 100 * line->seconds / total_s : 0, line->calls);
+    append_rate(out, line->flops, line->seconds);
+    append_rate(out, line->bytes, line->seconds);
+    text_append(out, "\n");
+}
+
 void profile_print(Text *out, const Profile *profile)
 {
     Profile sorted = *profile;
-    double total = 0;
+    ProfileLine total = { .name = "total", .phase = "" };
     qsort(sorted.lines, (size_t)sorted.count, sizeof *sorted.lines, by_time);
-    for (int i = 0; i < sorted.count; i++) total += sorted.lines[i].seconds;
+    for (int i = 0; i < sorted.count; i++) {
+        total.calls += sorted.lines[i].calls;
+        total.seconds += sorted.lines[i].seconds;
+        total.flops += sorted.lines[i].flops;
+        total.bytes += sorted.lines[i].bytes;
+    }
     text_printf(out, "%-16s %-10s %10s %8s %10s %10s %10s\n", "part", "phase", "seconds", "share",
                 "calls", "GFLOP/s", "GB/s");
-    for (int i = 0; i < sorted.count; i++) {
-        const ProfileLine *line = &sorted.lines[i];
-        text_printf(out, "%-16s %-10s %10.3f %6.1f %% %10" PRId64, line->name, line->phase,
-                    line->seconds, 100 * line->seconds / total, line->calls);
-        append_rate(out, line->flops, line->seconds);
-        append_rate(out, line->bytes, line->seconds);
-        text_append(out, "\n");
-    }
+    for (int i = 0; i < sorted.count; i++) append_line(out, &sorted.lines[i], total.seconds);
+    append_line(out, &total, total.seconds);
 }

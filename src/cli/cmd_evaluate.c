@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 #include "cli/trained.h"
 #include "comm/agree.h"
+#include "store/provenance.h"
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
 #include "train/prepare.h"
@@ -105,11 +106,24 @@ done:
     return status;
 }
 
+/// The metrics, and what they were computed with.
+static Json *results_json(const Evaluation *found)
+{
+    Json *json = json_clone(found->whole), *provenance = json_new_object();
+    Value facts[PROVENANCE_NUMBERS];
+    int count = provenance_numbers(facts);
+    for (int i = 0; i < count; i++) json_set_text(provenance, facts[i].name, facts[i].text);
+    json_set(json, "provenance", provenance);
+    return json;
+}
+
 static void print_evaluation(const Evaluation *found, bool as_json)
 {
     Text out = { 0 };
     if (as_json) {
-        json_print(&out, found->whole, 0);
+        Json *json = results_json(found);
+        json_print(&out, json, 0);
+        json_free(json);
         text_append(&out, "\n");
     } else {
         text_append(&out, text_chars(&found->table));

@@ -81,7 +81,7 @@ static Status load_rows(const Invocation *invocation, Dataset **data, const Trai
     const PredictFlags *given = invocation->flags;
     DataOptions options = trained->recipe->data;
     TRY_ALL(comm, check_given(invocation, &options));
-    if (arguments_has(invocation, "text")) {
+    if (arguments_has(invocation, "text")) { // agreed: all ranks have the same arguments
         dataset_from_text(data, trained->tokenizer, given->text,
                           *options.text_pair ? given->text_pair : NULL, options.max_length);
         goto done;

@@ -56,9 +56,14 @@ Status comm_start(Comm *world)
     return OK;
 }
 
+/// (2 x ranks of the world) kept from call to call, so that steps allocate nothing.
+static int *gather_counts;
+
 void comm_stop(Comm *world)
 {
     if (!world->handle) return;
+    if (gather_counts) MPI_Free_mem(gather_counts);
+    gather_counts = NULL;
     status_on_abort(NULL);
     MPI_Finalize();
     *world = comm_self();
@@ -118,14 +123,15 @@ int64_t comm_offset(const Comm *comm, int64_t value)
 /// One call where MPI's int counts allow it. `mine` may be MPI_IN_PLACE, on all ranks.
 static void gather_small(const Comm *comm, void *all, const void *mine, const int64_t *counts_bytes)
 {
-    int *counts = MEM_NEW(int, 2 * comm->size), *places = counts + comm->size;
+    MPI_Aint bytes = 2 * comm->size * (MPI_Aint)sizeof(int);
+    if (!gather_counts) MPI_Alloc_mem(bytes, MPI_INFO_NULL, &gather_counts);
+    int *counts = gather_counts, *places = counts + comm->size;
     for (int rank = 0, at = 0; rank < comm->size; rank++) {
         counts[rank] = (int)counts_bytes[rank];
         places[rank] = at;
         at += counts[rank];
     }
     MPI_Allgatherv(mine, counts[comm->rank], MPI_BYTE, all, counts, places, MPI_BYTE, mpi(comm));
-    mem_free(counts);
 }
 
 static int64_t sum_counts(const int64_t *counts, int count)

@@ -51,6 +51,7 @@ void leaf_plan_release(LeafPlan *plan)
 
 static void reserve_plan(LeafPlan *plan, int64_t count, int64_t leaves)
 {
+    if (leaves <= plan->leaf_capacity && count <= plan->member_capacity && plan->scratch) return;
     if (leaves > plan->leaf_capacity || !plan->starts) {
         plan->starts = mem_resize(plan->starts, (size_t)leaves + 1, sizeof *plan->starts);
         plan->costs = mem_resize(plan->costs, (size_t)leaves, sizeof *plan->costs);

@@ -486,7 +486,8 @@ Var *attention(Tape *tape, Var *qkv, int64_t heads, int64_t kv_heads, bool causa
                      (Scratch){ scratch + omp_get_thread_num() * each });
     tape_scratch_end(tape, mark);
     if (tape_records(tape, y)) {
-        tape_work(tape, product_flops(op, packing), 0);
+        tape_work(tape, product_flops(op, packing),
+                  4 * (double)(y->rows * y->cols) * sizeof(float)); // q, k, v and the result
         tape_record(tape, y, attention_backward, op);
     }
     return y;

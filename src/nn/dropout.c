@@ -61,6 +61,7 @@ Var *dropout(Tape *tape, Var *x, double p)
     if (tape_records(tape, y)) {
         Dropout *op = tape_take(tape, sizeof *op);
         *op = (Dropout){ y, x, mask };
+        tape_work(tape, 0, 2 * (double)(y->rows * y->cols) * sizeof(float));
         tape_record(tape, y, dropout_backward, op);
     }
     return y;

@@ -216,6 +216,7 @@ Var *embedding(Tape *tape, Weight *word, Weight *position, Weight *type, int64_t
         tape_uses(tape, word);
         tape_uses(tape, position);
         tape_uses(tape, type);
+        tape_work(tape, 0, (2 + !!position + !!type) * (double)(y->rows * cols) * sizeof(float));
         tape_record(tape, y, embedding_backward, op);
     }
     return y;

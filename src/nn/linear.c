@@ -36,7 +36,8 @@ Var *linear(Tape *tape, Var *x, Weight *w, Weight *b)
         *op = (Linear){ y, x, w, b };
         tape_uses(tape, w);
         tape_uses(tape, b);
-        tape_work(tape, 2 * (double)x->rows * (double)w->rows * (double)w->cols, 0);
+        double m = (double)x->rows, n = (double)w->rows, k = (double)w->cols;
+        tape_work(tape, 2 * m * n * k, (m * k + k * n + m * n) * sizeof(float));
         tape_record(tape, y, linear_backward, op);
     }
     return y;

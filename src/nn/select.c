@@ -33,6 +33,7 @@ Var *select_rows(Tape *tape, Var *x, const int32_t *rows, int64_t count)
     if (tape_records(tape, y)) {
         Select *op = tape_take(tape, sizeof *op);
         *op = (Select){ y, x, rows };
+        tape_work(tape, 0, 2 * (double)(y->rows * y->cols) * sizeof(float));
         tape_record(tape, y, select_rows_backward, op);
     }
     return y;

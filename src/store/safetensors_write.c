@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "store/json.h"
+#include "store/provenance.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,12 +22,25 @@ static int by_name(const void *left, const void *right)
     return strcmp(a->name, b->name);
 }
 
+/// `format` is what transformers asks for; the rest says who computed.
+static void append_metadata(Text *out)
+{
+    Value facts[PROVENANCE_NUMBERS];
+    int count = provenance_numbers(facts);
+    text_append(out, "{\"__metadata__\":{\"format\":\"pt\"");
+    for (int i = 0; i < count; i++) {
+        text_printf(out, ",\"%s\":", facts[i].name);
+        json_quote(out, facts[i].text, strlen(facts[i].text));
+    }
+    text_append(out, "}");
+}
+
 /// The length, the JSON and the spaces up to a multiple of 8.
 static void make_header(Text *out, const SafetensorsInfo *const *order, int count)
 {
     Text json = { 0 };
     int64_t at = 0;
-    text_append(&json, "{\"__metadata__\":{\"format\":\"pt\"}");
+    append_metadata(&json);
     for (int i = 0; i < count; i++) {
         int64_t bytes = order[i]->elements * (int64_t)sizeof(float);
         text_append(&json, ",");

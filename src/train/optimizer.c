@@ -182,6 +182,16 @@ void optimizer_update(Optimizer *o, const Gradients *gradients, double learning_
     for (int i = 0; i < o->blocks->table_count; i++) update_touched(o, gradients, i, step);
 }
 
+double optimizer_bytes(const Optimizer *o, const Gradients *gradients)
+{
+    enum { MOVED = 7 }; // gradient, weight and moments are read, weight and moments written
+    int64_t first, elements;
+    blocks_dense_slice(o->blocks, o->comm->rank, &first, &elements);
+    for (int t = 0; t < o->blocks->table_count; t++)
+        elements += gradients_table(gradients, t)->count * table_param(o, t)->cols;
+    return (double)elements * MOVED * sizeof(float);
+}
+
 static float *grow(float **buffer, int64_t *capacity, int64_t floats)
 {
     if (floats > *capacity) {

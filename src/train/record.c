@@ -81,17 +81,17 @@ static void show_progress(Record *r, const StepRecord *step)
 {
     const Trainer *t = r->trainer;
     const Batches *b = &t->batches;
-    Text line = { 0 };
+    Text *line = &r->line;
     double rate = (double)r->tokens / r->seconds;
     double gflops =
         3 * t->model->arch->forward_flops(&t->model->spec, r->tokens) / r->seconds / 1e9;
-    text_printf(&line, "step %" PRId64 "/%" PRId64 "  epoch %.2f  loss %.4f  lr %.2e  %.0f tok/s",
+    text_clear(line);
+    text_printf(line, "step %" PRId64 "/%" PRId64 "  epoch %.2f  loss %.4f  lr %.2e  %.0f tok/s",
                 step->step, b->last, step->epoch, step->loss, step->learning_rate, rate);
-    text_printf(&line, "  %.0f GFLOP/s (%.0f %% of sgemm)  ETA ", gflops,
+    text_printf(line, "  %.0f GFLOP/s (%.0f %% of sgemm)  ETA ", gflops,
                 100 * gflops / r->limit_gflops);
-    text_duration(&line, (double)(b->last - step->step) * r->seconds / (double)r->steps);
-    log_progress(step->step == b->last, "%s", line.data);
-    text_release(&line);
+    text_duration(line, (double)(b->last - step->step) * r->seconds / (double)r->steps);
+    log_progress(step->step == b->last, "%s", line->data);
 }
 
 /// Writes what is there to write. What a full disk does not take is tried again with the next line.
@@ -125,18 +125,18 @@ static void add_line(Record *r, const Text *line)
 void record_step(Record *r, const StepRecord *step)
 {
     if (!r->metrics) return;
-    Text line = { 0 };
-    text_printf(&line, "{\"step\": %" PRId64 ", \"epoch\": %.9g, \"loss\": ", step->step,
+    Text *line = &r->line;
+    text_clear(line);
+    text_printf(line, "{\"step\": %" PRId64 ", \"epoch\": %.9g, \"loss\": ", step->step,
                 step->epoch);
-    text_real(&line, step->loss);
-    text_append(&line, ", \"learning_rate\": ");
-    text_real(&line, step->learning_rate);
-    text_append(&line, ", \"grad_norm\": ");
-    text_real(&line, step->grad_norm);
-    text_printf(&line, ", \"tokens\": %" PRId64 ", \"seconds\": %.6f}\n", step->tokens,
+    text_real(line, step->loss);
+    text_append(line, ", \"learning_rate\": ");
+    text_real(line, step->learning_rate);
+    text_append(line, ", \"grad_norm\": ");
+    text_real(line, step->grad_norm);
+    text_printf(line, ", \"tokens\": %" PRId64 ", \"seconds\": %.6f}\n", step->tokens,
                 step->seconds);
-    add_line(r, &line);
-    text_release(&line);
+    add_line(r, line);
     r->steps++;
     r->tokens += step->tokens;
     r->seconds += step->seconds;
@@ -168,6 +168,7 @@ Status record_stop(Record *r)
     Status status = r->metrics ? write_lines(r) : OK;
     if (r->metrics) fclose(r->metrics);
     text_release(&r->unwritten);
+    text_release(&r->line);
     r->metrics = NULL;
     return status;
 }

@@ -83,7 +83,7 @@ void train_step(Trainer *t, StepRecord *out)
         optimizer_update(&t->optimizer, t->gradients, learning_rate,
                          clip_factor(verdict.grad_norm, t->recipe->train.max_grad_norm));
     t->step += !diverged;
-    profile_lap(t->profile, "adamw", "update", 0, 0);
+    profile_lap(t->profile, "adamw", "update", 0, optimizer_bytes(&t->optimizer, t->gradients));
 
     t->done = batch;
     ahead_take(t);

@@ -294,6 +294,10 @@ def print_table(result):
         )
 
 
+def met(result):
+    return all(ratio["met"] for ratio in result.get("ratios", {}).values())
+
+
 def machine():
     info = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
     names = [line.split(":", 1)[1].strip() for line in info if line.startswith("model name")]
@@ -318,6 +322,8 @@ def main():
     print(document)
     if options.json:
         options.json.write_text(document + "\n")
+    return 0 if all(met(result) for result in results) else 1
 
 
-main()
+if __name__ == "__main__":
+    sys.exit(main())

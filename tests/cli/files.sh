@@ -89,6 +89,17 @@ expect_exit 2 "$TEMPER" compare "$work/a.h5" "$work/damaged.h5"
 
 expect_exit 0 "$TEMPER" export "$work/a.h5" -o "$work/exported"
 expect_text out "$work/exported: bert with 3 labels, from $work/a.h5"
+# its weights say who computed, in texts alone
+"$TEMPER" --version >"$work/version"
+python3 - "$work/exported/model.safetensors" "$work/version" <<'END' || fail "provenance"
+import json, sys
+with open(sys.argv[1], "rb") as file:
+    metadata = json.loads(file.read(int.from_bytes(file.read(8), "little")))["__metadata__"]
+version = open(sys.argv[2]).read()
+assert metadata.pop("format") == "pt"
+assert set(metadata) == {"creator_version", "commit", "kernels", "blas_core", "blas_library"}
+assert all(isinstance(text, str) and text in version for text in metadata.values()), metadata
+END
 expect_exit 0 "$TEMPER" import "$work/exported" -o "$work/again.h5"
 # a model without a head
 mkdir "$work/headless"

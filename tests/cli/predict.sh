@@ -135,6 +135,7 @@ metrics = json.load(open(sys.argv[1]))
 truth = [row["Label"] for row in csv.DictReader(open("data.csv", encoding="utf-8", newline=""))]
 said = [json.loads(line)["label"] for line in open("expected")]
 right = sum(a == b for a, b in zip(truth, said))
+assert {"creator_version", "kernels", "blas_core"} <= set(metrics["provenance"])
 assert metrics["rows"] == len(truth) == 149
 assert abs(metrics["accuracy"] - right / len(truth)) < 1e-15
 names = ["ham", "spam"]

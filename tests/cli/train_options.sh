@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# TEST labels=cli,train timeout=180
+# TEST labels=cli,train timeout=300
 # What the keys of the recipe do, seen in metrics.jsonl: steps, tokens, learning rates, losses.
 source "${TEMPER_SOURCE:?}/tests/support/train.sh"
 base=(train.dropout=0 train.leaves=2 data.split.validation=0)
@@ -129,6 +129,41 @@ assert abs(losses("balanced")[0] - losses("list")[0]) > 1e-4
 END
 [ "$ham" -gt "$spam" ] || fail "labels are '$ham' and '$spam'"
 
+# the loss of all rows in one step that moves nothing follows from the logits that predict gives
+still=(data.split.test=0 train.batch_size=1000 train.epochs=1 train.learning_rate=0)
+for kind in none balanced list; do
+    case $kind in
+    none) weights=() ;;
+    balanced) weights=(train.class_weights=balanced) ;;
+    list) weights=("train.class_weights=[0.5, 3]") ;;
+    esac
+    for smoothing in 0 0.2; do
+        run "$kind$smoothing" "${still[@]}" "${weights[@]}" train.label_smoothing_factor=$smoothing
+    done
+done
+expect_exit 0 "$TEMPER" predict runs/none0 --input sms.tsv --logits
+cp "$work/out" logits.jsonl
+see <<'END'
+labels = [line.split("\t")[0] for line in open("sms.tsv")][1:]
+ids = [["ham", "spam"].index(label) for label in labels]
+logits = [json.loads(line)["logits"] for line in open("logits.jsonl")]
+assert len(ids) == len(logits) == 199
+
+def loss(weights, smoothing): # torch.nn.functional.cross_entropy
+    total = 0
+    for label, z in zip(ids, logits):
+        log_p = [x - math.log(sum(map(math.exp, z))) for x in z]
+        total -= (1 - smoothing) * weights[label] * log_p[label]
+        total -= smoothing / 2 * sum(w * p for w, p in zip(weights, log_p))
+    return total / sum(weights[label] for label in ids)
+
+balanced = [len(ids) / (2 * ids.count(k)) for k in (0, 1)]
+for kind, weights in ("none", [1, 1]), ("balanced", balanced), ("list", [0.5, 3]):
+    for smoothing in 0, 0.2:
+        got, = losses("%s%g" % (kind, smoothing))
+        assert abs(got - loss(weights, smoothing)) < 1e-5, (kind, smoothing, got)
+END
+
 # clipping, decay, dropout
 run clipped train.max_grad_norm=1e-3 train.max_steps=3
 run unclipped train.max_grad_norm=0 train.max_steps=3
@@ -140,6 +175,20 @@ assert losses("clipped")[2] != losses("unclipped")[2]
 assert steps("clipped")[0]["grad_norm"] == steps("unclipped")[0]["grad_norm"] > 1e-3
 assert losses("decay")[3] != losses("plain")[3]
 assert losses("dropout")[0] != losses("plain")[0]
+END
+
+# all rows in a step that moves nothing: dropout alone tells steps and seeds apart. The model has
+# the two labels, so that no seed draws its head.
+expect_exit 0 "$TEMPER" export runs/plain -o both
+expect_exit 0 "$TEMPER" import both -o both.h5
+masked=("${still[@]}" train.epochs=2 train.shuffle=false train.dropout=0.3 model.path=both.h5)
+run masks "${masked[@]}"
+run masks8 "${masked[@]}" train.seed=8
+run unmasked "${masked[@]}" train.dropout=0
+run unmasked8 "${masked[@]}" train.dropout=0 train.seed=8
+see <<'END'
+assert losses("unmasked") == losses("unmasked8") and len(set(losses("unmasked"))) == 1
+assert len(set(losses("masks") + losses("masks8") + losses("unmasked"))) == 5
 END
 
 # evaluations, the best one, early stopping
@@ -163,6 +212,33 @@ assert evaluations("plain") == []
 END
 [ "$("$TEMPER" inspect "$(newest patient)" | sed -nE 's/^ *best_step +//p')" = 1 ] ||
     fail "the first of equal evaluations is the best"
+# the best is the first that no other is better than
+cat >>see.py <<'END'
+
+def best(metric, choose):
+    values = [row[metric] for row in evaluations("best-" + metric)]
+    assert min(values) < max(values), (metric, values)
+    return 1 + values.index(choose(values))
+END
+for metric in loss accuracy macro_f1 auc; do
+    choose=max
+    [ $metric = loss ] && choose=min
+    run best-$metric "${with[@]}" train.eval_steps=1 train.epochs=4 \
+        train.metric_for_best_model=$metric
+    [ "$("$TEMPER" inspect "$(newest best-$metric)" | sed -nE 's/^ *best_step +//p')" = \
+        "$(see <<<"print(best('$metric', $choose))")" ] ||
+        fail "not the best $metric: $(grep split runs/best-$metric/metrics.jsonl)"
+done
+# patience goes on where it was
+patient=("${with[@]}" train.eval_steps=1 train.epochs=50 train.early_stopping_patience=4
+    train.learning_rate=0)
+run steady "${patient[@]}"
+for stop in 2 4; do run waits "${patient[@]}" train.max_steps=$stop; done
+run waits "${patient[@]}"
+see <<'END'
+assert len(steps("steady")) == len(steps("waits")) == 5
+END
+
 # an early stop stays one
 expect_exit 0 train 2 patient "${base[@]}" "${with[@]}" train.eval_steps=1 train.epochs=50 \
     train.early_stopping_patience=3 train.learning_rate=0
@@ -173,7 +249,43 @@ run saves output.save_steps=3 output.save_total_limit=3
 kept=$(ls runs/saves/checkpoints | xargs)
 [ "$kept" = "step-0000000003.h5 step-0000000006.h5 step-0000000008.h5" ] || fail "kept: $kept"
 run loud output.logging_steps=1
-[ -s runs/loud/run.log ] || fail "no log"
+# a batch log has the first and the last line of a run that is over within 30 s
+see <<'END'
+import re
+text = open("runs/loud/run.log").read()
+lines = re.findall("^step .*ETA.*$", text, re.M)
+assert len(lines) == 2, text
+for line, row in zip(lines, (steps("loud")[0], steps("loud")[-1])):
+    said = "step %d/8  epoch %.2f  loss %.4f  lr %.2e  " % (
+        row["step"], row["epoch"], row["loss"], row["learning_rate"])
+    assert line.startswith(said), (line, said)
+    assert re.search(r"  \d+ tok/s  \d+ GFLOP/s \(\d+ % of sgemm\)  ETA \d+\.\d s$", line), line
+END
+
+# the table of a profile: every part of a step, with a rate where work is counted; all of the time
+run profile train.profile=true
+see <<'END'
+lines = open("runs/profile/run.log").read().split("time of rank 0 in its steps\n")[1].split("\n")
+header, table = lines[0].split(), []
+for line in lines[1:]:
+    table.append([line[:16].strip(), line[16:27].strip(), float(line[27:38]), line[58:69].strip(),
+                  line[69:80].strip()])
+    if table[-1][0] == "total":
+        break
+assert header == ["part", "phase", "seconds", "share", "calls", "GFLOP/s", "GB/s"], header
+whole = sum(row["seconds"] for row in steps("profile"))
+assert abs(sum(row[2] for row in table[:-1]) - table[-1][2]) < 0.0006 * len(table), table
+assert 0.9 * whole - 0.001 <= table[-1][2] <= 1.01 * whole + 0.001, (table[-1], whole)
+products = {"linear", "attention"}
+moves = products | {"embedding", "layer_norm", "activation", "first_tokens", "adamw"}
+both = {"forward", "backward"}
+for name in moves - {"adamw"}:
+    assert {row[1] for row in table if row[0] == name} == both, name
+for name, phase, seconds, flops, bytes in table:
+    assert (flops != "") == (name in products | {"total"}) or seconds == 0, name
+    assert (bytes != "") == (name in moves | {"total"}) or seconds == 0, name
+assert {"loss", "exchange", "vote", "ahead"} <= {row[0] for row in table}, table
+END
 
 # a metric that is undefined, as auc of one label is, decides nothing
 (head -n 1 sms.tsv; grep -w ^ham sms.tsv | head -n 5) >ham.tsv

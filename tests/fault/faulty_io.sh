@@ -51,6 +51,7 @@ for nth in 1 2 20 60; do
     fails write:$EDQUOT:$nth "Disk quota exceeded"
 done
 for nth in 1 2 3 4; do fails sync:$EIO:$nth "Input/output error"; done
+fails folder:$EIO:1 "checkpoints: cannot be synced: Input/output error"
 fails reserve:$EDQUOT:1 "Disk quota exceeded"
 fails reserve:$ENOSPC:2 "No space left on device"
 

@@ -61,8 +61,8 @@ for kind in nothing text folder model; do
     rm -r mine
 done
 
-alone=true refused 1 "temper: missing.h5: No such file" train recipe.yaml output.folder=runs/short \
-    "${settings[@]}" train.resume=missing.h5
+alone=true refused 2 "temper: train.resume missing.h5: No such file" train recipe.yaml \
+    output.folder=runs/short "${settings[@]}" train.resume=missing.h5
 kept short 2 4
 
 # one that is damaged and older is left alone by rotation, and said; the sound ones are kept

@@ -136,11 +136,11 @@ def main():
     encodings = [tokenizer.encode(text, pair) for text, pair in TEXTS]
     labels = torch.tensor(LABELS)
     logits = run(model, encodings)
-    logits.retain_grad()
     loss = torch.nn.functional.cross_entropy(logits, labels)
     smoothed = torch.nn.functional.cross_entropy(
         logits, labels, torch.tensor(CLASS_WEIGHTS).double(), label_smoothing=SMOOTHING
     )
+    (gradient,) = torch.autograd.grad(loss, logits, retain_graph=True)
     (smoothed_gradient,) = torch.autograd.grad(smoothed, logits, retain_graph=True)
     loss.backward()
     tanh = (
@@ -153,7 +153,7 @@ def main():
         "labels": np.array(LABELS, np.int32),
         "class_weights": np.array(CLASS_WEIGHTS),
         "logits": logits.detach().numpy(),
-        "logits_gradient": logits.grad.numpy(),
+        "logits_gradient": gradient.numpy(),
         "loss": np.array([loss.item()]),
         "smoothed_loss": np.array([smoothed.item()]),
         "smoothed_logits_gradient": smoothed_gradient.numpy(),

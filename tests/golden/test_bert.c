@@ -207,6 +207,40 @@ static void check_digests(const Run *run, Golden *golden)
     printf("gradients: worst error %.3g\n", worst);
 }
 
+/// Loss and gradient of golden logits: `loss` and the gradient stored under these names.
+static void check_loss(Golden *golden, const char *loss, const char *gradient,
+                       const double *class_weights, double smoothing)
+{
+    int64_t elements, rows;
+    const double *logits = golden_reals(golden, "logits", &elements);
+    const double *expected = golden_reals(golden, gradient, NULL);
+    const int32_t *labels = golden_ints(golden, "labels", &rows);
+    double divisor = 0, most = 0, apart = 0;
+    for (int64_t i = 0; i < rows; i++) divisor += class_weights ? class_weights[labels[i]] : 1;
+    Tape *tape = tape_new(1 << 20);
+    tape_start(tape, &(Pass){ .training = true }, &(Packing){ .sequences = rows });
+    Var *z = tape_var(tape, rows, elements / rows, true);
+    for (int64_t i = 0; i < elements; i++) z->value[i] = (float)logits[i];
+    CHECK_NEAR(cross_entropy(tape, z, labels, class_weights, smoothing, divisor),
+               *golden_reals(golden, loss, NULL), 1e-6);
+    const float *got = tape_gradient(tape, z);
+    for (int64_t i = 0; i < elements; i++) {
+        most = fmax(most, fabs(expected[i]));
+        apart = fmax(apart, fabs(got[i] - expected[i]));
+    }
+    printf("%s: relative error %.3g\n", gradient, apart / most);
+    CHECK_TRUE(apart <= 1e-5 * most);
+    tape_free(tape);
+}
+
+static void check_losses(Golden *golden)
+{
+    check_loss(golden, "loss", "logits_gradient", NULL, 0);
+    if (golden_has(golden, "smoothed_loss"))
+        check_loss(golden, "smoothed_loss", "smoothed_logits_gradient",
+                   golden_reals(golden, "class_weights", NULL), 0.1);
+}
+
 static void compare(Model *model, const char *file, bool full)
 {
     Golden *golden = golden_open(file);
@@ -217,6 +251,7 @@ static void compare(Model *model, const char *file, bool full)
     const double *logits = golden_reals(golden, "logits", &count);
     check_logits(&run, logits, count);
     CHECK_NEAR(run.loss, *golden_reals(golden, "loss", NULL), 1e-6);
+    check_losses(golden);
     check_written(&run);
     if (full)
         check_full(&run, golden);

@@ -2,11 +2,12 @@
 
 A function is collective if COLLECTIVE stands before its prototype (or its definition, if static).
 Findings, one a line:
-  - TRY of a local function, FAIL, or a return of status_fail inside a collective function: one rank
-    would leave alone. TRY_ALL and TRY_ROOT agree first.
+  - TRY of a local function, FAIL, a return of status_fail, or a return or goto under a condition on
+    what a local function said, inside a collective function: one rank would leave alone. TRY_ALL
+    and TRY_ROOT agree first. Functions of C that look at their arguments alone (ALIKE) may decide.
   - A collective call in a local function.
-  - A collective call that only some ranks reach: under a condition on `rank`, in TRY_ROOT, or after
-    a condition on `rank` that leaves.
+  - A collective call that only some ranks reach: under a condition on `rank` or on a variable made
+    of it, in TRY_ROOT, or after such a condition that leaves.
   - A contract whose first word contradicts the mark.
 `// agreed: why` on the line, on the line above, or on an enclosing block's first line (or above
 it) says that all ranks take the same way there. The bodies of src/comm are what agreement is made
@@ -21,6 +22,7 @@ from c_functions import functions, sources, without_comments
 
 TOKEN = re.compile(r"\w+|[^\w\s]")
 LEAVE = {"return", "goto", "break", "continue"}
+ALIKE = {"sizeof", "strcmp", "strncmp", "strlen", "strchr", "strstr", "memcmp", "isnan", "isfinite"}
 
 
 def marked_names(files):
@@ -66,12 +68,48 @@ class Judge:
         self.collective = function.name in marked
         self.findings = []
         self.left_by_rank = False
+        self.local_test = None  # a local function that the condition around a statement asked
         self.tokens = []
         for offset, line in enumerate(function.lines):
             if line.lstrip().startswith("#"):
                 continue
             for found in TOKEN.finditer(line):
                 self.tokens.append((found.group(), function.first_line + offset))
+        self.rank_names = {"rank"}
+        self.local_names = {}
+
+    def note_variable(self, at):
+        """Of `name = value`: is the value one of rank, and which local function is it from."""
+        if self.word(at) != "=" or "=" in (self.word(at - 1), self.word(at + 1)):
+            return
+        name, end = self.word(at - 1), at + 1
+        while self.word(end) not in (";", ",", "}", ""):
+            end = self.closing(end) if self.word(end) in "([{" else end + 1
+        words = [self.word(i) for i in range(at + 1, end)]
+        if self.word(at + 1) != "{" and not self.opens_agreed(self.tokens[at][1]):
+            if self.rank_names & set(words):
+                self.rank_names.add(name)
+            self.local_names[name] = self.asked(at + 1, end)
+
+    def note_agreed(self, at):
+        """What a collective call gets the address of is the same on all ranks afterwards."""
+        for i in range(at, self.closing(at)):
+            if self.word(i) == "&":
+                self.rank_names.discard(self.word(i + 1))
+                self.local_names.pop(self.word(i + 1), None)
+
+    def asked(self, at, end):
+        """The local function that an expression calls, or whose result it holds; None: none."""
+        words = [self.word(i) for i in range(at, end)]
+        if any(word in self.marked for word in words):
+            return None
+        for i in range(at, end):
+            if self.local_names.get(self.word(i)):
+                return self.local_names[self.word(i)]
+            if self.word(i + 1) == "(" and re.match(r"[a-z]", self.word(i)):
+                if self.word(i) not in ALIKE and self.word(i) not in ("if", "while", "switch"):
+                    return self.word(i)
+        return None
 
     def run(self):
         self.block(0, self.opens_agreed(self.function.first_line), False)
@@ -127,25 +165,39 @@ class Judge:
         self.expression(at, end, agreed, some_ranks)
         if some_ranks and not agreed and word in LEAVE:
             self.left_by_rank = True
+        if word in ("return", "goto") and self.local_test and not agreed:
+            self.leaves_alone(line)
         return end + 1
+
+    def leaves_alone(self, line):
+        if self.collective and self.function.name != "main":
+            self.find(
+                line,
+                f"{self.function.name} is collective but leaves early after the local "
+                f"{self.local_test}: use TRY_ALL or TRY_ROOT",
+            )
 
     def conditional(self, at, agreed, some_ranks):
         after = self.closing(at + 1)
         self.expression(at + 1, after, agreed, some_ranks)
         words = [self.word(i) for i in range(at + 1, after)]
-        some_ranks = some_ranks or ("rank" in words and not agreed)
+        some_ranks = some_ranks or (bool(self.rank_names & set(words)) and not agreed)
+        around = self.local_test
+        self.local_test = around or self.asked(at + 1, after)
         after = self.statement(after, agreed, some_ranks)
         if self.word(at) == "if" and self.word(after) == "else":
             after = self.statement(after, agreed, some_ranks)
+        self.local_test = around
         return after
 
     def expression(self, at, end, agreed, some_ranks):
-        """A `rank` before a ? or && or || makes the rest of the expression one of some ranks."""
+        """A rank before a ? or && or || makes the rest of the expression one of some ranks."""
         seen_rank = False
         for i in range(at, end):
+            self.note_variable(i)
             word, line = self.tokens[i]
             now_agreed = agreed or self.opens_agreed(line)
-            seen_rank = seen_rank or word == "rank"
+            seen_rank = seen_rank or word in self.rank_names
             if seen_rank and word in "?&|" and not now_agreed:
                 some_ranks = True
             if self.word(i + 1) == "(":
@@ -159,6 +211,8 @@ class Judge:
         alone = [self.word(at + 2), self.word(at + 3)] == ["&", "self"]
         if agreed or alone:
             return
+        if word in self.marked:
+            self.note_agreed(at + 1)
         if word in self.marked and not self.collective:
             self.find(line, f"{name} is local but calls the collective {word}")
         elif word in self.marked and (some_ranks or self.left_by_rank):

@@ -15,6 +15,8 @@ COLLECTIVE
 Status save(const Comm *comm);
 COLLECTIVE
 void barrier(const Comm *comm);
+COLLECTIVE
+void share(const Comm *comm, int64_t *value);
 /// Local. Opens.
 Status open_shard(void);
 END
@@ -42,6 +44,14 @@ body '    TRY_ROOT(comm, save(comm));'
 expect_caught "a collective call of rank 0" 'save.c:4: .*save.*rank'
 body $'    if (comm->rank) return OK;\n    barrier(comm);'
 expect_caught "a rank that leaves before a collective call" 'save.c:5: .*barrier.*rank'
+body $'    int first = 0, me = comm->rank;\n    if (me == 0) barrier(comm);'
+expect_caught "a collective call depending on a variable made of rank" 'save.c:5: .*barrier.*rank'
+body '    if (open_shard() != OK) return FAILED;'
+expect_caught "a return after a local callee" 'save.c:4: .*leaves early.*open_shard'
+body $'    if (access("file", 0)) {\n        status = FAILED;\n        goto done;\n    }'
+expect_caught "a goto after a function of C" 'save.c:6: .*leaves early.*access'
+body $'    status = open_shard();\n    if (status != OK) goto done;'
+expect_caught "a goto after the status of a local callee" 'save.c:5: .*leaves early.*open_shard'
 body '    return OK;'
 plant src/store/other.c <<<$'static void helper(void)\n{\n    barrier(comm);\n}'
 expect_caught "a collective call in a local function" 'other.c:3: .*helper.*barrier'
@@ -55,6 +65,16 @@ body $'    TRY_ALL(comm, open_shard());\n    TRY_ROOT(comm, open_shard());\n    
 expect_clean "agreed calls"
 body $'    // agreed: all ranks read the same text\n    TRY(open_shard());'
 expect_clean "an exception that is explained"
+body $'    if (!strcmp(name, "never")) return OK;\n    status = open_shard();
+    status = save(comm);
+    if (status != OK) goto done;\n    // agreed: all ranks see the same file
+    if (access("file", 0)) return FAILED;'
+expect_clean "a return after an agreed status, and one that is explained"
+body '    int64_t found = comm->rank == 0 && !access("file", 0);
+    share(comm, &found);
+    if (!found) goto done;
+    barrier(comm);'
+expect_clean "a decision of rank 0 that all ranks got"
 body '    if (total == 0) { // agreed: total is a sum over ranks
         total = 1;
         FAIL(FAILED, "no");

@@ -8,7 +8,7 @@ judge_includes() {
     awk -F: '
         BEGIN {
             split("base 0 comm 1 linalg 2 nn 3 store 2 token 3 model 4 data 4 train 6 infer 5" \
-                  " report 5 compress 6 cli 7", words, " ")
+                  " report 5 cli 7", words, " ")
             for (i = 1; i in words; i += 2) level[words[i]] = words[i + 1]
             split("mpi.h ^src/comm/ cblas.h ^src/linalg/gemm\\.c$ hdf5.h ^src/store/h5\\.c$" \
                   " yaml.h ^src/store/ jansson.h ^src/store/ utf8proc.h ^src/token/", words, " ")

@@ -4,6 +4,7 @@
 # threads, with dropout on.
 source "${TEMPER_SOURCE:?}/tests/support/train.sh"
 
+widen
 expect_exit 0 train 1 one
 cp "$work/out" one.out
 [ "$(wc -l <runs/one/metrics.jsonl)" -ge 7 ] || fail "too few steps to tell anything"
@@ -26,9 +27,14 @@ tail -n 40 sms.tsv | cut -f 2 >texts.txt
 expect_exit 0 ranks 1 "$TEMPER" predict runs/one --input texts.txt --logits
 cp "$work/out" predictions
 [ "$(wc -l <predictions)" = 40 ] || fail "not one line a text"
-for count in 2 3 5; do
+for count in 2 3 4 5 8 16; do
     expect_exit 0 ranks "$count" "$TEMPER" predict runs/ranks3 --input texts.txt --logits
     cmp -s "$work/out" predictions || fail "predictions of $count ranks differ"
+done
+for threads in 2 3; do
+    OMP_NUM_THREADS=$threads expect_exit 0 ranks 2 "$TEMPER" predict runs/ranks3 \
+        --input texts.txt --logits
+    cmp -s "$work/out" predictions || fail "predictions of $threads threads differ"
 done
 for count in 2 3; do
     expect_exit 0 ranks "$count" "$TEMPER" evaluate runs/one --json

@@ -34,6 +34,16 @@ static void text_messages(void)
     CHECK_EQ(spam, 747);
     CHECK_EQ(counts[0][SPLIT_TEST], 483);
     CHECK_EQ(counts[1][SPLIT_VALIDATION], 74);
+    options.split.seed = 1; // other rows, as many
+    Dataset *other = prepare_both(&options);
+    int64_t moved = 0;
+    for (int64_t i = 0; i < set->rows; i++) {
+        moved += other->splits[i] != set->splits[i];
+        counts[other->labels[i]][other->splits[i]]--;
+    }
+    CHECK_TRUE(moved > 5574 / 5);
+    for (int i = 0; i < 2 * SPLIT_COUNT; i++) CHECK_EQ(counts[i / SPLIT_COUNT][i % SPLIT_COUNT], 0);
+    dataset_free(other);
     dataset_free(set);
 }
 

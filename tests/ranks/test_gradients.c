@@ -1,4 +1,4 @@
-/* TEST ranks=1,2,3,4,5,8 labels=train timeout=60 */
+/* TEST ranks=1,2,3,4,5,8 labels=train timeout=30 */
 #include "base/mem.h"
 #include "comm/agree.h"
 #include "data/leaves.h"

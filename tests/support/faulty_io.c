@@ -1,7 +1,8 @@
 // A library to preload: system calls on files below checkpoints/ behave as disks and networks may.
 // FAULTY_IO=short: writes take half of the bytes. interrupted: every other call ends with EINTR.
-// CALL:ERROR:N: the N-th call of `write` (all forms), `reserve` or `sync` fails with that number,
-// and all of that kind after it where N is negative. FAULTY_CLOCK=S: time() is S seconds ahead.
+// CALL:ERROR:N: the N-th call of `write` (all forms), `reserve`, `sync` or `folder` (the sync of
+// the folder itself) fails with that number, and all of that kind after it where N is negative.
+// FAULTY_CLOCK=S: time() is S seconds ahead.
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,16 +10,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+static bool is_folder(int file)
+{
+    struct stat info;
+    return !fstat(file, &info) && S_ISDIR(info.st_mode);
+}
+
+/// A file of the folder, or the folder itself.
 static bool is_checkpoint(int file)
 {
     char self[64], path[4096];
     snprintf(self, sizeof self, "/proc/self/fd/%d", file);
-    ssize_t length = readlink(self, path, sizeof path - 1);
+    ssize_t length = readlink(self, path, sizeof path - 2);
     if (length < 0) return false;
-    path[length] = '\0';
+    strcpy(path + length, is_folder(file) ? "/" : "");
     return strstr(path, "/checkpoints/") != NULL;
 }
 
@@ -95,7 +104,7 @@ int fsync(int file)
 {
     static int (*real)(int);
     if (!real) *(void **)&real = dlsym(RTLD_NEXT, "fsync");
-    return fails("sync", file) ? -1 : real(file);
+    return fails(is_folder(file) ? "folder" : "sync", file) ? -1 : real(file);
 }
 
 time_t time(time_t *out)

@@ -15,6 +15,14 @@ train:  {epochs: 2, batch_size: 48, learning_rate: 1e-2, warmup_ratio: 0.1, weig
 output: {folder: runs/one}
 EOF
 
+# widen: the recipe is from here on of a model of whose weights several ranks own parts.
+widen() {
+    python3 "$TEMPER_SOURCE/tests/support/wide_model.py" \
+        "$TEMPER_SOURCE/tests/golden/tiny-bert" sms.tsv wide || exit 1
+    expect_exit 0 "$TEMPER" import wide -o wide.h5
+    sed -i 's/tiny.h5/wide.h5/' recipe.yaml
+}
+
 # train RANKS FOLDER [key=value ...]
 train() {
     local count=$1 folder=$2

@@ -14,16 +14,20 @@ static const Packing packing = {
 };
 static const Pass pass = { .seed = 0xfeedface12345678ull, .step = 77, .pass = 2, .training = true };
 
-/// As the header defines it, from the scalar generator.
-static float expected_factor(uint32_t site, double p, int64_t sample, int64_t element)
+/// As the header defines it, from the scalar generator: 16 bits of an element.
+static uint32_t draw_of(uint32_t site, int64_t sample, int64_t element)
 {
     uint32_t key[2] = { (uint32_t)pass.seed, (uint32_t)(pass.seed >> 32) }, words[4];
     uint32_t counter[4] = { (uint32_t)(element / 8), (uint32_t)sample, pass.step,
                             RNG_DROPOUT + site + (pass.pass << 16) };
     philox(words, key, counter);
-    uint32_t draw = words[element % 8 / 2] >> 16 * (element % 2) & 0xffff;
+    return words[element % 8 / 2] >> 16 * (element % 2) & 0xffff;
+}
+
+static float expected_factor(uint32_t site, double p, int64_t sample, int64_t element)
+{
     uint32_t cut = (uint32_t)lround(p * 65536);
-    return draw < cut ? 0 : (float)(65536.0 / (65536 - cut));
+    return draw_of(site, sample, element) < cut ? 0 : (float)(65536.0 / (65536 - cut));
 }
 
 static void known_answer(void) // of the authors' test vectors
@@ -50,6 +54,24 @@ static void equals_the_scalar_generator(void)
             for (int64_t k = 0; k < counts[j]; k++)
                 CHECK_TRUE(factors[k] == expected_factor(1, 0.3, samples[1], firsts[i] + k));
         }
+    tape_free(tape);
+}
+
+/// What draws just the rate is kept, what draws less is not, on both halves of a word.
+static void the_rate_is_exact(void)
+{
+    float buffer[3 * MASK_BLOCK];
+    Tape *tape = tape_new(1 << 20);
+    for (int64_t element = 0; element < 16; element++) {
+        uint32_t draw = draw_of(0, samples[0], element);
+        if (draw == 0 || draw == 65535) continue;
+        for (uint32_t more = 0; more < 2; more++) {
+            tape_start(tape, &pass, &packing);
+            Mask mask = mask_next(tape, (draw + more) / 65536.0);
+            const float *factors = mask_factors(buffer, &mask, samples[0], 0, 16);
+            CHECK_EQ(factors[element] == 0, more);
+        }
+    }
     tape_free(tape);
 }
 
@@ -163,6 +185,7 @@ static void rate_does_not_renumber_sites(void)
 static const Case cases[] = {
     { "known_answer", known_answer },
     { "equals_the_scalar_generator", equals_the_scalar_generator },
+    { "the_rate_is_exact", the_rate_is_exact },
     { "dropout_of_tokens_and_sequences", dropout_of_tokens_and_sequences },
     { "dropout_of_probabilities", dropout_of_probabilities },
     { "dropout_of_norms", dropout_of_norms },

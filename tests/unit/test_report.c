@@ -39,14 +39,23 @@ static void write_metrics(const Text *lines)
     CHECK_EQ(text_write_file(path_of("metrics.jsonl"), text_chars(lines), lines->length_bytes), OK);
 }
 
+static double loss_of(int step, int steps)
+{
+    return 0.1 + exp(-4.0 * step / steps) + 0.01 * (step % 7);
+}
+
+static double rate_of(int step, int steps)
+{
+    return 5e-5 * (1 - (double)step / steps);
+}
+
 static void add_steps(Text *lines, int steps)
 {
     for (int step = 1; step <= steps; step++) {
         text_printf(lines,
                     "{\"step\": %d, \"epoch\": %.4f, \"loss\": %.6f, \"learning_rate\": %.9g, "
                     "\"grad_norm\": 1.5, \"tokens\": 700, \"seconds\": 0.25}\n",
-                    step, 2.0 * step / steps, 0.1 + exp(-4.0 * step / steps) + 0.01 * (step % 7),
-                    5e-5 * (1 - (double)step / steps));
+                    step, 2.0 * step / steps, loss_of(step, steps), rate_of(step, steps));
         if (step % (steps / 4 + 1) == 0)
             text_printf(lines,
                         "{\"step\": %d, \"split\": \"validation\", \"loss\": %.4f, "
@@ -73,6 +82,57 @@ static Json *make_results(void)
     json_set_text(json_at(labels, 1), "label", hostile);
     json_set_text(json_get(results, "summary"), "data", hostile);
     return results;
+}
+
+/// The n-th line of a picture shows these points: places are linear in the values, steps to the
+/// right and greater values up, within the rounding of a tenth of a pixel.
+static void check_line(const char *svg, int n, const double *x, const double *y, int count)
+{
+    double places[100][2];
+    const char *at = svg;
+    for (int line = 0; at && line <= n; line++) at = strstr(at + 1, "<polyline");
+    at = at ? strstr(at, "points=\"") : NULL;
+    CHECK_TRUE(at && count <= 100);
+    if (!at) return;
+    at += strlen("points=\"");
+    for (int i = 0; i < count; i++) {
+        int taken = 0;
+        CHECK_EQ(sscanf(at, "%lf,%lf %n", &places[i][0], &places[i][1], &taken), 2);
+        at += taken;
+    }
+    CHECK_TRUE(*at == '"');
+    double across = (places[count - 1][0] - places[0][0]) / (x[count - 1] - x[0]);
+    double up = (places[count - 1][1] - places[0][1]) / (y[count - 1] - y[0]);
+    CHECK_TRUE(across > 0 && up < 0);
+    for (int i = 0; i < count; i++) {
+        CHECK_NEAR(places[i][0] - places[0][0], across * (x[i] - x[0]), 0.3);
+        CHECK_NEAR(places[i][1] - places[0][1], up * (y[i] - y[0]), 0.3);
+    }
+}
+
+static void curves_show_the_series(void)
+{
+    double steps[100], losses[100], rates[100];
+    Text lines = { 0 };
+    Json *results = make_results();
+    for (int i = 0; i < 100; i++) {
+        steps[i] = i + 1;
+        losses[i] = loss_of(i + 1, 100);
+        rates[i] = rate_of(i + 1, 100);
+    }
+    add_steps(&lines, 100);
+    write_metrics(&lines);
+    CHECK_EQ(report_write(folder, results), OK);
+    char *svg = read_back("loss.svg");
+    check_line(svg, 0, steps, losses, 100);
+    const double at[] = { 26, 52, 78 };
+    double validation[3];
+    for (int i = 0; i < 3; i++) validation[i] = 0.12 + exp(-4.0 * at[i] / 100);
+    check_line(svg, 2, at, validation, 3);
+    check_line(svg, 3, steps, rates, 100);
+    mem_free(svg);
+    json_free(results);
+    text_release(&lines);
 }
 
 static void writes_all_three(void)
@@ -198,6 +258,7 @@ static void nothing_is_left(void)
 
 static const Case cases[] = {
     { "writes all three", writes_all_three },
+    { "curves show the series", curves_show_the_series },
     { "escapes what is hostile", escapes_what_is_hostile },
     { "empty and missing metrics", empty_and_missing_metrics },
     { "long runs stay small", long_runs_stay_small },
