@@ -190,10 +190,10 @@ const Command command_generate = {
     .flags_bytes = sizeof(GenerateFlags),
     .summary = "goes on with texts, one JSON line a prompt",
     .description =
-        "RUN is the run folder of a causal language model, a checkpoint, or a model file. A "
-        "line holds text (the\ncompletion alone), tokens, and finish: end, stop or length. Lines "
-        "come in the order of the prompts,\nwhich are spread over all ranks; the same seed gives "
-        "the same texts on any number of them.",
+        "RUN is the run folder of a causal language model, a checkpoint, or a model file. A line "
+        "holds\ntext (the completion alone), tokens, and finish: end, stop or length. Lines come "
+        "in the order of\nthe prompts, which are spread over all ranks; the same seed gives the "
+        "same texts on any number\nof them.",
     .example =
         "temper generate models/smollm2-135m.h5 --chat --prompt \"What is a supercomputer?\"\n"
         "mpirun -n 2 temper generate runs/smollm2-chat --input prompts.txt --max-tokens 8",

@@ -73,9 +73,9 @@ const Command command_import = {
     .flags = flags,
     .flags_bytes = sizeof(ImportFlags),
     .summary = "makes a model file of a Hugging Face folder or a GGUF file",
-    .description = "SRC is a GGUF file, or a folder that holds config.json, model.safetensors (or "
-                   "shards with their\nindex) and tokenizer.json, vocab.txt, or vocab.json with "
-                   "merges.txt. The model file holds weights, configuration, tokenizer and\nthe "
-                   "hashes of the source.",
+    .description =
+        "SRC is a GGUF file, or a folder that holds config.json, model.safetensors (or shards "
+        "with their\nindex) and tokenizer.json, vocab.txt, or vocab.json with merges.txt. The "
+        "model file holds\nweights, configuration, tokenizer and the hashes of the source.",
     .example = "temper import downloads/all-MiniLM-L6-v2 -o models/minilm-l6.h5",
 };

@@ -171,6 +171,7 @@ done:
 /// Copies of the names.
 static void set_names(Dataset *dataset, char *const *names, int64_t count)
 {
+    if (!names) return; // documents
     dataset->label_names = MEM_NEW(char *, count);
     dataset->label_count = count;
     for (int64_t i = 0; i < count; i++) dataset->label_names[i] = mem_copy_text(names[i]);

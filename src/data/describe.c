@@ -143,7 +143,8 @@ static Status read_columns(SourceFile *file, Input *input, const Source *source)
     for (Column column = 0; column < COLUMN_COUNT; column++)
         findings_add(&errors, find_column(file, column, names, source));
     TRY(findings_end(&errors));
-    if (source->use != SOURCE_TEXTS && file->columns[COLUMN_TEXT] == file->columns[COLUMN_LABEL])
+    if (column_need(source, COLUMN_LABEL) == COLUMN_NEEDED &&
+        file->columns[COLUMN_TEXT] == file->columns[COLUMN_LABEL])
         FAIL(USAGE, "%s: data.text and data.label are the same column '%s'", file->path,
              column_name(source->options, COLUMN_LABEL));
     if (file->format.header) {

@@ -1,5 +1,7 @@
 #include "model/model.h"
 #include "base/file.h"
+#include "base/mem.h"
+#include "model/gguf_map.h"
 #include "store/safetensors.h"
 
 #include <stdio.h>
@@ -123,5 +125,33 @@ Status model_export(const Model *model, const char *folder)
     TRY(write_tokenizer(model, folder));
     TRY(write_config(model, folder)); // last: a folder without it is not taken for a model
 done:
+    return status;
+}
+
+/// `context` is the model.
+static Status give_tensor(float *out, const OriginTensor *tensor, void *context)
+{
+    const SafetensorsInfo info = { .name = tensor->name };
+    return pull(out, &info, 0, tensor->elements, context);
+}
+
+Status model_export_gguf(const Model *model, const char *path, const char *type)
+{
+    OriginTensor *tensors = MEM_NEW(OriginTensor, model->param_count);
+    int count = 0;
+    for (int i = 0; i < model->param_count; i++) {
+        const Param *param = &model->params[i];
+        if (param->absent) continue;
+        tensors[count++] = (OriginTensor){
+            .name = (char *)(uintptr_t)param->name,
+            .rank = param->rank,
+            .dims = { param->rank == 1 || param->transposed ? param->cols : param->rows,
+                      param->transposed ? param->rows : param->cols },
+            .elements = param->rows * param->cols,
+        };
+    }
+    Status status = gguf_export(path, type, model->config, model->tokenizer_json, NULL, tensors,
+                                count, give_tensor, (void *)(uintptr_t)model);
+    mem_free(tensors);
     return status;
 }

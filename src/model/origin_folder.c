@@ -1,3 +1,4 @@
+#include "base/file.h"
 #include "base/mem.h"
 #include "model/origin.h"
 #include "store/safetensors.h"
@@ -85,6 +86,7 @@ done:
 static Status open_folder(Origin *origin)
 {
     Status status = OK;
+    TRY(file_named(origin->path, FILE_FOLDER, ""));
     TRY(read_config(origin));
     if (!origin->config_only) TRY(open_weights(origin));
     TRY(read_chat_template(origin));

@@ -110,12 +110,11 @@ tokenizer = json.load(open("unmarked/tokenizer.json"))
 tokenizer["post_processor"] = None
 json.dump(tokenizer, open("unmarked/tokenizer.json", "w"))
 END
-refused 1 "unmarked/tokenizer.json: the tokenizer adds no [CLS] token, a BERT classifier needs it" \
+refused 1 "unmarked/tokenizer.json: the tokenizer adds no [CLS] token, a bert classifier needs it" \
     import unmarked -o model.h5
-refused 1 "the tokenizer adds no [CLS] token" prepare recipe.yaml model.path=unmarked/tokenizer.json
 
-config other model_type '"gpt2"'
-refused 1 "other/config.json: model_type 'gpt2' is not supported (supported: bert)" \
+config other model_type '"xlnet"'
+refused 1 "other/config.json: model_type 'xlnet' is not supported (supported: bert, roberta," \
     import other -o model.h5
 config wider hidden_size 64
 refused 1 "config.json wants" import wider -o model.h5

@@ -277,7 +277,7 @@ whole = sum(row["seconds"] for row in steps("profile"))
 assert abs(sum(row[2] for row in table[:-1]) - table[-1][2]) < 0.0006 * len(table), table
 assert 0.9 * whole - 0.001 <= table[-1][2] <= 1.01 * whole + 0.001, (table[-1], whole)
 products = {"linear", "attention"}
-moves = products | {"embedding", "layer_norm", "activation", "first_tokens", "adamw"}
+moves = products | {"embedding", "layer_norm", "activation", "select_rows", "adamw"}
 both = {"forward", "backward"}
 for name in moves - {"adamw"}:
     assert {row[1] for row in table if row[0] == name} == both, name

@@ -16,19 +16,20 @@ expect_lines err "temper: unknown command 'inport'; did you mean 'import'?"
 
 expect_exit 2 "$TEMPER" import a --outputt b
 expect_lines err "temper: unknown flag '--outputt' of 'import'; did you mean '--output'?"
+usage="temper: usage: temper import SRC -o OUTPUT [flags]"
 expect_exit 2 "$TEMPER" import a -o b --zzzzzzzz=1
-expect_lines err "temper: unknown flag '--zzzzzzzz=1'" "temper: usage: temper import SRC -o OUTPUT"
+expect_lines err "temper: unknown flag '--zzzzzzzz=1'" "$usage"
 expect_exit 2 "$TEMPER" import a -x
 expect_text err "temper: unknown flag '-x'"
 
 expect_exit 2 "$TEMPER" import
-expect_lines err "temper: missing argument 'SRC'" "temper: usage: temper import SRC -o OUTPUT"
+expect_lines err "temper: missing argument 'SRC'" "$usage"
 expect_exit 2 "$TEMPER" import a
-expect_lines err "temper: missing flag '--output'" "temper: usage: temper import SRC -o OUTPUT"
+expect_lines err "temper: missing flag '--output'" "$usage"
 expect_exit 2 "$TEMPER" import a -o
-expect_lines err "temper: a value must follow '-o'" "temper: usage: temper import SRC -o OUTPUT"
+expect_lines err "temper: a value must follow '-o'" "$usage"
 expect_exit 2 "$TEMPER" import a b -o c
-expect_lines err "temper: one argument too many: 'b'" "temper: usage: temper import SRC -o OUTPUT"
+expect_lines err "temper: one argument too many: 'b'" "$usage"
 expect_exit 2 "$TEMPER" inspect a key=value
 expect_text err "one argument too many: 'key=value'"
 

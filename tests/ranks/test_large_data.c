@@ -76,6 +76,7 @@ static void forge_first_id(const Dataset *set, const DataOptions *options, int32
     Spool arrays[ARRAY_COUNT] = { 0 };
     for (Array array = 0; array < ARRAY_COUNT; array++) {
         const char *data = array_data(set, array);
+        if (!data) continue; // one that not every data set has
         size_t bytes = (size_t)array_elements(set, array) * element_bytes(array_type(array));
         size_t forged = array == ARRAY_TOKENS ? sizeof id : 0;
         CHECK_EQ(spool_append(&arrays[array], &id, forged), OK);

@@ -216,7 +216,7 @@ static void says_what_it_cannot_write(void)
         { DOCUMENT(BYTES, "\"type\":\"BPE\",\"vocab\":{},\"merges\":[[\"a\",\"\"]]"), 4,
           "number 0 of" },
         { DOCUMENT(BYTES, BPE), -1, "no model has -1 tokens" },
-        { "{", 4, "t.json: line 1" },
+        { "{", 4, "t.json: column 1" },
     };
     for (size_t i = 0; i < sizeof documents / sizeof *documents; i++) {
         char *result = there_and_back(documents[i].json, documents[i].rows, 1);
