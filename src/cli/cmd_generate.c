@@ -118,9 +118,10 @@ static Status load_model(Trained *trained, const Invocation *invocation)
         TRY(trained_load_model(trained, world, path, "causal_lm"));
     else
         TRY(trained_load(trained, world, path, "", &invocation->overrides));
-    if (!trained->model->arch->causal)
-        TRY_ALL(world, status_fail(USAGE, "%s: a %s model does not write texts",
-                                   invocation->arguments[0], trained->model->arch->model_type));
+    if (!trained->model->arch->causal || !trained->model->head->vocabulary) // agreed: one model
+        TRY_ALL(world, status_fail(USAGE, "%s: a %s model for %s does not write texts",
+                                   invocation->arguments[0], trained->model->arch->model_type,
+                                   trained->model->head->task));
 done:
     mem_free(path);
     return status;

@@ -105,6 +105,11 @@ static Status predict_run(const Invocation *invocation)
     float *logits = NULL;
     TRY(trained_load(&trained, world, invocation->arguments[0], given->checkpoint,
                      &invocation->overrides));
+    if (!trained.model->head->reads) // agreed: all ranks have the same model
+        TRY_ALL(world, status_fail(USAGE,
+                                   "%s: a language model has no labels to predict: see "
+                                   "temper generate and temper evaluate",
+                                   invocation->arguments[0]));
     TRY(load_rows(invocation, &data, &trained));
     int64_t count = dataset_split_rows(data, SPLIT_TEST, &rows);
     logits = MEM_NEW(float, count *trained.model->spec.num_labels);

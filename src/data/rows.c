@@ -40,7 +40,10 @@ Status rows_add(Rows *rows, Encoding *encoding, const Tokenizer *tokenizer, cons
     int32_t length = (int32_t)encoding->count, type_start = 0;
     while (type_start < length && encoding->types[type_start] == 0) type_start++;
     int32_t number = label.data ? label_table_number(&rows->labels, label.data, label.bytes) : -1;
-    TRY(spool_append(&arrays[ARRAY_TOKENS], encoding->ids, (size_t)length * sizeof(int32_t)));
+    int32_t end = tokenizer_role(tokenizer, TOKEN_END), nothing = end < 0 ? 0 : end;
+    if (length == 0) length = type_start = 1; // a model reads some token of every text
+    TRY(spool_append(&arrays[ARRAY_TOKENS], encoding->count ? encoding->ids : &nothing,
+                     (size_t)length * sizeof(int32_t)));
     TRY(spool_append(&arrays[ARRAY_TYPE_STARTS], &type_start, sizeof type_start));
     TRY(spool_append(&arrays[ARRAY_ROW_NUMBERS], &record->row, sizeof record->row));
     TRY(spool_append(&rows->lengths, &length, sizeof length));

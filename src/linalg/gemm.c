@@ -36,25 +36,42 @@ static int64_t extent(Cut c, int64_t tile, int64_t n)
 
 // Of few rows each weight is used few times: reading the weights is all the time there is, and a
 // library that packs them first takes three times as long.
-enum { FEW_ROWS = 8, FEW_COLUMNS = 64 };
+enum { FEW_ROWS = 8, FEW_COLUMNS = 64, MOST_SUMS = 4 };
+
+/// Rows times columns are at most MOST_SUMS sums at a time: several streams of weights, and no
+/// waiting for the sum before.
+KERNEL_INLINE void few_sums(float *restrict y, const float *restrict x, const float *restrict w,
+                            const float *restrict bias, int64_t n, int64_t k, float beta,
+                            const int rows, const int columns)
+{
+    float sum[MOST_SUMS][LANES];
+    int64_t i = 0;
+#pragma GCC unroll 4
+    for (int s = 0; s < rows * columns; s++) LANE_LOOP(l, LANES) sum[s][l] = 0;
+    for (; i + LANES <= k; i += LANES)
+#pragma GCC unroll 4
+        for (int s = 0; s < rows * columns; s++) {
+            const float *a = x + s / columns * k + i, *b = w + s % columns * k + i;
+            LANE_LOOP(l, LANES) sum[s][l] += a[l] * b[l];
+        }
+    for (int s = 0; s < rows * columns; s++) {
+        int64_t r = s / columns, c = s % columns;
+        for (int l = 0; i + l < k; l++) sum[s][l] += x[r * k + i + l] * w[c * k + i + l];
+        float total = lanes_sum(sum[s]) + (bias ? bias[c] : 0), *to = &y[r * n + c];
+        *to = beta == 0 ? total : beta * *to + total;
+    }
+}
 
 KERNEL_INLINE void few_rows(float *restrict y, const float *restrict x, const float *restrict w,
                             const float *restrict bias, int64_t columns, int64_t n, int64_t k,
                             float beta, const int rows)
 {
-    for (int64_t j = 0; j < columns; j++) {
-        float sum[FEW_ROWS][LANES];
-        int64_t i = 0;
-        for (int r = 0; r < rows; r++) LANE_LOOP(l, LANES) sum[r][l] = 0;
-        for (; i + LANES <= k; i += LANES)
-            for (int r = 0; r < rows; r++)
-                LANE_LOOP(l, LANES) sum[r][l] += x[r * k + i + l] * w[j * k + i + l];
-        for (int r = 0; r < rows; r++) {
-            for (int l = 0; i + l < k; l++) sum[r][l] += x[r * k + i + l] * w[j * k + i + l];
-            float total = lanes_sum(sum[r]) + (bias ? bias[j] : 0);
-            y[r * n + j] = beta == 0 ? total : beta * y[r * n + j] + total;
-        }
-    }
+    const int wide = MOST_SUMS / rows;
+    int64_t j = 0;
+    for (; j + wide <= columns; j += wide)
+        few_sums(y + j, x, w + j * k, bias ? bias + j : NULL, n, k, beta, rows, wide);
+    for (; j < columns; j++)
+        few_sums(y + j, x, w + j * k, bias ? bias + j : NULL, n, k, beta, rows, 1);
 }
 
 KERNEL static void few_rows_any(float *y, const float *x, const float *w, const float *bias,

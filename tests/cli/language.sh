@@ -54,3 +54,24 @@ expect_exit 1 "$TEMPER" generate gpt2.h5 --prompt "hello"
 expect_exit 2 "$TEMPER" generate tiny.h5 --prompt "hello"
 expect_text err "bert"
 expect_exit 2 "$TEMPER" generate nothing.h5 --prompt "hello"
+
+# a decoder that labels texts, an empty one too
+printf 'Label\tSMS\nham\t\nspam\tyou won\nham\thello\nspam\twin now\n' >few.tsv
+labels=(model.path=gpt2.h5 model.init=random data.path=few.tsv data.split.validation=
+    data.split.test= train.leaves=2 output.folder=runs/labels)
+expect_exit 0 ranks 2 "$TEMPER" train recipe.yaml "${labels[@]}"
+printf 'win\n\nhello\n' >texts.txt
+expect_exit 0 "$TEMPER" predict runs/labels --input texts.txt
+[ "$(wc -l <"$work/out")" = 3 ] || fail "not one line a text"
+expect_exit 2 "$TEMPER" generate runs/labels --prompt "hello"
+expect_text err "does not write texts"
+expect_exit 2 "$TEMPER" predict runs/chat --text "hello"
+expect_text err "a language model has no labels to predict"
+
+# GGUF there and back
+expect_exit 0 "$TEMPER" export runs/chat -o chat.gguf --format gguf-f32
+expect_exit 0 "$TEMPER" import chat.gguf -o chat.h5
+expect_exit 0 "$TEMPER" compare chat.h5 "$(newest chat)"
+expect_exit 0 "$TEMPER" export runs/chat -o small.gguf --format gguf-q8_0
+[ "$(stat -c %s small.gguf)" -lt "$(stat -c %s chat.gguf)" ] || fail "Q8_0 is not smaller"
+expect_exit 1 "$TEMPER" export runs/labels -o labels.gguf --format gguf-f16
