@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# TEST labels=data,train timeout=240
+# TEST labels=data,train,long timeout=240
 # Disks that fill while data is prepared, at any point of scratch files and the prepared file: one
 # sentence, exit code 1, on all ranks, and nothing is left. Each trial has a file system of its own.
 if [ -z "${TEMPER_OWN_MOUNTS:-}" ]; then
