@@ -46,6 +46,10 @@ void rows_release(Rows *rows);
 /// labels are needed, no rows in data.path or a file of data.split, a disk that fills.
 COLLECTIVE
 Status rows_read(const Comm *comm, Rows *out, const Source *source, const Tokenizer *tokenizer);
+/// Local. One more row of `length` tokens; segment 1 begins at `type_start`, and `label_number` is
+/// -1 where there is none. Fails as `spool_append`.
+Status rows_append(Rows *rows, const int32_t *ids, int64_t length, int64_t type_start,
+                   int32_t label_number, int64_t row_number);
 /// Local. Tokenises one more row; `pair` and `label` may be absent.
 Status rows_add(Rows *rows, Encoding *encoding, const Tokenizer *tokenizer, const Record *record,
                 int64_t max_length);

@@ -14,22 +14,6 @@ static void find_frame(const Encoding *encoding, int64_t *before, int64_t *after
     while (*after < count - *before && encoding->ends[count - 1 - *after] == 0) ++*after;
 }
 
-static Status append_row(Rows *rows, const int32_t *ids, int64_t count, int64_t row_number)
-{
-    Status status = OK;
-    int32_t length = (int32_t)count;
-    Spool *arrays = rows->arrays;
-    TRY(spool_append(&arrays[ARRAY_TOKENS], ids, (size_t)count * sizeof *ids));
-    TRY(spool_append(&arrays[ARRAY_TYPE_STARTS], &length, sizeof length));
-    TRY(spool_append(&arrays[ARRAY_ROW_NUMBERS], &row_number, sizeof row_number));
-    TRY(spool_append(&rows->lengths, &length, sizeof length));
-    TRY(spool_append(&rows->label_numbers, &(int32_t){ -1 }, sizeof(int32_t)));
-    rows->tokens += count;
-    rows->count++;
-done:
-    return status;
-}
-
 /// A long text goes on in further rows, each with the template's tokens around it.
 static Status append_pieces(Rows *rows, const Encoding *encoding, const Record *record,
                             int64_t max_length)
@@ -46,7 +30,8 @@ static Status append_pieces(Rows *rows, const Encoding *encoding, const Record *
         memcpy(piece, encoding->ids, (size_t)before * id_bytes);
         memcpy(piece + before, encoding->ids + before + at, (size_t)count * id_bytes);
         memcpy(piece + before + count, encoding->ids + before + inner, (size_t)after * id_bytes);
-        TRY(append_row(rows, piece, before + count + after, record->row));
+        TRY(rows_append(rows, piece, before + count + after, before + count + after, -1,
+                        record->row));
     }
 done:
     mem_free(piece);
@@ -96,7 +81,7 @@ static Status add_spoken(Rows *rows, Encoding *encoding, const Tokenizer *tokeni
                      options->max_length);
     rows->truncated += encoding->truncated;
     rows->ill_formed += record->ill_formed + encoding->ill_formed;
-    TRY(append_row(rows, encoding->ids, encoding->count, record->row));
+    TRY(rows_append(rows, encoding->ids, encoding->count, encoding->count, -1, record->row));
     TRY(append_wanted(rows, encoding, &rendered));
 done:
     rendered_release(&rendered);
@@ -120,7 +105,7 @@ Status documents_add(Rows *rows, Encoding *encoding, const Tokenizer *tokenizer,
     rows->ill_formed += record->ill_formed + encoding->ill_formed;
     rows->empty_texts += record->fields[COLUMN_TEXT].bytes == 0;
     if (rows->joined)
-        TRY(append_row(rows, encoding->ids, encoding->count, record->row));
+        TRY(rows_append(rows, encoding->ids, encoding->count, encoding->count, -1, record->row));
     else
         TRY(append_pieces(rows, encoding, record, options->max_length));
 done:

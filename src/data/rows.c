@@ -26,32 +26,44 @@ void rows_release(Rows *rows)
     *rows = (Rows){ 0 };
 }
 
-Status rows_add(Rows *rows, Encoding *encoding, const Tokenizer *tokenizer, const Record *record,
-                int64_t max_length)
+Status rows_append(Rows *rows, const int32_t *ids, int64_t length, int64_t type_start,
+                   int32_t label_number, int64_t row_number)
 {
     Status status = OK;
-    Field text = record->fields[COLUMN_TEXT], pair = record->fields[COLUMN_PAIR];
-    Field label = record->fields[COLUMN_LABEL];
     Spool *arrays = rows->arrays;
-    tokenizer_encode(tokenizer, encoding, text.data, text.bytes, pair.data, pair.bytes, max_length);
-    rows->truncated += encoding->truncated;
-    rows->ill_formed += record->ill_formed + encoding->ill_formed;
-    rows->empty_texts += text.bytes + pair.bytes == 0;
-    int32_t length = (int32_t)encoding->count, type_start = 0;
-    while (type_start < length && encoding->types[type_start] == 0) type_start++;
-    int32_t number = label.data ? label_table_number(&rows->labels, label.data, label.bytes) : -1;
-    int32_t end = tokenizer_role(tokenizer, TOKEN_END), nothing = end < 0 ? 0 : end;
-    if (length == 0) length = type_start = 1; // a model reads some token of every text
-    TRY(spool_append(&arrays[ARRAY_TOKENS], encoding->count ? encoding->ids : &nothing,
-                     (size_t)length * sizeof(int32_t)));
-    TRY(spool_append(&arrays[ARRAY_TYPE_STARTS], &type_start, sizeof type_start));
-    TRY(spool_append(&arrays[ARRAY_ROW_NUMBERS], &record->row, sizeof record->row));
-    TRY(spool_append(&rows->lengths, &length, sizeof length));
-    TRY(spool_append(&rows->label_numbers, &number, sizeof number));
+    int32_t ids_count = (int32_t)length, start = (int32_t)type_start;
+    TRY(spool_append(&arrays[ARRAY_TOKENS], ids, (size_t)length * sizeof *ids));
+    TRY(spool_append(&arrays[ARRAY_TYPE_STARTS], &start, sizeof start));
+    TRY(spool_append(&arrays[ARRAY_ROW_NUMBERS], &row_number, sizeof row_number));
+    TRY(spool_append(&rows->lengths, &ids_count, sizeof ids_count));
+    TRY(spool_append(&rows->label_numbers, &label_number, sizeof label_number));
     rows->tokens += length;
     rows->count++;
 done:
     return status;
+}
+
+Status rows_add(Rows *rows, Encoding *encoding, const Tokenizer *tokenizer, const Record *record,
+                int64_t max_length)
+{
+    Field text = record->fields[COLUMN_TEXT], pair = record->fields[COLUMN_PAIR];
+    Field label = record->fields[COLUMN_LABEL];
+    tokenizer_encode(tokenizer, encoding, text.data, text.bytes, pair.data, pair.bytes, max_length);
+    rows->truncated += encoding->truncated;
+    rows->ill_formed += record->ill_formed + encoding->ill_formed;
+    rows->empty_texts += text.bytes + pair.bytes == 0;
+    const int32_t *ids = encoding->ids;
+    int64_t length = encoding->count, type_start = 0;
+    while (type_start < length && encoding->types[type_start] == 0) type_start++;
+    int32_t nothing = 0;
+    if (length == 0) { // a model reads some token of every text
+        int32_t end = tokenizer_role(tokenizer, TOKEN_END);
+        if (end >= 0) nothing = end;
+        ids = &nothing;
+        length = type_start = 1;
+    }
+    int32_t number = label.data ? label_table_number(&rows->labels, label.data, label.bytes) : -1;
+    return rows_append(rows, ids, length, type_start, number, record->row);
 }
 
 Status rows_end(Rows *rows)
