@@ -4,12 +4,10 @@
 #include "comm/agree.h"
 #include "data/chat.h"
 #include "infer/generate.h"
-#include "train/checkpoint_folder.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 typedef struct {
     char prompt[65536], input[4096], stop[1024], chat_template[32];
