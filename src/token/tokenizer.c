@@ -129,6 +129,7 @@ static void append_token(Encoding *out, int32_t id, int32_t type)
 static void append_pieces(Encoding *out, const Pieces *pieces, size_t first, size_t count,
                           int32_t type)
 {
+    if (!count) return; // there may be no array then
     memcpy(out->ids + out->count, pieces->ids + first, count * sizeof *out->ids);
     memcpy(out->starts + out->count, pieces->starts + first, count * sizeof *out->starts);
     memcpy(out->ends + out->count, pieces->ends + first, count * sizeof *out->ends);
