@@ -26,6 +26,7 @@ const char *__lsan_default_suppressions(void)
            "leak:/openmpi3/mca_\n"        // plugins of Open MPI
            "leak:libpmix.so\n"            // answers of the launcher
            "leak:libhwloc.so\n"           // Open MPI's copies of the topology
+           "leak:libhdf5\n"               // object headers of damaged files
            "leak:__vasprintf_internal\n"; // Open MPI and PMIx: we call no asprintf
 }
 
