@@ -78,18 +78,25 @@ KERNEL_INLINE float silu_slope(float x)
 
 /// y = f(x) g of rows x | g, and their gradients.
 #define GATED(f)                                                                                   \
-    KERNEL static void f##_gated_forward(float *restrict y, const float *restrict x, int64_t n)    \
+    KERNEL static void f##_gated_forward(float *restrict y, const float *restrict x,               \
+                                         const float *restrict g, int64_t n)                       \
     {                                                                                              \
-        for (int64_t i = 0; i < n; i++) y[i] = f##_value(x[i]) * x[n + i];                         \
+        for (int64_t i = 0; i < n; i++) y[i] = f##_value(x[i]) * g[i];                             \
     }                                                                                              \
-    KERNEL static void f##_gated_backward(float *restrict dx, const float *restrict dy,            \
-                                          const float *restrict x, bool first, int64_t n)          \
+    KERNEL static void f##_gated_backward(float *restrict dx, float *restrict dg,                  \
+                                          const float *restrict dy, const float *restrict x,       \
+                                          const float *restrict g, bool first, int64_t n)          \
     {                                                                                              \
-        for (int64_t i = 0; i < n; i++) {                                                          \
-            float gate = dy[i] * x[n + i] * f##_slope(x[i]), up = dy[i] * f##_value(x[i]);         \
-            dx[i] = first ? gate : dx[i] + gate;                                                   \
-            dx[n + i] = first ? up : dx[n + i] + up;                                               \
-        }                                                                                          \
+        if (first)                                                                                 \
+            for (int64_t i = 0; i < n; i++) {                                                      \
+                dx[i] = dy[i] * g[i] * f##_slope(x[i]);                                            \
+                dg[i] = dy[i] * f##_value(x[i]);                                                   \
+            }                                                                                      \
+        else                                                                                       \
+            for (int64_t i = 0; i < n; i++) {                                                      \
+                dx[i] += dy[i] * g[i] * f##_slope(x[i]);                                           \
+                dg[i] += dy[i] * f##_value(x[i]);                                                  \
+            }                                                                                      \
     }
 
 ACTIVATION(gelu)
@@ -105,14 +112,19 @@ GATED(silu)
 
 typedef void (*Forward)(float *y, const float *x, int64_t n);
 typedef void (*Slope)(float *dx, const float *dy, const float *x, bool first, int64_t n);
+typedef void (*GatedForward)(float *y, const float *x, const float *g, int64_t n);
+typedef void (*GatedSlope)(float *dx, float *dg, const float *dy, const float *x, const float *g,
+                           bool first, int64_t n);
 
 static const struct {
-    Forward forward, gated_forward;
-    Slope backward, gated_backward;
+    Forward forward;
+    Slope backward;
+    GatedForward gated_forward;
+    GatedSlope gated_backward;
 } kernels[] = {
 #define ROW(f)                                                                                     \
     {                                                                                              \
-        f##_forward, f##_gated_forward, f##_backward, f##_gated_backward                           \
+        f##_forward, f##_backward, f##_gated_forward, f##_gated_backward                           \
     }
     [GELU] = ROW(gelu), [GELU_TANH] = ROW(gelu_tanh), [TANH] = ROW(tanh),
     [RELU] = ROW(relu), [SILU] = ROW(silu),
@@ -187,9 +199,11 @@ static void gated_backward(Tape *tape, void *context)
     float *dx = tape_gradient_for(tape, op->x, &first);
     if (!dx) return;
 #pragma omp parallel for schedule(static)
-    for (int64_t r = 0; r < op->y->rows; r++)
-        kernels[op->kind].gated_backward(dx + 2 * r * cols, dy + r * cols, x + 2 * r * cols, first,
-                                         cols);
+    for (int64_t r = 0; r < op->y->rows; r++) {
+        int64_t at = 2 * r * cols;
+        kernels[op->kind].gated_backward(dx + at, dx + at + cols, dy + r * cols, x + at,
+                                         x + at + cols, first, cols);
+    }
 }
 
 Var *gated(Tape *tape, Var *x, ActivationKind kind)
@@ -198,8 +212,10 @@ Var *gated(Tape *tape, Var *x, ActivationKind kind)
     CHECK(x->cols == 2 * cols, "gated: %lld columns are no pairs", (long long)x->cols);
     Var *y = tape_var(tape, x->rows, cols, x->needs_gradient);
 #pragma omp parallel for schedule(static)
-    for (int64_t r = 0; r < x->rows; r++)
-        kernels[kind].gated_forward(y->value + r * cols, x->value + 2 * r * cols, cols);
+    for (int64_t r = 0; r < x->rows; r++) {
+        const float *row = x->value + 2 * r * cols;
+        kernels[kind].gated_forward(y->value + r * cols, row, row + cols, cols);
+    }
     if (tape_records(tape, y)) {
         Activation *op = tape_take(tape, sizeof *op);
         *op = (Activation){ y, x, kind };
