@@ -33,8 +33,8 @@ int model_end_tokens(int32_t ids[MOST_END_TOKENS], const Model *model, const Tok
 
 /// Collective. Completions of this rank's prompts [*first, *first + *mine) of `prompts`, which are
 /// the same on all ranks; the caller owns them (`completions_free`). Prompts go by fixed groups in
-/// their order, so the texts do not depend on the number of ranks. FAILED for a prompt without
-/// tokens or one that fills the model's positions, by its number.
+/// their order, so the texts do not depend on the number of ranks. Logs the rate. FAILED for a
+/// prompt without tokens or one that fills the model's positions, by its number.
 COLLECTIVE
 Status generate(const Comm *comm, Completion **out, int64_t *first, int64_t *mine,
                 const Model *model, const Tokenizer *tokenizer, const Prompt *prompts,

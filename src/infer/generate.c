@@ -1,4 +1,6 @@
 #include "infer/generate.h"
+#include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "comm/agree.h"
 #include "infer/sample.h"
@@ -55,6 +57,7 @@ typedef struct {
     Sampler sampler;
     Writing writings[GROUP];
     int32_t slots[GROUP], cu_seqlens[GROUP + 1], pasts[GROUP], *ids;
+    int64_t added, added_ns; ///< tokens after the first of each text, and their time
 } Generator;
 
 static bool is_end(const Generator *g, int32_t id)
@@ -144,13 +147,16 @@ static void write_group(Generator *g, const Prompt *prompts, Completion *out, in
         w->count = prompts[i].count;
         advance(g, &w, 1); // prompts one by one: each may be long
     }
+    double begin_s = clock_now_s();
     for (;;) {
         int64_t left = 0;
         for (int64_t i = 0; i < count; i++)
             if (!g->writings[i].done) active[left++] = &g->writings[i];
         if (!left) break;
         advance(g, active, left);
+        g->added += left;
     }
+    g->added_ns += (int64_t)(1e9 * (clock_now_s() - begin_s));
     for (int64_t i = 0; i < count; i++) decoding_release(&g->writings[i].decoding);
 }
 
@@ -192,6 +198,18 @@ static void generator_release(Generator *g)
     mem_free(g->weights);
 }
 
+COLLECTIVE
+static void log_rate(const Comm *comm, const Generator *g)
+{
+    int64_t added = g->added, ns = g->added_ns;
+    comm_sum_int64(comm, &added, 1);
+    comm_max_int64(comm, &ns, 1);
+    if (!ns) return;
+    double seconds = (double)ns / 1e9;
+    log_info("%" PRId64 " tokens in %.3f s after the prompts: %.1f tokens/s", added, seconds,
+             (double)added / seconds);
+}
+
 Status generate(const Comm *comm, Completion **out, int64_t *first, int64_t *mine,
                 const Model *model, const Tokenizer *tokenizer, const Prompt *prompts,
                 int64_t count, const GenerateOptions *options)
@@ -214,6 +232,7 @@ Status generate(const Comm *comm, Completion **out, int64_t *first, int64_t *min
         write_group(&g, prompts + *first + at, *out + at, *first + at,
                     *mine - at < GROUP ? *mine - at : GROUP);
     if (*mine) generator_release(&g);
+    log_rate(comm, &g);
 done:
     return status;
 }
