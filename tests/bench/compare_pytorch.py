@@ -3,19 +3,24 @@
 import argparse
 import csv
 import json
-import os
 import pathlib
-import platform
 import random
 import shutil
 import statistics
-import subprocess
 import sys
-import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-CACHE = ROOT / ".cache" / "bench"
-TEMPER = pathlib.Path(os.environ.get("TEMPER", ROOT / "build" / "temper"))
+from measure import (
+    CACHE,
+    ROOT,
+    TEMPER,
+    finish,
+    print_ratios,
+    ratio,
+    run,
+    sgemm_gflops,
+    temper_steps,
+)
+
 SKIPPED_STEPS = 3  # caches and allocators settle
 BATCH = 32
 MINILM, BASE = ROOT / "models" / "minilm-l6", CACHE / "bert-base-shape"
@@ -91,75 +96,6 @@ def prepare(options):
         make_base_model()
 
 
-def children(pid):
-    found = [pid]
-    for task in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
-            found += children(int(child))
-    return found
-
-
-def pss_kib(pid, program):
-    """Proportional memory of `program`'s processes below pid, at this moment."""
-    total = 0
-    for process in children(pid):
-        try:
-            folder = pathlib.Path(f"/proc/{process}")
-            if program not in (folder / "comm").read_text():
-                continue
-            for line in (folder / "smaps_rollup").read_text().splitlines():
-                if line.startswith("Pss:"):
-                    total += int(line.split()[1])
-        except OSError:  # it has just ended
-            pass
-    return total
-
-
-def run(command, program, log):
-    """(standard output, peak PSS in GiB); the command's messages go to `log`."""
-    peak = 0
-    with open(log, "w") as messages, open(f"{log}.out", "w+") as output:
-        process = subprocess.Popen(
-            [str(part) for part in command],
-            stdout=output,
-            stderr=messages,
-            cwd=ROOT,
-            env=environment(),
-        )
-        while process.poll() is None:
-            peak = max(peak, pss_kib(process.pid, program))
-            time.sleep(0.2)
-        if process.returncode:
-            sys.exit(f"{command[0]} failed with {process.returncode}: see {log}")
-        output.seek(0)
-        return output.read(), peak / 2**20
-
-
-def environment():
-    """As tests run MPI; one thread a rank."""
-    settings = dict(
-        line.split("=", 1)
-        for line in (ROOT / "cmake" / "mpi.env").read_text().split()
-        if "yield" not in line
-    )
-    return {**os.environ, **settings, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-
-
-def sgemm_gflops():
-    """Of two threads, with the kernels that Temper chooses: old OpenBLAS does not know new CPUs."""
-    settings = {**os.environ, "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
-    if "avx512f" in pathlib.Path("/proc/cpuinfo").read_text():
-        settings.setdefault("OPENBLAS_CORETYPE", "SkylakeX")
-    done = subprocess.run(
-        [sys.executable, ROOT / "tests" / "bench" / "sgemm.py"],
-        check=True,
-        env=settings,
-        capture_output=True,
-        text=True,
-    )
-    return float(done.stdout)
-
-
 def peer(name, rows_sorted):
     case, log = CASES[name], CACHE / f"{name}-peer.log"
     data = DATA[case["data"]]
@@ -214,9 +150,7 @@ def temper(name):
         "output.save_steps=0",
     ]
     memory = run(command, "temper", log)[1]
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    steps = [line for line in lines if "split" not in line]
-    return [step["tokens"] for step in steps], [step["seconds"] for step in steps], memory
+    return *temper_steps(folder), memory
 
 
 def layer_flops(model):
@@ -258,22 +192,17 @@ def measure(name, options):
     return dict(case=name, sgemm_gflops=statistics.median(sgemm), **out)
 
 
-def add_ratios(result):
+def ratios(result):
     if not all(contender in result for contender in ("padded", "sorted", "temper")):
-        return
+        return {}
     own, padded = result["temper"], result["padded"]
-    values = (
-        own["gflops"] / padded["gflops"],
-        own["gflops"] / result["sorted"]["gflops"],
-        own["gflops"] / result["sgemm_gflops"],
-        own["memory_gib"] / padded["memory_gib"],
-    )
-    names = "times_padded", "times_sorted", "share_of_sgemm", "share_of_memory"
     bars = CASES[result["case"]]["bars"]
-    result["ratios"] = {
-        name: dict(value=value, bar=bar, met=value <= bar if "memory" in name else value >= bar)
-        for name, value, bar in zip(names, values, bars)
-    }
+    return dict(
+        times_padded=ratio(own["gflops"] / padded["gflops"], bars[0]),
+        times_sorted=ratio(own["gflops"] / result["sorted"]["gflops"], bars[1]),
+        share_of_sgemm=ratio(own["gflops"] / result["sgemm_gflops"], bars[2]),
+        share_of_memory=ratio(own["memory_gib"] / padded["memory_gib"], bars[3], at_most=True),
+    )
 
 
 def print_table(result):
@@ -286,26 +215,7 @@ def print_table(result):
                 f"  {name:8} {one['gflops']:8.1f} {one['gflops'] / result['sgemm_gflops']:9.2f} "
                 f"{one['tokens_per_s']:9.0f} {one['step_s']:9.3f} {one['memory_gib']:8.2f}"
             )
-    for name, ratio in result.get("ratios", {}).items():
-        sign = "<=" if "memory" in name else ">="
-        print(
-            f"  {name.replace('_', ' '):16} {ratio['value']:6.2f}  {sign} {ratio['bar']:.2f}  "
-            f"{'yes' if ratio['met'] else 'NO'}"
-        )
-
-
-def met(result):
-    return all(ratio["met"] for ratio in result.get("ratios", {}).values())
-
-
-def machine():
-    info = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-    names = [line.split(":", 1)[1].strip() for line in info if line.startswith("model name")]
-    return dict(
-        cpu=names[0] if names else platform.processor(),
-        cpus=os.cpu_count(),
-        date=time.strftime("%Y-%m-%d"),
-    )
+    print_ratios(result["ratios"])
 
 
 def main():
@@ -313,16 +223,11 @@ def main():
     prepare(options)
     results = []
     for name in options.case:
-        results.append(measure(name, options))
-        add_ratios(results[-1])
-        print_table(results[-1])
-    document = json.dumps(
-        dict(machine=machine(), steps=options.steps, rounds=options.rounds, cases=results)
-    )
-    print(document)
-    if options.json:
-        options.json.write_text(document + "\n")
-    return 0 if all(met(result) for result in results) else 1
+        result = measure(name, options)
+        result["ratios"] = ratios(result)
+        print_table(result)
+        results.append(result)
+    return finish(results, options.json, steps=options.steps, rounds=options.rounds)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ python 3.11, torch 2.13.0 (CPU), transformers 5.23.0, safetensors 0.8.0
 
 TEMPER is the program. SOURCE_FOLDER is imported and exported again: every tensor must keep its
 bytes, the tokenizer its ids, the model its outputs. RUN, a run folder or a checkpoint, is exported
-too and must load with its labels and give the logits of `temper predict`.
+too and must load with its labels and give the logits of `temper predict`. Language models, and
+what continues a text like `temper generate`: check_export_language.py.
 """
 
 import json
