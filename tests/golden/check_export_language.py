@@ -21,7 +21,7 @@ import torch
 import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-TEXTS = ["Hello there, World!", "Z\u00fcrich is \u4e2d\u6587 fine", "", "it's 1234  of  them\n\nnow"]
+TEXTS = ["Hello there, World!", "Zürich is 中文 fine", "", "it's 1234  of  them\n\nnow"]
 PROMPTS = ["Once upon a time", "The capital of France is", "import numpy as np\n"]
 TOKENS = 24
 
