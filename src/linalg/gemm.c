@@ -38,8 +38,8 @@ static int64_t extent(Cut c, int64_t tile, int64_t n)
 // library that packs them first takes three times as long.
 enum { FEW_ROWS = 8, FEW_COLUMNS = 64, MOST_SUMS = 4 };
 
-/// Rows times columns are at most MOST_SUMS sums at a time: several streams of weights, and no
-/// waiting for the sum before.
+/// Rows times columns are at most MOST_SUMS sums at a time, so that no sum waits for the one
+/// before. A single row takes one column: one stream of weights is read faster than four.
 KERNEL_INLINE void few_sums(float *restrict y, const float *restrict x, const float *restrict w,
                             const float *restrict bias, int64_t n, int64_t k, float beta,
                             const int rows, const int columns)
@@ -66,7 +66,7 @@ KERNEL_INLINE void few_rows(float *restrict y, const float *restrict x, const fl
                             const float *restrict bias, int64_t columns, int64_t n, int64_t k,
                             float beta, const int rows)
 {
-    const int wide = MOST_SUMS / rows;
+    const int wide = rows == 1 ? 1 : MOST_SUMS / rows;
     int64_t j = 0;
     for (; j + wide <= columns; j += wide)
         few_sums(y + j, x, w + j * k, bias ? bias + j : NULL, n, k, beta, rows, wide);
