@@ -1,6 +1,6 @@
 """Prints the best GB/s at which two threads read memory that no cache holds.
 
-With the dot product of this machine's OpenBLAS, one call a thread; without OpenBLAS numpy's maximum.
+With the dot product of this machine's OpenBLAS, one call a thread; without it numpy's maximum.
 """
 
 import ctypes
