@@ -7,6 +7,7 @@ packages=(torch==2.13.0 transformers==5.23.0 tokenizers==0.23.3 numpy==2.4.6 h5p
     gguf==0.19.0 accelerate==1.15.0)
 environment=$root/.cache/bench/venv
 model=$root/models/minilm-l6
+language_model=$root/models/smollm2-135m.gguf
 
 if [ -z "${PEER_PYTHON:-}" ]; then
     export PEER_PYTHON=$environment/bin/python
@@ -23,9 +24,15 @@ if [ -z "${TEMPER:-}" ]; then
     export TEMPER=$root/build/temper
 fi
 
-# need_model WHAT: ends the script, loudly, where MiniLM is not there.
+# need_model WHAT, need_language_model WHAT: end the script, loudly, where it is not there.
 need_model() {
-    [ -f "$model/model.safetensors" ] && return
-    loud "$1 SKIPPED: models/minilm-l6 is not there (cmake/fetch)."
+    need_file "$1" "$model/model.safetensors" minilm-l6
+}
+need_language_model() {
+    need_file "$1" "$language_model" smollm2-135m
+}
+need_file() {
+    [ -f "$2" ] && return
+    loud "$1 SKIPPED: ${2#"$root"/} is not there (cmake/fetch $3)."
     exit 0
 }
