@@ -20,3 +20,8 @@ cores() {
     fi
     echo "$count"
 }
+
+# has_sha256 FILE SHA256
+has_sha256() {
+    echo "$2  $1" | sha256sum --check --status 2>/dev/null
+}

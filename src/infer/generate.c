@@ -204,7 +204,7 @@ static void log_rate(const Comm *comm, const Generator *g)
     int64_t added = g->added, ns = g->added_ns;
     comm_sum_int64(comm, &added, 1);
     comm_max_int64(comm, &ns, 1);
-    if (!ns) return;
+    if (!added) return;
     double seconds = (double)ns / 1e9;
     log_info("%" PRId64 " tokens in %.3f s after the prompts: %.1f tokens/s", added, seconds,
              (double)added / seconds);

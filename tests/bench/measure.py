@@ -57,7 +57,7 @@ def run(command, program, log, threads=1):
         return output.read(), peak / 2**20
 
 
-def environment(threads=1):
+def environment(threads):
     """As tests run MPI; `threads` a rank."""
     settings = dict(
         line.split("=", 1)
