@@ -5,10 +5,9 @@ python 3.11, torch 2.13.0 (CPU), transformers 5.23.0
 
     check_export_language.py TEMPER GGUF FOLDER ...
 
-TEMPER is the program. Each Hugging Face FOLDER is imported and exported again: no tensor may
-come, go or change, and token ids must stay. GGUF, of a causal language model, is
-imported and exported: transformers must go on with PROMPTS from that folder, greedily, with the
-text of `temper generate`.
+TEMPER is the program. Each Hugging Face FOLDER is imported and exported again: no tensor may come,
+go or change, and token ids must stay. GGUF, of a causal language model, is imported and exported:
+transformers must go on with PROMPTS from that folder, greedily, with the text of `temper generate`.
 """
 
 import json
