@@ -13,6 +13,7 @@
 typedef struct {
     bool spelled;          ///< tokens are spelled in the alphabet of bytes (ByteLevel)
     bool byte_fallback;    ///< "<0x..>" is a byte
+    bool bare;             ///< the first token loses every `from` (Metaspace)
     bool spaced;           ///< a space before every token but the first (no decoder, WordPiece)
     char prefix[16];       ///< WordPiece: tokens with it go on with the word
     bool cleanup;          ///< WordPiece: no spaces before punctuation and short forms

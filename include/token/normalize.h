@@ -7,6 +7,7 @@
 #include "token/code_table.h"
 #include "token/compose.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,6 +41,11 @@ int32_t normalized_end(const Normalized *text, size_t last);
 /// Local. Writes an ASCII character before byte `first`, over what was there, as if it came from
 /// the code point at `first`.
 void normalized_prepend(Normalized *text, size_t first, char c);
+/// Local. Bytes [first, end) of `text`, first < end, into *out with NORMALIZED_SPACE for every
+/// space and, if `prefix`, one before them unless they begin with one.
+void normalized_respace(Normalized *out, const Normalized *text, size_t first, size_t end,
+                        bool prefix);
+#define NORMALIZED_SPACE "\xE2\x96\x81" ///< U+2581
 
 /// What happens to a code point: the steps a normalizer is made of.
 typedef struct {

@@ -37,6 +37,8 @@ SplitRule split_rule_of(const char *regex); ///< NULL: not known
 size_t split_whole(const CodeClasses *classes, const unsigned char *s, size_t *first, size_t end);
 size_t split_gpt2(const CodeClasses *classes, const unsigned char *s, size_t *first, size_t end);
 size_t split_bert(const CodeClasses *classes, const unsigned char *s, size_t *first, size_t end);
+/// Before every NORMALIZED_SPACE.
+size_t split_spaces(const CodeClasses *classes, const unsigned char *s, size_t *first, size_t end);
 size_t split_digits(const CodeClasses *classes, const unsigned char *s, size_t *first, size_t end);
 size_t split_each_digit(const CodeClasses *classes, const unsigned char *s, size_t *first,
                         size_t end);

@@ -29,7 +29,7 @@ struct Tokenizer {
 
 /// What one call needs besides its result.
 struct EncodingScratch {
-    Normalized normalized;
+    Normalized normalized, respaced;
     Pieces pieces;
     size_t text_first; ///< the first piece of the text that is being cut
     struct BpeWork work;

@@ -134,7 +134,7 @@ static void make_text(Text *out, const DecodeSteps *steps, const char *token, bo
     if (later && steps->spaced && !continues) text_append(out, " ");
     text_append(out, token + (continues ? prefix : 0));
     if (steps->cleanup) clean_up(out);
-    if (*steps->from) replace(out, steps->from, steps->to);
+    if (*steps->from) replace(out, steps->from, later || !steps->bare ? steps->to : "");
 }
 
 /// "<0x..>" with two digits; -1 for anything else.
@@ -205,6 +205,16 @@ done:
     return status;
 }
 
+static Status read_metaspace(DecodeSteps *steps, const Json *spec, const char *where)
+{
+    bool prefix = json_bool(json_get(spec, "add_prefix_space"), true);
+    steps->bare =
+        strcmp(json_text(json_get(spec, "prepend_scheme"), prefix ? "always" : "never"), "never");
+    strcpy(steps->to, " ");
+    return copy_short(steps->from, sizeof steps->from, json_get(spec, "replacement"), "replacement",
+                      where);
+}
+
 static Status read_fallback(DecodeSteps *steps, const Json *spec, const char *where)
 {
     (void)spec, (void)where;
@@ -236,10 +246,10 @@ static const struct {
     bool alone; ///< does not mix with others
     Status (*read)(DecodeSteps *steps, const Json *spec, const char *where);
 } types[] = {
-    { "ByteLevel", true, read_bytes },        { "WordPiece", true, read_wordpiece },
-    { "Replace", false, read_replace },       { "Fuse", false, read_fuse },
-    { "ByteFallback", false, read_fallback }, { "Strip", false, read_strip },
-    { "Sequence", true, read_sequence },
+    { "ByteLevel", true, read_bytes },     { "WordPiece", true, read_wordpiece },
+    { "Metaspace", true, read_metaspace }, { "Replace", false, read_replace },
+    { "Fuse", false, read_fuse },          { "ByteFallback", false, read_fallback },
+    { "Strip", false, read_strip },        { "Sequence", true, read_sequence },
 };
 
 static Status read_type(DecodeSteps *steps, const Json *spec, bool alone, const char *where)
@@ -251,8 +261,8 @@ static Status read_type(DecodeSteps *steps, const Json *spec, bool alone, const 
         return status_fail(FAILED, "%s: decoder: %s beside others is not supported", where, type);
     }
     return status_fail(FAILED,
-                       "%s: decoder type %s is not supported (only ByteLevel, WordPiece, Replace, "
-                       "ByteFallback, Fuse, Strip and Sequence)",
+                       "%s: decoder type %s is not supported (only ByteLevel, WordPiece, "
+                       "Metaspace, Replace, ByteFallback, Fuse, Strip and Sequence)",
                        where, type);
 }
 

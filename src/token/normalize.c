@@ -44,6 +44,24 @@ static void put_bytes(Normalized *out, const void *bytes, size_t count, int32_t 
     out->count += count;
 }
 
+void normalized_respace(Normalized *out, const Normalized *text, size_t first, size_t end,
+                        bool prefix)
+{
+    const size_t bytes = sizeof NORMALIZED_SPACE - 1;
+    const unsigned char *s = text->bytes + first;
+    bool begins = *s == ' ' || (end - first >= bytes && !memcmp(s, NORMALIZED_SPACE, bytes));
+    reserve_text(out, bytes * (end - first + 1) + NORMALIZED_FIRST + NORMALIZED_PADDING);
+    out->source = text->source;
+    out->source_bytes = text->source_bytes;
+    out->count = NORMALIZED_FIRST;
+    if (prefix && !begins) put_bytes(out, NORMALIZED_SPACE, bytes, text->starts[first]);
+    for (size_t at = first; at < end; at++) {
+        bool space = text->bytes[at] == ' ';
+        put_bytes(out, space ? (const void *)NORMALIZED_SPACE : text->bytes + at, space ? bytes : 1,
+                  text->starts[at]);
+    }
+}
+
 /// Lower-cases if asked, and writes.
 static void put_code(const CodeSteps *steps, Normalized *out, uint32_t code, int32_t start)
 {

@@ -2,10 +2,20 @@
 
 #include <string.h>
 
-WordWalk pretokenizer_begin(const PreTokenizer *words, Normalized *text, size_t first, size_t end)
+WordWalk pretokenizer_begin(const PreTokenizer *words, Normalized *text, Normalized *respaced,
+                            size_t first, size_t end)
 {
-    if (words->prefix_space && text->bytes[first] != ' ') normalized_prepend(text, first--, ' ');
-    WordWalk walk = { .words = words, .s = text->bytes, .at = first, .ends = { end } };
+    bool prefix = words->prefix == PREFIX_ALWAYS ||
+                  (words->prefix == PREFIX_FIRST && text->starts[first] == 0);
+    if (words->respaced) {
+        normalized_respace(respaced, text, first, end, prefix);
+        text = respaced;
+        first = NORMALIZED_FIRST;
+        end = respaced->count;
+    } else if (prefix && text->bytes[first] != ' ') {
+        normalized_prepend(text, first--, ' ');
+    }
+    WordWalk walk = { .words = words, .text = text, .at = first, .ends = { end } };
     for (int i = 1; i <= words->count; i++) walk.ends[i] = first;
     return walk;
 }
@@ -16,8 +26,8 @@ bool pretokenizer_next(WordWalk *walk, size_t *first, size_t *end)
     while (rule > 0 && walk->at == walk->ends[rule]) rule--;
     if (walk->at == walk->ends[0]) return false;
     for (; rule < walk->words->count; rule++)
-        walk->ends[rule + 1] =
-            walk->words->rules[rule](&walk->words->classes, walk->s, &walk->at, walk->ends[rule]);
+        walk->ends[rule + 1] = walk->words->rules[rule](&walk->words->classes, walk->text->bytes,
+                                                        &walk->at, walk->ends[rule]);
     *first = walk->at;
     *end = walk->at = walk->ends[walk->words->count];
     return *first < *end;
@@ -49,8 +59,32 @@ static Status read_bytes(PreTokenizer *words, const Json *spec, const char *wher
     if (prefix && words->count)
         FAIL(FAILED, "%s: pre_tokenizer: ByteLevel with add_prefix_space must come first", where);
     TRY(add_rule(words, regex ? split_gpt2 : split_whole, where));
-    words->prefix_space = prefix;
+    if (prefix) words->prefix = PREFIX_ALWAYS;
     words->bytes = true;
+done:
+    return status;
+}
+
+static Status read_metaspace(PreTokenizer *words, const Json *spec, const char *where)
+{
+    static const char *const schemes[] = { "never", "first", "always" };
+    Status status = OK;
+    bool prefix = json_bool(json_get(spec, "add_prefix_space"), true);
+    const char *scheme = json_text(json_get(spec, "prepend_scheme"), prefix ? "always" : "never");
+    const char *replacement = json_text(json_get(spec, "replacement"), "(none)");
+    bool split = json_bool(json_get(spec, "split"), true);
+    SpacePrefix known = PREFIX_NEVER;
+    while (known < PREFIX_ALWAYS && strcmp(scheme, schemes[known]) != 0) known++;
+    if (strcmp(replacement, NORMALIZED_SPACE))
+        FAIL(FAILED, "%s: pre_tokenizer: Metaspace with replacement %s is not supported (only %s)",
+             where, replacement, NORMALIZED_SPACE);
+    if (strcmp(scheme, schemes[known]))
+        FAIL(FAILED, "%s: pre_tokenizer: Metaspace with prepend_scheme %s is not known", where,
+             scheme);
+    if (words->count) FAIL(FAILED, "%s: pre_tokenizer: Metaspace must come first", where);
+    TRY(add_rule(words, split ? split_spaces : split_whole, where));
+    words->prefix = known;
+    words->respaced = true;
 done:
     return status;
 }
@@ -89,8 +123,8 @@ static const struct {
     const char *type;
     Status (*read)(PreTokenizer *words, const Json *spec, const char *where);
 } types[] = {
-    { "BertPreTokenizer", read_bert }, { "ByteLevel", read_bytes },   { "Split", read_split },
-    { "Digits", read_digits },         { "Sequence", read_sequence },
+    { "BertPreTokenizer", read_bert }, { "ByteLevel", read_bytes }, { "Metaspace", read_metaspace },
+    { "Split", read_split },           { "Digits", read_digits },   { "Sequence", read_sequence },
 };
 
 static Status read_type(PreTokenizer *words, const Json *spec, const char *where)
@@ -100,7 +134,7 @@ static Status read_type(PreTokenizer *words, const Json *spec, const char *where
         if (!strcmp(type, types[i].type)) return types[i].read(words, spec, where);
     return status_fail(FAILED,
                        "%s: pre_tokenizer type %s is not supported (only BertPreTokenizer, "
-                       "ByteLevel, Split, Digits and Sequence)",
+                       "ByteLevel, Metaspace, Split, Digits and Sequence)",
                        where, type);
 }
 

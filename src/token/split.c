@@ -1,5 +1,6 @@
 #include "token/split.h"
 #include "base/utf8.h"
+#include "token/normalize.h"
 #include "token/unicode_tables.h"
 
 #include <stdbool.h>
@@ -226,6 +227,16 @@ size_t split_bert(const CodeClasses *classes, const unsigned char *s, size_t *fi
     if (is(&scan, IS_PUNCTUATION)) return scan.at + (size_t)scan.bytes;
     while (scan.bytes && !is(&scan, IS_SPACE | IS_PUNCTUATION)) step(&scan);
     return scan.at;
+}
+
+size_t split_spaces(const CodeClasses *classes, const unsigned char *s, size_t *first, size_t end)
+{
+    static const unsigned char space[] = NORMALIZED_SPACE;
+    const size_t bytes = sizeof space - 1;
+    (void)classes;
+    size_t at = *first + 1;
+    while (at < end && (end - at < bytes || memcmp(s + at, space, bytes) != 0)) at++;
+    return at;
 }
 
 size_t split_digits(const CodeClasses *classes, const unsigned char *s, size_t *first, size_t end)

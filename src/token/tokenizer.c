@@ -10,6 +10,7 @@ void encoding_release(Encoding *encoding)
 {
     if (encoding->scratch) {
         normalized_release(&encoding->scratch->normalized);
+        normalized_release(&encoding->scratch->respaced);
         pieces_release(&encoding->scratch->pieces);
         bpe_work_release(&encoding->scratch->work);
     }
@@ -35,6 +36,7 @@ static void trim_piece(const Tokenizer *tokenizer, Scratch *scratch, size_t at, 
 static void add_token(const Tokenizer *tokenizer, Scratch *scratch, int32_t id, int32_t start,
                       int32_t end, const unsigned char *text, size_t bytes)
 {
+    pieces_reserve(&scratch->pieces, 1);
     pieces_add(&scratch->pieces, id, start, end);
     if (tokenizer->spaces)
         trim_piece(tokenizer, scratch, scratch->pieces.count - 1, token_spaces(text, bytes));
@@ -46,10 +48,12 @@ static void cut_words(const Tokenizer *tokenizer, Scratch *scratch, size_t first
 {
     if (first == end) return;
     size_t word, word_end, before = scratch->pieces.count;
-    WordWalk walk = pretokenizer_begin(&tokenizer->words, &scratch->normalized, first, end);
+    WordWalk walk =
+        pretokenizer_begin(&tokenizer->words, &scratch->normalized, &scratch->respaced, first, end);
+    pieces_reserve(&scratch->pieces, walk.ends[0] - walk.at);
     while (scratch->pieces.count < limit && pretokenizer_next(&walk, &word, &word_end))
-        tokenizer->type->cut(tokenizer->model, &scratch->work, &scratch->pieces,
-                             &scratch->normalized, word, word_end);
+        tokenizer->type->cut(tokenizer->model, &scratch->work, &scratch->pieces, walk.text, word,
+                             word_end);
     for (size_t i = before; tokenizer->spaces && i < scratch->pieces.count; i++)
         trim_piece(tokenizer, scratch, i, tokenizer->spaces[scratch->pieces.ids[i]]);
 }
@@ -61,7 +65,6 @@ static void encode_stretch(const Tokenizer *tokenizer, Scratch *scratch, size_t 
     Normalized *text = &scratch->normalized;
     size_t match, at = NORMALIZED_FIRST;
     normalizer_run(&tokenizer->normalizer, text, first, end);
-    pieces_reserve(&scratch->pieces, 2 * text->count + 1); // each may bring a space before it
     AddedWalk walk = { text->bytes, text->count, .covered = at, .search = at };
     const AddedToken *token;
     while ((token = added_tokens_next(&tokenizer->added, &tokenizer->added.normalized, &walk,
@@ -89,7 +92,6 @@ static void encode_text(const Tokenizer *tokenizer, Scratch *scratch, const char
     while ((token = added_tokens_next(&tokenizer->added, &tokenizer->added.plain, &walk, &match))) {
         if (at < match) encode_stretch(tokenizer, scratch, at, match, limit);
         at = walk.covered;
-        pieces_reserve(&scratch->pieces, 1);
         add_token(tokenizer, scratch, token->id, (int32_t)match, (int32_t)at, text->source + match,
                   at - match);
     }

@@ -22,9 +22,9 @@ static void single_cases(void)
 
 static void generated_strings(void)
 {
-    static const char *const families[] = { "gpt2",   "roberta", "added",
-                                            "llama3", "qwen2",   "smollm2",
-                                            "o200k",  "unknown", "sentencepiece" };
+    static const char *const families[] = { "gpt2",   "roberta",   "added",        "llama3",
+                                            "qwen2",  "smollm2",   "o200k",        "unknown",
+                                            "llama2", "metaspace", "sentencepiece" };
     for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
         Tokenizer *tokenizer = load(families[i]);
         check_hashes(tokenizer, "bpe-hashes.txt", families[i]);

@@ -145,9 +145,29 @@ def sentencepiece(vocabulary, merges):
     return tokenizer
 
 
+def llama2(vocabulary, merges):
+    """As sentencepiece, in the form that transformers writes today."""
+    tokenizer = sentencepiece(vocabulary, merges)
+    tokenizer.normalizer = normalizers.Sequence([])
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    tokenizer.add_tokens([AddedToken("<left>", lstrip=True, normalized=False)])
+    return tokenizer
+
+
+def metaspace(vocabulary, merges):
+    tokenizer = bpe(vocabulary, merges, unk_token="<unk>", fuse_unk=True)
+    digits = pre_tokenizers.Digits(individual_digits=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Metaspace(), digits])
+    tokenizer.decoder = decoders.Metaspace()
+    tokenizer.add_special_tokens(special("<unk>", "<s>", "</s>"))
+    tokenizer.add_tokens([AddedToken("the", single_word=True, normalized=True)])
+    return tokenizer
+
+
+PIECES = (sentencepiece, llama2, metaspace)
 FAMILIES = {
     family.__name__: family
-    for family in (gpt2, roberta, added, llama3, qwen2, smollm2, o200k, unknown, sentencepiece)
+    for family in (gpt2, roberta, added, llama3, qwen2, smollm2, o200k, unknown, *PIECES)
 }
 LACKING = ("smollm2", "unknown")  # some bytes have no token, as in SmolLM2
 
@@ -193,8 +213,8 @@ def without(vocabulary, merges, missing):
 def small(name, lines):
     """A family with a small vocabulary of its own, trained on the lines."""
     texts = lines + [string(i).decode("utf-8", "ignore") for i in range(3000)] + 20 * ATOMS
-    if name == "sentencepiece":
-        return sentencepiece(*train_sentencepiece(texts, 700))
+    if FAMILIES[name] in PIECES:
+        return FAMILIES[name](*train_sentencepiece(texts, 700))
     vocabulary, merges = train(texts, 700)
     if name in LACKING:
         vocabulary, merges = without(vocabulary, merges, "\u00c0\u00c1\u00f1\u0104\u00f5\u00e4")

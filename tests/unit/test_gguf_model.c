@@ -5,6 +5,7 @@
 #include "support/check.h"
 #include "support/folder.h"
 #include "token/gguf_vocab.h"
+#include "token/tokenizer.h"
 
 static const char *golden_path(const char *name)
 {
@@ -82,6 +83,33 @@ static void makes_piece_tokenizers(void)
     CHECK_EQ(json_size(json_get(json, "added_tokens")), 3);
     CHECK_EQ(json_size(json_get(json_get(json, "post_processor"), "single")), 3);
     json_free(json);
+}
+
+/// Two texts with a special token between them: only the first gets a space.
+static void cuts_and_joins_pieces(void)
+{
+    static const char text[] = "ab \n<s>\xC3\xBC"
+                               "b";
+    static const int32_t expected[] = { 1, 9, 4, 3, 1, 10, 6, 2 };
+    Gguf *file;
+    char *json;
+    Tokenizer *tokenizer;
+    Encoding encoding = { 0 };
+    Text back = { 0 };
+    CHECK_EQ(gguf_open(&file, golden_path("llama-pieces")), OK);
+    CHECK_EQ(tokenizer_json_from_gguf(&json, file), OK);
+    CHECK_EQ(tokenizer_new(&tokenizer, json, strlen(json), "test"), OK);
+    tokenizer_encode(tokenizer, &encoding, text, sizeof text - 1, NULL, 0, 0);
+    CHECK_EQ(encoding.count, 8);
+    for (int i = 0; i < 8; i++) CHECK_EQ(encoding.ids[i], expected[i]);
+    tokenizer_decode(&back, tokenizer, encoding.ids, encoding.count, true);
+    CHECK_TEXT(text_chars(&back), "ab \n\xC3\xBC"
+                                  "b");
+    text_release(&back);
+    encoding_release(&encoding);
+    tokenizer_free(tokenizer);
+    mem_free(json);
+    gguf_close(file);
 }
 
 /// One fault in the metadata of a tokenizer that is sound without it.
@@ -486,6 +514,7 @@ static void frees_all_blocks(void)
 static const Case cases[] = {
     { "makes byte-level tokenizers", makes_byte_level_tokenizers },
     { "makes piece tokenizers", makes_piece_tokenizers },
+    { "cuts and joins pieces", cuts_and_joins_pieces },
     { "refuses faulty tokenizers", refuses_faulty_tokenizers },
     { "writes every kind of words", writes_every_kind_of_words },
     { "says what it cannot write", says_what_it_cannot_write },

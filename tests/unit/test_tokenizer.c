@@ -176,7 +176,9 @@ typedef struct {
     "\"\u0120ab\":4,\"ba\":5,\"aab\":6,\"bab\":7,\"<x>\":8},\"merges\":[\"a "                      \
     "b\",[\"\u0120\",\"ab\"],"                                                                     \
     "\"b a\",\"a ab\"]}"
-#define BYTE_WORDS      "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false}"
+#define BYTE_WORDS "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false}"
+#define METASPACE(replacement, scheme)                                                             \
+    "{\"type\":\"Metaspace\",\"replacement\":\"" replacement "\",\"prepend_scheme\":\"" scheme "\"}"
 #define WITH_BPE(parts) "{" parts "," BPE("") "}"
 #define SPLIT(regex, behavior)                                                                     \
     "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"" regex                        \
@@ -210,6 +212,13 @@ static const Wrong wrong[] = {
     { WITH_BPE("\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Digits\"},"
                "{\"type\":\"BertPreTokenizer\"}]}"),
       "BertPreTokenizer must stand alone" },
+    { WITH_BPE("\"pre_tokenizer\":" METASPACE("_", "last")),
+      "Metaspace with replacement _ is not supported" },
+    { WITH_BPE("\"pre_tokenizer\":" METASPACE("\xE2\x96\x81", "last")),
+      "Metaspace with prepend_scheme last is not known" },
+    { WITH_BPE("\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Digits\"}"
+               "," METASPACE("\xE2\x96\x81", "first") "]}"),
+      "Metaspace must come first" },
     { WITH_BPE("\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFC\"},"
                "{\"type\":\"Prepend\",\"prepend\":\" \"}]}"),
       "normalizer: NFC beside others" },
@@ -249,8 +258,8 @@ static const Wrong wrong[] = {
     { "{\"normalizer\":7," MODEL(VOCAB) "}", "normalizer type (none) is not supported" },
     { "{\"normalizer\":{\"type\":\"BertNormalizer\"}," MODEL(VOCAB) "}",
       "normalizer.clean_text must be" },
-    { "{\"pre_tokenizer\":{\"type\":\"Metaspace\"}," MODEL(VOCAB) "}",
-      "pre_tokenizer type Metaspace is not supported" },
+    { "{\"pre_tokenizer\":{\"type\":\"Whitespace\"}," MODEL(VOCAB) "}",
+      "pre_tokenizer type Whitespace is not supported" },
     { "{\"pre_tokenizer\":{\"type\":\"ByteLevel\"}," MODEL(VOCAB) "}",
       "WordPiece after ByteLevel is not supported" },
     { "{\"post_processor\":{\"type\":\"Other\"}," MODEL(VOCAB) "}",
