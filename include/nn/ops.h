@@ -67,17 +67,22 @@ Var *last_tokens(Tape *tape, Var *x);
 double cross_entropy(Tape *tape, Var *logits, const int32_t *labels, const double *class_weights,
                      double label_smoothing, double divisor);
 
+/// What a row comes to.
+typedef struct {
+    double loss;  ///< divided by `divisor`
+    bool correct; ///< the target has the first largest logit
+} TargetLoss;
 /// Sums over rows.
 typedef struct {
-    double sum;      ///< of the losses, each divided by `divisor`
-    int64_t correct; ///< rows whose target has the first largest logit
+    double sum;
+    int64_t correct;
 } VocabularyLoss;
 
 /// vocabulary.c: cross entropy of the logits x w' + b against targets (rows), with its gradients
 /// when training: as `linear` and `cross_entropy` without class weights, but the logits are made,
 /// used and forgotten by chunks of max(64, 2^23 / vocabulary) rows. x (rows, C), w (vocabulary, C),
-/// b (1, vocabulary) or NULL.
-VocabularyLoss vocabulary_loss(Tape *tape, Var *x, Weight *w, Weight *b, const int32_t *targets,
-                               double label_smoothing, double divisor);
+/// b (1, vocabulary) or NULL. each (rows), unless NULL, is what every row comes to.
+VocabularyLoss vocabulary_loss(Tape *tape, TargetLoss *each, Var *x, Weight *w, Weight *b,
+                               const int32_t *targets, double label_smoothing, double divisor);
 /// Local. An upper bound of the floats that it takes from the tape for a while.
 int64_t vocabulary_scratch_floats(int64_t vocabulary, int64_t rows);

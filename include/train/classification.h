@@ -12,3 +12,6 @@ COLLECTIVE
 void classification_evaluate(const Comm *comm, Evaluation *out, const TrainOptions *train,
                              const Model *model, const Tokenizer *tokenizer, const Dataset *data,
                              const int64_t *rows, int64_t count);
+COLLECTIVE
+void classification_predict(const Comm *comm, Text *lines, const Model *model, const Dataset *data,
+                            const int64_t *rows, int64_t count, bool logits);

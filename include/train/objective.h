@@ -15,6 +15,10 @@ struct Objective {
     void (*evaluate)(const Comm *comm, Evaluation *out, const TrainOptions *train,
                      const Model *model, const Tokenizer *tokenizer, const Dataset *data,
                      const int64_t *rows, int64_t count);
+    /// Collective. Appends a JSON line for each text of the rows, in order; `logits`: with them.
+    /// NULL: there is nothing to predict.
+    void (*predict)(const Comm *comm, Text *lines, const Model *model, const Dataset *data,
+                    const int64_t *rows, int64_t count, bool logits);
 };
 
 const Objective *objective_find(const char *task); ///< NULL if unknown

@@ -2,7 +2,7 @@
 #include "cli/arguments.h"
 #include "cli/trained.h"
 #include "comm/agree.h"
-#include "infer/logits.h"
+#include "train/objective.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +13,7 @@ typedef struct {
 } PredictFlags;
 
 static const Option flags[] = {
-    { FIELD(PredictFlags, text), .def = "", .help = "one text" },
+    { FIELD(PredictFlags, text), .def = "", .help = "one text, for a run with labels" },
     { FIELD(PredictFlags, text_pair), .def = "",
       .help = "the second text, for a run of pairs (data.text_pair)" },
     { FIELD(PredictFlags, input), .def = "",
@@ -25,37 +25,18 @@ static const Option flags[] = {
     { 0 }
 };
 
-static void print_rows(const Model *model, const float *logits, int64_t rows, bool with_logits)
-{
-    int64_t labels = model->spec.num_labels;
-    double *probabilities = MEM_NEW(double, labels);
-    Text line = { 0 };
-    for (int64_t row = 0; row < rows; row++, logits += labels) {
-        const char *name = model->label_names[softmax_row(probabilities, NULL, logits, labels)];
-        text_clear(&line);
-        text_append(&line, "{\"label\": ");
-        json_quote(&line, name, strlen(name));
-        text_append(&line, ", \"probabilities\": [");
-        for (int64_t k = 0; k < labels; k++)
-            text_printf(&line, "%s%.9g", k ? ", " : "", probabilities[k]);
-        if (with_logits) {
-            text_append(&line, "], \"logits\": [");
-            for (int64_t k = 0; k < labels; k++)
-                text_printf(&line, "%s%.9g", k ? ", " : "", (double)logits[k]);
-        }
-        text_append(&line, "]}\n");
-        fputs(line.data, stdout);
-    }
-    text_release(&line);
-    mem_free(probabilities);
-}
-
 /// What was given is what the run takes.
 static Status check_given(const Invocation *invocation, const DataOptions *options)
 {
     const PredictFlags *given = invocation->flags;
+    const char *run = invocation->arguments[0];
     bool has_text = arguments_has(invocation, "text");
     bool has_pair = arguments_has(invocation, "text_pair");
+    if (options->form != FORM_LABELLED && (has_text || given->logits))
+        return status_fail(USAGE,
+                           "%s is a language model, it has no labels: --input FILE gives the loss "
+                           "of every text",
+                           run);
     if (has_text == arguments_has(invocation, "input"))
         return status_fail(USAGE, "predict needs one of --text and --input");
     if (has_pair && !has_text)
@@ -87,6 +68,7 @@ static Status load_rows(const Invocation *invocation, Dataset **data, const Trai
         goto done;
     }
     strcpy(options.path, given->input);
+    strcpy(options.join, "false"); // a text is a row, or some
     TRY(dataset_read(comm, data, &options, trained->tokenizer, trained->model->label_names,
                      trained->model->spec.num_labels, false));
 done:
@@ -102,21 +84,21 @@ static Status predict_run(const Invocation *invocation)
     Trained trained = { 0 };
     Dataset *data = NULL;
     int64_t *rows = NULL;
-    float *logits = NULL;
+    Text lines = { 0 };
     TRY(trained_load(&trained, world, invocation->arguments[0], given->checkpoint,
                      &invocation->overrides));
-    if (!trained.model->head->reads) // agreed: all ranks have the same model
+    const Objective *objective = objective_find(trained.model->head->task);
+    if (!objective->predict) // agreed: all ranks have the same model
         TRY_ALL(world, status_fail(USAGE,
-                                   "%s: a language model has no labels to predict: see "
-                                   "temper generate and temper evaluate",
-                                   invocation->arguments[0]));
+                                   "%s: model.task %s predicts nothing of a text: see "
+                                   "temper evaluate",
+                                   invocation->arguments[0], objective->task));
     TRY(load_rows(invocation, &data, &trained));
     int64_t count = dataset_split_rows(data, SPLIT_TEST, &rows);
-    logits = MEM_NEW(float, count *trained.model->spec.num_labels);
-    infer_logits(world, logits, trained.model, data, rows, count);
-    if (world->rank == 0) print_rows(trained.model, logits, count, given->logits);
+    objective->predict(world, &lines, trained.model, data, rows, count, given->logits);
+    if (world->rank == 0) fputs(text_chars(&lines), stdout);
 done:
-    mem_free(logits);
+    text_release(&lines);
     mem_free(rows);
     dataset_free(data);
     trained_release(&trained);
@@ -132,13 +114,16 @@ const Command command_predict = {
     .flags_bytes = sizeof(PredictFlags),
     .keys = recipe_options,
     .key_section = "data.",
-    .summary = "prints label and probabilities of texts, one JSON line each",
+    .summary = "prints label and probabilities, or loss, of texts, one JSON line each",
     .description =
         "RUN is a run folder, which stands for its best checkpoint where one is kept and "
         "else for the\nnewest, or a checkpoint. Lines come in input order, arrays in "
         "label-id order; the work is\nspread over all ranks. A text's numbers are "
         "the same for any number of ranks and threads; their\nlast digits may depend on the "
-        "texts beside it in a file.",
+        "texts beside it in a file.\n\n"
+        "A causal language model gives the mean loss of a text's tokens, each predicted from "
+        "those\n"
+        "before it, or of the completion's alone where it learnt from prompts or chats.",
     .example =
         "temper predict runs/sms-spam --text \"You have won a prize. Text CLAIM to 80082 now\"\n"
         "mpirun -n 2 temper predict runs/sms-spam --input messages.txt",

@@ -25,12 +25,6 @@ typedef struct {
     bool slopes; ///< logits become gradients
 } Loss;
 
-/// What a row comes to.
-typedef struct {
-    double loss;
-    bool correct;
-} RowResult;
-
 KERNEL static float greatest(const float *restrict z, int64_t n)
 {
     float most[LANES];
@@ -65,7 +59,7 @@ KERNEL static void to_slopes(float *restrict z, float most, float scale, float o
     for (int64_t i = 0; i < n; i++) z[i] = kernel_exp(z[i] - most) * scale - on_each;
 }
 
-static RowResult row_loss(const Loss *loss, float *z, int32_t target)
+static TargetLoss row_loss(const Loss *loss, float *z, int32_t target)
 {
     float most = greatest(z, loss->classes);
     double exps = 0, plain = 0, classes = (double)loss->classes;
@@ -78,9 +72,9 @@ static RowResult row_loss(const Loss *loss, float *z, int32_t target)
     }
     double log_sum = log(exps), on_target = log_sum - ((double)z[target] - most);
     double spread = log_sum - plain / classes;
-    RowResult result = { .loss = ((1 - loss->smoothing) * on_target + loss->smoothing * spread) /
-                                 loss->divisor,
-                         .correct = z[target] == most };
+    TargetLoss result = { .loss = ((1 - loss->smoothing) * on_target + loss->smoothing * spread) /
+                                  loss->divisor,
+                          .correct = z[target] == most };
     for (int32_t k = 0; k < target && result.correct; k++) result.correct = z[k] < most;
     if (loss->slopes) {
         to_slopes(z, most, (float)(1 / (exps * loss->divisor)),
@@ -107,14 +101,14 @@ static void chunk_backward(Tape *tape, Slopes *to, const float *dlogits, const f
     to->w_first = to->b_first = false;
 }
 
-static double pairwise(const RowResult *rows, int64_t n)
+static double pairwise(const TargetLoss *rows, int64_t n)
 {
     if (n > 1) return pairwise(rows, n / 2) + pairwise(rows + n / 2, n - n / 2);
     return n ? rows->loss : 0;
 }
 
-VocabularyLoss vocabulary_loss(Tape *tape, Var *x, Weight *w, Weight *b, const int32_t *targets,
-                               double label_smoothing, double divisor)
+VocabularyLoss vocabulary_loss(Tape *tape, TargetLoss *each, Var *x, Weight *w, Weight *b,
+                               const int32_t *targets, double label_smoothing, double divisor)
 {
     int64_t rows = x->rows, n = w->rows, k = w->cols, chunk = chunk_rows(n);
     Loss loss = { label_smoothing, divisor, n, tape_pass(tape)->training };
@@ -130,7 +124,7 @@ VocabularyLoss vocabulary_loss(Tape *tape, Var *x, Weight *w, Weight *b, const i
         if (b) to.db = weight_gradient_for(b, &to.b_first);
     }
     size_t mark = tape_scratch_begin(tape);
-    RowResult *results = tape_take(tape, (size_t)rows * sizeof *results);
+    TargetLoss *results = each ? each : tape_take(tape, (size_t)rows * sizeof *results);
     if (rows < chunk) chunk = rows;
     float *logits = tape_take(tape, (size_t)(chunk * n) * sizeof(float));
     for (int64_t start = 0; start < rows || (start == 0 && loss.slopes); start += chunk + !chunk) {

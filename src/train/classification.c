@@ -47,6 +47,37 @@ void classification_evaluate(const Comm *comm, Evaluation *out, const TrainOptio
     mem_free(truth);
 }
 
+static void print_row(Text *lines, const Model *model, double *probabilities, const float *logits,
+                      bool with_logits)
+{
+    int64_t labels = model->spec.num_labels;
+    const char *name = model->label_names[softmax_row(probabilities, NULL, logits, labels)];
+    text_append(lines, "{\"label\": ");
+    json_quote(lines, name, strlen(name));
+    text_append(lines, ", \"probabilities\": [");
+    for (int64_t k = 0; k < labels; k++)
+        text_printf(lines, "%s%.9g", k ? ", " : "", probabilities[k]);
+    if (with_logits) {
+        text_append(lines, "], \"logits\": [");
+        for (int64_t k = 0; k < labels; k++)
+            text_printf(lines, "%s%.9g", k ? ", " : "", (double)logits[k]);
+    }
+    text_append(lines, "]}\n");
+}
+
+void classification_predict(const Comm *comm, Text *lines, const Model *model, const Dataset *data,
+                            const int64_t *rows, int64_t count, bool logits)
+{
+    int64_t labels = model->spec.num_labels;
+    float *values = MEM_NEW(float, count *labels);
+    double *probabilities = MEM_NEW(double, labels);
+    infer_logits(comm, values, model, data, rows, count);
+    for (int64_t i = 0; i < count; i++)
+        print_row(lines, model, probabilities, values + i * labels, logits);
+    mem_free(probabilities);
+    mem_free(values);
+}
+
 /// n / (K n_c) over the training rows, as scikit-learn's "balanced".
 static double *balanced(const Dataset *data)
 {

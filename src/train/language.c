@@ -23,28 +23,29 @@ double language_divisor(const Trainer *t, const Batch *batch)
     return targets ? (double)targets : 1; // none: their loss is 0
 }
 
-/// The loss of the leaf's targets.
-static VocabularyLoss leaf_loss(const Model *model, Weight *weights, Tape *tape, Targets *targets,
-                                const TargetRule *rule, LeafBuffers *buffers, double smoothing,
-                                double divisor)
+/// The loss of the leaf's targets; each (targets->count), unless NULL, is that of every one.
+static VocabularyLoss targets_loss(TargetLoss *each, const Model *model, Weight *weights,
+                                   Tape *tape, const Targets *targets, double smoothing,
+                                   double divisor)
 {
-    targets_take(targets, rule, buffers, tape_packing(tape));
     Var *x =
         select_rows(tape, model->arch->hidden(model, weights, tape), targets->rows, targets->count);
     Output out = model_head(model, weights, tape, x);
-    return vocabulary_loss(tape, out.x, out.weight, out.bias, targets->ids, smoothing, divisor);
+    return vocabulary_loss(tape, each, out.x, out.weight, out.bias, targets->ids, smoothing,
+                           divisor);
 }
 
 double language_loss(Trainer *t, double divisor)
 {
     const TrainOptions *train = &t->recipe->train;
     TargetRule rule = rule_of(train, &t->kinds, (uint32_t)t->step);
-    return leaf_loss(t->model, t->weights, t->tape, &t->targets, &rule, &t->buffers,
-                     train->label_smoothing_factor, divisor)
+    targets_take(&t->targets, &rule, &t->buffers, tape_packing(t->tape));
+    return targets_loss(NULL, t->model, t->weights, t->tape, &t->targets,
+                        train->label_smoothing_factor, divisor)
         .sum;
 }
 
-/// Sums over targets: of a leaf, at its first row; then of halves of the rows.
+/// Sums over targets.
 typedef struct {
     double loss;
     int64_t correct, targets;
@@ -53,18 +54,43 @@ typedef struct {
 typedef struct {
     TargetRule rule;
     Targets targets;
+    TargetLoss *each; ///< (targets.capacity), owned
 } Evaluator;
 
+/// Of the leaf, at its first row.
 static void evaluate_leaf(void *results, const InferredLeaf *leaf, void *context)
 {
     Evaluator *evaluator = context;
+    Targets *targets = &evaluator->targets;
     Sums *sums = results;
-    VocabularyLoss loss = leaf_loss(leaf->model, leaf->weights, leaf->tape, &evaluator->targets,
-                                    &evaluator->rule, leaf->buffers, 0, 1);
+    targets_take(targets, &evaluator->rule, leaf->buffers, tape_packing(leaf->tape));
+    VocabularyLoss loss = targets_loss(NULL, leaf->model, leaf->weights, leaf->tape, targets, 0, 1);
     for (int64_t i = 0; i < leaf->rows; i++) sums[i] = (Sums){ 0 };
-    sums[0] = (Sums){ loss.sum, loss.correct, evaluator->targets.count };
+    sums[0] = (Sums){ loss.sum, loss.correct, targets->count };
 }
 
+/// Of each row.
+static void score_leaf(void *results, const InferredLeaf *leaf, void *context)
+{
+    Evaluator *evaluator = context;
+    Targets *targets = &evaluator->targets;
+    const int32_t *cu_seqlens = tape_packing(leaf->tape)->cu_seqlens;
+    Sums *sums = results;
+    targets_take(targets, &evaluator->rule, leaf->buffers, tape_packing(leaf->tape));
+    evaluator->each =
+        mem_resize(evaluator->each, (size_t)targets->count + 1, sizeof *evaluator->each);
+    targets_loss(evaluator->each, leaf->model, leaf->weights, leaf->tape, targets, 0, 1);
+    for (int64_t row = 0, i = 0; row < leaf->rows; row++) {
+        sums[row] = (Sums){ 0 };
+        for (; i < targets->count && targets->rows[i] < cu_seqlens[row + 1]; i++) {
+            sums[row].loss += evaluator->each[i].loss;
+            sums[row].correct += evaluator->each[i].correct;
+            sums[row].targets++;
+        }
+    }
+}
+
+/// Of halves of the rows.
 static Sums add_up(const Sums *sums, int64_t n)
 {
     if (n == 1) return sums[0];
@@ -102,5 +128,38 @@ void language_evaluate(const Comm *comm, Evaluation *out, const TrainOptions *tr
                 out->line.data);
     targets_release(&evaluator.targets);
     token_kinds_release(&kinds);
+    mem_free(sums);
+}
+
+/// The rows of one text stand together.
+static int64_t text_end(const Dataset *data, const int64_t *rows, int64_t at, int64_t count)
+{
+    int64_t end = at + 1;
+    while (end < count && data->row_numbers[rows[end]] == data->row_numbers[rows[at]]) end++;
+    return end;
+}
+
+void language_predict(const Comm *comm, Text *lines, const Model *model, const Dataset *data,
+                      const int64_t *rows, int64_t count, bool logits)
+{
+    Sums *sums = MEM_NEW(Sums, count);
+    Evaluator evaluator = { 0 };
+    (void)logits;
+    infer_rows(comm, sums, sizeof *sums, model, data, rows, count, score_leaf, &evaluator);
+    for (int64_t at = 0, end; at < count; at = end) {
+        end = text_end(data, rows, at, count);
+        Json *values = json_new_object();
+        Sums text = add_up(sums + at, end - at);
+        int64_t tokens = 0;
+        for (int64_t i = at; i < end; i++) tokens += dataset_length(data, rows[i]);
+        json_set_int(values, "tokens", tokens);
+        json_set_int(values, "targets", text.targets);
+        set_values(values, &text);
+        json_print(lines, values, 0);
+        text_append(lines, "\n");
+        json_free(values);
+    }
+    mem_free(evaluator.each);
+    targets_release(&evaluator.targets);
     mem_free(sums);
 }

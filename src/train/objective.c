@@ -8,9 +8,9 @@
 #define LANGUAGE       language_divisor, language_loss, language_evaluate
 
 static const Objective objectives[] = {
-    { "text_classification", FORM_LABELLED, CLASSIFICATION },
-    { "causal_lm", FORM_STREAM, LANGUAGE },
-    { "masked_lm", FORM_DOCUMENTS, LANGUAGE },
+    { "text_classification", FORM_LABELLED, CLASSIFICATION, classification_predict },
+    { "causal_lm", FORM_STREAM, LANGUAGE, language_predict },
+    { "masked_lm", FORM_DOCUMENTS, LANGUAGE, NULL },
 };
 enum { OBJECTIVES = sizeof objectives / sizeof *objectives };
 const char *const objective_tasks[] = { "text_classification", "causal_lm", "masked_lm", NULL };

@@ -66,7 +66,7 @@ expect_exit 0 "$TEMPER" predict runs/labels --input texts.txt
 expect_exit 2 "$TEMPER" generate runs/labels --prompt "hello"
 expect_text err "does not write texts"
 expect_exit 2 "$TEMPER" predict runs/chat --text "hello"
-expect_text err "a language model has no labels to predict"
+expect_text err "is a language model, it has no labels"
 
 # GGUF there and back
 expect_exit 0 "$TEMPER" export runs/chat -o chat.gguf --format gguf-f32

@@ -221,7 +221,7 @@ static Operands vocabulary_operands(const Options *o)
 }
 static Var *vocabulary_forward(Problem *p, Tape *tape)
 {
-    p->loss = vocabulary_loss(tape, p->vars[0], &p->weights[0], &p->weights[1], p->labels,
+    p->loss = vocabulary_loss(tape, NULL, p->vars[0], &p->weights[0], &p->weights[1], p->labels,
                               p->options.smoothing, 3)
                   .sum;
     return NULL;
@@ -234,7 +234,7 @@ static Operands tied_operands(const Options *o)
 static Var *tied_forward(Problem *p, Tape *tape)
 {
     Var *x = first_tokens(tape, embedding(tape, &p->weights[0], NULL, NULL, 0));
-    p->loss = vocabulary_loss(tape, x, &p->weights[0], NULL, p->labels, 0, 3).sum;
+    p->loss = vocabulary_loss(tape, NULL, x, &p->weights[0], NULL, p->labels, 0, 3).sum;
     return NULL;
 }
 static Var *loss_forward(Problem *p, Tape *tape)

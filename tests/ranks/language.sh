@@ -53,6 +53,27 @@ tail -n 30 sms.tsv | cut -f 2 >texts.txt
 expect_exit 0 ranks 2 "$TEMPER" evaluate runs/causal data.path=texts.txt --json
 expect_text out '"perplexity"'
 
+# the loss of each text: a line each, in sum what evaluation gives of them
+printf 'long %.0s' {1..60} | cat - texts.txt >longer.txt
+expect_exit 0 ranks 1 "$TEMPER" predict runs/causal --input longer.txt
+cp "$work/out" scores
+[ "$(wc -l <scores)" = "$(wc -l <longer.txt)" ] || fail "not one line a text"
+expect_exit 0 ranks 3 "$TEMPER" predict runs/causal --input longer.txt
+cmp -s "$work/out" scores || fail "scores of 1 and 3 ranks differ"
+expect_exit 0 "$TEMPER" evaluate runs/causal data.path=longer.txt data.join=false --json
+python3 - scores "$work/out" <<'EOF' || fail "the losses of texts are not those of evaluate"
+import json, sys
+rows = [json.loads(line) for line in open(sys.argv[1])]
+whole = json.load(open(sys.argv[2]))
+targets = sum(row["targets"] for row in rows)
+loss = sum(row["loss"] * row["targets"] for row in rows) / targets
+assert targets == whole["targets"] and abs(loss - whole["loss"]) < 1e-9 * loss, (targets, loss)
+EOF
+expect_exit 2 "$TEMPER" predict runs/causal --text hello
+expect_text err "it has no labels"
+expect_exit 2 "$TEMPER" predict runs/masked --input texts.txt
+expect_text err "model.task masked_lm predicts nothing"
+
 # prompts with completions: labels that no text tells are learnt up to their frequency alone
 pairs=(data.prompt=SMS data.completion=Label data.chat_template=chatml data.max_length=128)
 equal_bits pairs "${gpt2[@]}" "${pairs[@]}" train.epochs=4
@@ -62,6 +83,10 @@ targets=$(sed -nE 's/.*"targets": ([0-9]+).*/\1/p' <("$TEMPER" evaluate runs/pai
 rows=$(sed -nE 's/.*"rows": ([0-9]+).*/\1/p' <("$TEMPER" evaluate runs/pairs --json))
 [ "$targets" -gt "$rows" ] && [ "$targets" -lt $((20 * rows)) ] ||
     fail "$targets targets in $rows rows: are the prompts learnt too?"
+
+expect_exit 0 "$TEMPER" predict runs/pairs --input sms.tsv
+first=$(head -n 1 "$work/out" | sed -E 's/.*"targets": ([0-9]+).*/\1/')
+[ "$first" -gt 0 ] && [ "$first" -lt 9 ] || fail "$first targets: is the prompt scored too?"
 
 # texts that go on, in order, on any number of ranks
 head -n 20 sms.tsv | tail -n 19 | cut -f 2 | cut -c 1-20 >prompts.txt
