@@ -11,7 +11,8 @@
 
 typedef struct {
     int rank, size;
-    void *handle; ///< the MPI communicator; NULL: this process alone, without MPI
+    void *handle;            ///< the MPI communicator; NULL: this process alone, without MPI
+    const struct Node *node; ///< comm/node.h; NULL: one rank
 } Comm;
 
 /// Collective. Starts MPI (funneled threads). USAGE if the launcher started several tasks but MPI

@@ -2,7 +2,7 @@
 /// memory, import, reduction, weight decay, checkpoint, export and `inspect`; nobody lists
 /// parameters anywhere else.
 #pragma once
-#include "comm/comm.h"
+#include "comm/node.h"
 #include "nn/ops.h"
 #include "store/json.h"
 #include "store/tensors.h"
@@ -82,7 +82,8 @@ typedef struct {
     int64_t elements;       ///< of all parameters, with gaps between them, which hold 0
     int64_t dense_elements; ///< of those before the first table: values[0, dense_elements)
     float *values;          ///< (elements): the weights, in table order; NULL: not allocated
-    Arena memory;           ///< of the values
+    Arena memory;           ///< of the values, unless they are shared
+    const Node *node;       ///< whose ranks share the values; NULL: they are this rank's own
     Json *config;           ///< the imported config.json, owned
     char *tokenizer_json;   ///< owned
     char *source;           ///< where it was imported from, owned
@@ -156,6 +157,10 @@ Status model_new(Model **out, const Json *config, const char *task, int64_t num_
 /// Local. Reserves the values: after the table was compared with a file, so that absurd sizes are
 /// refused first.
 void model_allocate(Model *model);
+/// Collective over node->all. The same, but one copy on every node where its ranks can share
+/// memory; where they cannot, says so.
+COLLECTIVE
+void model_allocate_shared(Model *model, const Node *node);
 /// Local. Index of the parameter of that name, -1 if there is none.
 int model_find_param(const Model *model, const char *name);
 
@@ -173,12 +178,15 @@ Status model_load_untrained(const Comm *comm, Model **out, const char *path, con
                             const ModelSpec *sizes);
 void model_free(Model *model); ///< NULL-safe
 
-/// Local. Starts the parameters that the file did not have: N(0, 0.02) of (seed,
-/// element), zero biases, gains of one. Says which.
+/// Collective over those that share the values. Starts the parameters that the file did not have:
+/// N(0, 0.02) of (seed, element), zero biases, gains of one. Says which.
+COLLECTIVE
 void model_init_absent(Model *model, uint64_t seed);
-/// Local. Gives the model these labels. Each takes its row of the head that was read over by name;
-/// names LABEL_n stand for any, in order. The rows of others, and a head that was not imported, are
-/// initialised: N(0, 0.02) of (seed, element), zero biases; model->labels_note says what.
+/// Collective over those that share the values. Gives the model these labels. Each takes its row
+/// of the head that was read over by name; names LABEL_n stand for any, in order. The rows of
+/// others, and a head that was not imported, are initialised: N(0, 0.02) of (seed, element), zero
+/// biases; model->labels_note says what.
+COLLECTIVE
 void model_set_labels(Model *model, char *const *names, int64_t count, uint64_t seed);
 
 /// Local. Hidden values, and the head's output for the rows that it reads.

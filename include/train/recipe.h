@@ -36,6 +36,10 @@ typedef struct {
 } TrainOptions;
 
 typedef struct {
+    char shared_weights[8]; ///< "auto" or "never"
+} GridOptions;
+
+typedef struct {
     char folder[1024];
     int64_t save_steps; ///< 0: only at the end
     int64_t save_total_limit;
@@ -46,6 +50,7 @@ typedef struct {
     ModelOptions model;
     DataOptions data;
     TrainOptions train;
+    GridOptions grid;
     OutputOptions output;
 } Recipe;
 

@@ -17,6 +17,7 @@ typedef struct {
 } Best;
 
 typedef struct {
+    Comm own; ///< the communicator, as grid.shared_weights has it
     const Comm *comm;
     const Recipe *recipe;
     const Objective *objective;

@@ -1,5 +1,6 @@
 #include "comm/comm.h"
 #include "base/mem.h"
+#include "comm/node.h"
 #include "comm/probe.h"
 
 #include <mpi.h>
@@ -39,6 +40,8 @@ static int launched_tasks(void)
     return most;
 }
 
+static int world_size;
+
 Status comm_start(Comm *world)
 {
     int granted;
@@ -48,11 +51,13 @@ Status comm_start(Comm *world)
     world->handle = MPI_COMM_WORLD;
     MPI_Comm_rank(MPI_COMM_WORLD, &world->rank);
     MPI_Comm_size(MPI_COMM_WORLD, &world->size);
+    world_size = world->size;
     if (world->size == 1 && launched_tasks() > 1)
         return status_fail(USAGE,
                            "the launcher started %d tasks but MPI sees only one: this MPI was not "
                            "reached by the launcher; try 'srun --mpi=pmix' or mpirun",
                            launched_tasks());
+    node_start(world);
     return OK;
 }
 
@@ -62,6 +67,7 @@ static int *gather_counts;
 void comm_stop(Comm *world)
 {
     if (!world->handle) return;
+    node_stop(world);
     if (gather_counts) MPI_Free_mem(gather_counts);
     gather_counts = NULL;
     status_on_abort(NULL);
@@ -123,7 +129,7 @@ int64_t comm_offset(const Comm *comm, int64_t value)
 /// One call where MPI's int counts allow it. `mine` may be MPI_IN_PLACE, on all ranks.
 static void gather_small(const Comm *comm, void *all, const void *mine, const int64_t *counts_bytes)
 {
-    MPI_Aint bytes = 2 * comm->size * (MPI_Aint)sizeof(int);
+    MPI_Aint bytes = 2 * world_size * (MPI_Aint)sizeof(int);
     if (!gather_counts) MPI_Alloc_mem(bytes, MPI_INFO_NULL, &gather_counts);
     int *counts = gather_counts, *places = counts + comm->size;
     for (int rank = 0, at = 0; rank < comm->size; rank++) {

@@ -157,9 +157,9 @@ Status model_load(const Comm *comm, Model **out, const char *path, const char *t
     TRY(load_table(comm, &model, &file, path, task, NULL));
     TRY_ROOT(comm, match_tensors(model, file, path));
     comm_broadcast(comm, model->params, (size_t)model->param_count * sizeof *model->params, 0);
-    model_allocate(model);
+    model_allocate_shared(model, comm->node);
     TRY_ROOT(comm, read_values(model, file));
-    comm_broadcast(comm, model->values, (size_t)model->elements * sizeof(float), 0);
+    node_broadcast(model->node, model->values, (size_t)model->elements * sizeof(float));
     *out = model;
     model = NULL;
 done:
@@ -174,7 +174,7 @@ Status model_load_untrained(const Comm *comm, Model **out, const char *path, con
     Status status = OK;
     TensorFile *file = NULL;
     TRY(load_table(comm, out, &file, path, task, sizes));
-    model_allocate(*out);
+    model_allocate_shared(*out, comm->node);
 done:
     tensors_close(file);
     return status;

@@ -156,6 +156,14 @@ int model_find_param(const Model *model, const char *name)
     return -1;
 }
 
+static void release_values(Model *model)
+{
+    if (model->memory.base)
+        arena_release(&model->memory);
+    else
+        node_unshare(model->values, (size_t)model->elements * sizeof(float));
+}
+
 void model_free(Model *model)
 {
     if (!model) return;
@@ -167,7 +175,7 @@ void model_free(Model *model)
     mem_free(model->source);
     mem_free(model->tokenizer_json);
     json_free(model->config);
-    arena_release(&model->memory);
+    release_values(model);
     mem_free(model->params);
     mem_free(model);
 }
@@ -177,6 +185,16 @@ void model_allocate(Model *model)
     size_t bytes = (size_t)model->elements * sizeof(float);
     arena_init(&model->memory, bytes);
     model->values = arena_take(&model->memory, bytes);
+}
+
+void model_allocate_shared(Model *model, const Node *node)
+{
+    model->values = node_share(node, (size_t)model->elements * sizeof(float));
+    model->node = model->values || !node ? node : node->alone;
+    if (model->values) return;
+    if (node_shares(node))
+        log_warn("the ranks of a node cannot share memory: each keeps its own copy of the weights");
+    model_allocate(model);
 }
 
 /// Starts elements [first, end) of a parameter: N(0, 0.02) for matrices (of residual products
@@ -202,13 +220,14 @@ void model_init_absent(Model *model, uint64_t seed)
     for (int i = 0; i < model->param_count; i++) {
         Param *param = &model->params[i];
         if (!param->absent) continue;
-        init_elements(model, i, 0, param->rows * param->cols, seed);
+        if (node_leads(model->node)) init_elements(model, i, 0, param->rows * param->cols, seed);
         param->absent = false;
         if (++count <= SHOWN) text_printf(&names, "%s%s", count > 1 ? ", " : "", param->name);
     }
     if (count > SHOWN) text_printf(&names, " and %d more", count - SHOWN);
     if (count) log_info("starting at random: %s", names.data);
     text_release(&names);
+    node_settle(model->node);
 }
 
 /// rows[count]: the head's row of each label, -1 without one; returns how many have one.
@@ -231,7 +250,9 @@ static int64_t match_labels(int64_t *rows, const Model *model, char *const *name
     return count;
 }
 
-/// A head of `count` labels: label i has the old row rows[i], or one that starts at random.
+/// Collective, as model_set_labels. A head of `count` labels: label i has the old row rows[i], or
+/// one that starts at random.
+COLLECTIVE
 static void rebuild_head(Model *model, const int64_t *rows, int64_t count, uint64_t seed)
 {
     Model old = *model;
@@ -241,7 +262,7 @@ static void rebuild_head(Model *model, const int64_t *rows, int64_t count, uint6
     model->memory = (Arena){ 0 };
     model->spec.num_labels = count;
     build(model);
-    model_allocate(model);
+    model_allocate_shared(model, old.node);
     for (int i = 0; i < model->param_count; i++) {
         const Param *from = &old.params[i];
         Param *to = &model->params[i];
@@ -249,6 +270,7 @@ static void rebuild_head(Model *model, const int64_t *rows, int64_t count, uint6
         float *value = model->values + to->offset;
         int64_t elements = to->rows * to->cols, width = to->labels ? elements / count : elements;
         to->absent = from->absent;
+        if (!node_leads(model->node)) continue;
         if (!to->labels) memcpy(value, old_value, (size_t)width * sizeof(float));
         if (!to->labels || to->absent) continue;
         for (int64_t k = 0; k < count; k++) {
@@ -259,7 +281,7 @@ static void rebuild_head(Model *model, const int64_t *rows, int64_t count, uint6
                        (size_t)width * sizeof(float));
         }
     }
-    arena_release(&old.memory);
+    release_values(&old);
     mem_free(old.params);
 }
 

@@ -162,7 +162,9 @@ Status checkpoint_load(Trainer *t, const char *path)
     if (stored->elements != t->model->elements)
         TRY_ALL(t->comm,
                 status_fail(FAILED, "%s holds another model than %s", path, t->recipe->model.path));
-    memcpy(t->model->values, stored->values, (size_t)stored->elements * sizeof(float));
+    if (node_leads(t->model->node))
+        memcpy(t->model->values, stored->values, (size_t)stored->elements * sizeof(float));
+    node_settle(t->model->node);
     optimizer_restored(&t->optimizer);
 done:
     model_free(stored);

@@ -142,7 +142,7 @@ static void gather_dense(Optimizer *o)
         blocks_dense_slice(o->blocks, rank, &first, &count);
         o->counts_bytes[rank] = count * (int64_t)sizeof(float);
     }
-    comm_gather_in_place(o->comm, o->model->values, o->counts_bytes);
+    node_gather_in_place(o->model->node, o->model->values, o->counts_bytes);
 }
 
 static void update_touched(Optimizer *o, const Gradients *gradients, int table,
@@ -201,28 +201,44 @@ static float *grow(float **buffer, int64_t *capacity, int64_t floats)
     return *buffer;
 }
 
-void optimizer_refresh(Optimizer *o, int table, const int32_t *ids, int64_t count)
+/// Sends the fresh rows among `ids` of this node to the others, and takes theirs.
+COLLECTIVE
+static void gather_rows(Optimizer *o, int table, const int32_t *ids, int64_t count)
 {
-    const LateTable *late = &o->tables[table];
+    const Node *node = o->model->node;
+    const int64_t *cuts = o->tables[table].cuts;
     const Param *p = table_param(o, table);
-    int64_t cols = p->cols, rank = o->comm->rank;
-    int64_t from = touched_search(ids, count, late->cuts[rank]);
-    int64_t to = touched_search(ids, count, late->cuts[rank + 1]);
+    int64_t cols = p->cols, row_bytes = cols * (int64_t)sizeof(float), from = 0, to = 0;
     float *values = o->model->values + p->offset;
-#pragma omp parallel for schedule(dynamic, 16)
-    for (int64_t i = from; i < to; i++) catch_up(o, table, ids[i] - late->cuts[rank]);
-    if (o->comm->size == 1) return;
+    for (int n = 0; n < node->count; n++) {
+        int64_t first = touched_search(ids, count, cuts[node->firsts[n]]);
+        int64_t end = touched_search(ids, count, cuts[node->firsts[n + 1]]);
+        o->counts_bytes[n] = (end - first) * row_bytes;
+        if (n == node->leaders.rank) from = first, to = end;
+    }
     float *out = grow(&o->outgoing, &o->outgoing_floats, (to - from) * cols);
     float *in = grow(&o->incoming, &o->incoming_floats, count * cols);
     for (int64_t i = from; i < to; i++)
-        memcpy(out + (i - from) * cols, values + ids[i] * cols, (size_t)cols * sizeof(float));
-    for (int r = 0; r < o->comm->size; r++)
-        o->counts_bytes[r] = (touched_search(ids, count, late->cuts[r + 1]) -
-                              touched_search(ids, count, late->cuts[r])) *
-                             cols * (int64_t)sizeof(float);
-    comm_gather_all(o->comm, in, out, o->counts_bytes);
+        memcpy(out + (i - from) * cols, values + ids[i] * cols, (size_t)row_bytes);
+    comm_gather_all(&node->leaders, in, out, o->counts_bytes);
     for (int64_t i = 0; i < count; i++)
-        memcpy(values + ids[i] * cols, in + i * cols, (size_t)cols * sizeof(float));
+        memcpy(values + ids[i] * cols, in + i * cols, (size_t)row_bytes);
+}
+
+void optimizer_refresh(Optimizer *o, int table, const int32_t *ids, int64_t count)
+{
+    const LateTable *late = &o->tables[table];
+    const Node *node = o->model->node;
+    int64_t rank = o->comm->rank;
+    int64_t from = touched_search(ids, count, late->cuts[rank]);
+    int64_t to = touched_search(ids, count, late->cuts[rank + 1]);
+#pragma omp parallel for schedule(dynamic, 16)
+    for (int64_t i = from; i < to; i++) catch_up(o, table, ids[i] - late->cuts[rank]);
+    if (o->comm->size == 1) return;
+    node_settle(node);
+    if (node->count == 1) return; // agreed: all ranks see the same nodes
+    if (node_leads(node)) gather_rows(o, table, ids, count);
+    node_settle(node);
 }
 
 void optimizer_refresh_all(Optimizer *o)
@@ -236,7 +252,7 @@ void optimizer_refresh_all(Optimizer *o)
         for (int r = 0; r < o->comm->size; r++)
             o->counts_bytes[r] =
                 (late->cuts[r + 1] - late->cuts[r]) * p->cols * (int64_t)sizeof(float);
-        comm_gather_in_place(o->comm, o->model->values + p->offset, o->counts_bytes);
+        node_gather_in_place(o->model->node, o->model->values + p->offset, o->counts_bytes);
     }
     o->history_count = 0;
 }

@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+static const char *const sharings[] = { "auto", "never", NULL };
 static const char *const inits[] = { "pretrained", "random", NULL };
 #define SIZE_HELP "with init random; 0: as the model file has it"
 static const char *const switches[] = { "auto", "true", "false", NULL };
@@ -120,6 +121,10 @@ const Option recipe_options[] = {
       .unit = "evaluations", .help = "stop after so many without a better metric; 0: off" },
     { FIELD(Recipe, train.profile), .def = "false", .may_differ_on_resume = true,
       .help = "time every operator and print a table at the end" },
+
+    { FIELD(Recipe, grid.shared_weights), .def = "auto", .choices = sharings,
+      .may_differ_on_resume = true,
+      .help = "auto: the ranks of a node keep one copy of the weights where they can" },
 
     { FIELD(Recipe, output.folder), .required = true, .may_differ_on_resume = true,
       .help = "the run folder" },

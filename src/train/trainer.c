@@ -13,10 +13,13 @@ COLLECTIVE
 static Status load_inputs(Trainer *t, const Comm *comm, const Recipe *recipe)
 {
     Status status = OK;
-    t->comm = comm;
+    t->own = *comm;
+    if (comm->node && !strcmp(recipe->grid.shared_weights, "never"))
+        t->own.node = comm->node->alone;
+    t->comm = &t->own;
     t->recipe = recipe;
     t->objective = objective_find(recipe->model.task);
-    TRY(prepare_model(comm, &t->model, recipe));
+    TRY(prepare_model(t->comm, &t->model, recipe));
     TRY_ALL(comm, prepare_check_model(recipe, t->model));
     TRY(prepare_data(comm, &t->data, &t->tokenizer, recipe, t->model->tokenizer_json,
                      t->model->spec.vocab_size));

@@ -18,6 +18,17 @@ for threads in 2 3; do
     same_run one "threads$threads"
 done
 
+# with one copy of the weights on each of several nodes, with none shared, and where sharing fails
+for count in 2 3 5; do
+    TEMPER_RANKS_PER_NODE=2 expect_exit 0 train "$count" "nodes$count"
+    same_run one "nodes$count"
+done
+expect_exit 0 train 3 never grid.shared_weights=never
+same_run one never
+TEMPER_FAULT=share:2:0 TEMPER_RANKS_PER_NODE=2 expect_exit 0 train 4 failing
+expect_text err "each keeps its own copy of the weights"
+same_run one failing
+
 # the same steps as number series
 expect_exit 0 "$TEMPER" inspect runs/one/metrics.h5 --validate
 expect_text out "series/grad_norm"

@@ -1,0 +1,207 @@
+#include "comm/node.h"
+#include "base/fault.h"
+#include "base/mem.h"
+
+#include <fcntl.h>
+#include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static Comm split(const Comm *comm, int color)
+{
+    MPI_Comm part;
+    Comm out = { 0 };
+    MPI_Comm_split((MPI_Comm)comm->handle, color, comm->rank, &part);
+    if (part == MPI_COMM_NULL) return out;
+    out.handle = part;
+    MPI_Comm_rank(part, &out.rank);
+    MPI_Comm_size(part, &out.size);
+    return out;
+}
+
+static void release(Comm *comm)
+{
+    MPI_Comm handle = (MPI_Comm)comm->handle;
+    if (comm->size) MPI_Comm_free(&handle);
+    *comm = (Comm){ 0 };
+}
+
+/// The first rank on this one's node.
+static int first_on_node(const Comm *comm)
+{
+    const char *text = getenv("TEMPER_RANKS_PER_NODE");
+    int wanted = text ? atoi(text) : 0, first = comm->rank;
+    if (wanted > 0) return comm->rank / wanted * wanted;
+    MPI_Comm here;
+    MPI_Comm_split_type((MPI_Comm)comm->handle, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL,
+                        &here);
+    MPI_Bcast(&first, 1, MPI_INT, 0, here);
+    MPI_Comm_free(&here);
+    return first;
+}
+
+/// From the first rank on the node of each rank; false unless nodes are runs of ranks.
+static bool find_runs(Node *node, const int64_t *first_of, int ranks)
+{
+    node->count = 0;
+    for (int rank = 0; rank < ranks; rank++) {
+        if (first_of[rank] == rank)
+            node->firsts[node->count++] = rank;
+        else if (!rank || first_of[rank] != first_of[rank - 1])
+            return false;
+    }
+    node->firsts[node->count] = ranks;
+    return true;
+}
+
+/// Lives as long as its communicator: no block that somebody forgot to free.
+static void *take(size_t bytes)
+{
+    void *memory = calloc(1, bytes);
+    CHECK(memory, "out of memory: %zu bytes", bytes);
+    return memory;
+}
+
+COLLECTIVE
+static Node *node_new(const Comm *comm, bool shares)
+{
+    Node *node = take(sizeof *node);
+    node->all = *comm;
+    node->all.node = NULL;
+    node->alone = node;
+    int64_t *first_of = MEM_NEW(int64_t, comm->size);
+    node->firsts = take(((size_t)comm->size + 1) * sizeof *node->firsts);
+    node->counts_bytes = take((size_t)comm->size * sizeof *node->counts_bytes);
+    comm_gather_int64(comm, first_of, shares ? first_on_node(comm) : comm->rank);
+    if (!find_runs(node, first_of, comm->size)) { // agreed: all ranks see the same
+        for (int rank = 0; rank < comm->size; rank++) first_of[rank] = rank;
+        find_runs(node, first_of, comm->size);
+    }
+    int64_t first = first_of[comm->rank];
+    node->ranks = split(comm, (int)first);
+    node->leaders = split(comm, first == comm->rank ? 0 : MPI_UNDEFINED);
+    mem_free(first_of);
+    return node;
+}
+
+COLLECTIVE
+static void node_free(Node *node)
+{
+    release(&node->leaders);
+    release(&node->ranks);
+    free(node->counts_bytes);
+    free(node->firsts);
+    free(node);
+}
+
+void node_start(Comm *comm)
+{
+    if (comm->size == 1) return;
+    Node *node = node_new(comm, true);
+    node->alone = node_new(comm, false);
+    comm->node = node;
+}
+
+void node_stop(Comm *comm)
+{
+    if (!comm->node) return;
+    node_free((Node *)comm->node->alone);
+    node_free((Node *)comm->node);
+    comm->node = NULL;
+}
+
+/// A file in memory, to others under /proc.
+typedef struct {
+    int64_t process, descriptor, inode; ///< descriptor -1: none
+} MemoryFile;
+
+static MemoryFile make_file(size_t bytes)
+{
+    struct stat about;
+    MemoryFile file = { getpid(), -1, 0 };
+    int descriptor = fault_at("share") ? -1 : memfd_create("temper", MFD_CLOEXEC);
+    if (descriptor < 0) return file;
+    if (ftruncate(descriptor, (off_t)bytes) || fstat(descriptor, &about)) {
+        close(descriptor);
+        return file;
+    }
+    file.descriptor = descriptor;
+    file.inode = (int64_t)about.st_ino;
+    return file;
+}
+
+/// Another rank's file; -1 if it cannot be had.
+static int open_file(const MemoryFile *file)
+{
+    char path[64];
+    struct stat about;
+    snprintf(path, sizeof path, "/proc/%lld/fd/%lld", (long long)file->process,
+             (long long)file->descriptor);
+    int descriptor = open(path, O_RDWR | O_CLOEXEC);
+    if (descriptor < 0) return -1;
+    if (!fstat(descriptor, &about) && (int64_t)about.st_ino == file->inode) return descriptor;
+    close(descriptor); // the process id of another container
+    return -1;
+}
+
+bool node_shares(const Node *node)
+{
+    return node && node->count < node->all.size;
+}
+
+void *node_share(const Node *node, size_t bytes)
+{
+    if (!node_shares(node)) return NULL;
+    bool leads = node_leads(node);
+    MemoryFile file = { 0 };
+    if (leads) file = make_file(bytes);
+    comm_broadcast(&node->ranks, &file, sizeof file, 0);
+    int descriptor = leads ? (int)file.descriptor : file.descriptor < 0 ? -1 : open_file(&file);
+    void *memory = MAP_FAILED;
+    if (descriptor >= 0)
+        memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+    int64_t failed = memory == MAP_FAILED;
+    comm_max_int64(&node->all, &failed, 1); // and all have opened the file
+    if (descriptor >= 0) close(descriptor);
+    if (failed && memory != MAP_FAILED) munmap(memory, bytes);
+    return failed ? NULL : memory;
+}
+
+void node_unshare(void *memory, size_t bytes)
+{
+    if (memory) munmap(memory, bytes);
+}
+
+bool node_leads(const Node *node)
+{
+    return !node || node->ranks.rank == 0;
+}
+
+void node_settle(const Node *node)
+{
+    if (node) comm_barrier(&node->ranks);
+}
+
+void node_broadcast(const Node *node, void *data, size_t bytes)
+{
+    if (!node) return;
+    if (node_leads(node)) comm_broadcast(&node->leaders, data, bytes, 0);
+    node_settle(node);
+}
+
+void node_gather_in_place(const Node *node, void *all, const int64_t *counts_bytes)
+{
+    if (!node) return;
+    node_settle(node);
+    if (node->count == 1) return;
+    for (int n = 0; n < node->count; n++) {
+        node->counts_bytes[n] = 0;
+        for (int rank = node->firsts[n]; rank < node->firsts[n + 1]; rank++)
+            node->counts_bytes[n] += counts_bytes[rank];
+    }
+    if (node_leads(node)) comm_gather_in_place(&node->leaders, all, node->counts_bytes);
+    node_settle(node);
+}

@@ -1,0 +1,102 @@
+/* TEST ranks=1,2,3,4 labels=comm timeout=60 */
+#include "base/mem.h"
+#include "comm/node.h"
+#include "support/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static Comm world;
+enum { BYTES = 48 << 20 };
+
+/// What this process has in memory, its part alone of what others have too.
+static double proportional_bytes(void)
+{
+    char line[256];
+    long long kib = 0;
+    FILE *file = fopen("/proc/self/smaps_rollup", "r");
+    while (file && fgets(line, sizeof line, file)) sscanf(line, "Pss: %lld", &kib);
+    if (file) fclose(file);
+    return 1024 * (double)kib;
+}
+
+static double sum_over_ranks(double value)
+{
+    int64_t sum = (int64_t)value;
+    comm_sum_int64(&world, &sum, 1);
+    return (double)sum;
+}
+
+/// What the first rank of a node writes the others see, in memory that is there once.
+static void shares_memory(void)
+{
+    const Node *node = world.node;
+    double before = sum_over_ranks(proportional_bytes());
+    char *memory = node_share(node, BYTES);
+    CHECK_EQ(memory != NULL, node_shares(node));
+    if (!memory) return;
+    CHECK_EQ(memory[0] | memory[BYTES - 1], 0);
+    node_settle(node);
+    if (node_leads(node)) memset(memory, 1 + world.rank, BYTES);
+    node_settle(node);
+    int64_t wrong = 0;
+    for (int64_t i = 0; i < BYTES; i++)
+        wrong += memory[i] != 1 + node->firsts[0] + world.rank - node->ranks.rank;
+    CHECK_EQ(wrong, 0);
+    double used = sum_over_ranks(proportional_bytes()) - before;
+    CHECK_TRUE(used > 0.9 * BYTES * node->count && used < 1.2 * BYTES * node->count);
+    node_unshare(memory, BYTES);
+}
+
+/// Every rank's part reaches all of them, whoever shares memory with whom.
+static void gathers_parts(void)
+{
+    const Node *nodes[] = { world.node, world.node ? world.node->alone : NULL };
+    int64_t counts[8], total = 0, first = 0;
+    for (int rank = 0; rank < world.size; rank++) {
+        counts[rank] = 100000 + 7 * rank;
+        if (rank == world.rank) first = total;
+        total += counts[rank];
+    }
+    for (int i = 0; i < 2 && nodes[i]; i++) {
+        char *shared = node_share(nodes[i], (size_t)total);
+        char *all = shared ? shared : MEM_NEW(char, total);
+        memset(all + first, 1 + world.rank, (size_t)counts[world.rank]);
+        node_gather_in_place(nodes[i], all, counts);
+        int64_t wrong = 0, at = 0;
+        for (int rank = 0; rank < world.size; rank++)
+            for (int64_t end = at + counts[rank]; at < end; at++) wrong += all[at] != 1 + rank;
+        CHECK_EQ(wrong, 0);
+        node_settle(nodes[i]);
+        if (node_leads(nodes[i])) memset(all, world.rank ? 0 : 9, (size_t)total);
+        node_broadcast(nodes[i], all, (size_t)total);
+        CHECK_EQ(all[0] + all[total - 1], 18);
+        node_unshare(shared, (size_t)total);
+        if (!shared) mem_free(all);
+    }
+}
+
+static const Case cases[] = {
+    { "shares memory", shares_memory },
+    { "gathers parts", gathers_parts },
+};
+
+/// The whole machine as one node, then as several.
+int main(int argc, char **argv)
+{
+    int result = EXIT_SUCCESS;
+    if (comm_start(&world) != OK) return EXIT_FAILURE;
+    for (int per_node = 0; per_node < 4 && result == EXIT_SUCCESS; per_node++) {
+        char text[8];
+        snprintf(text, sizeof text, "%d", per_node);
+        node_stop(&world);
+        setenv("TEMPER_RANKS_PER_NODE", text, 1);
+        node_start(&world);
+        if (world.node && per_node)
+            CHECK_EQ(world.node->count, (world.size + per_node - 1) / per_node);
+        result = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+    }
+    comm_stop(&world);
+    return result;
+}
