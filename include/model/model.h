@@ -189,6 +189,8 @@ void model_init_absent(Model *model, uint64_t seed);
 COLLECTIVE
 void model_set_labels(Model *model, char *const *names, int64_t count, uint64_t seed);
 
+/// Local. The rate of dropout in this pass: 0 outside of training.
+double model_dropout(const ModelSpec *spec, const Tape *tape);
 /// Local. Hidden values, and the head's output for the rows that it reads.
 Output model_output(const Model *model, Weight *weights, Tape *tape);
 /// Local. The head's output for rows of the hidden values.

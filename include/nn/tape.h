@@ -60,6 +60,7 @@ typedef struct {
     uint32_t step;
     uint32_t pass;  ///< number of this pass within the step, and of the model; 0 if there is one
     bool training;  ///< dropout is on and records are made
+    bool recompute; ///< in training: nothing of a layer stays but its result
     KvCache *cache; ///< of generation, where attention goes on; NULL: none
 } Pass;
 
@@ -86,10 +87,19 @@ void *tape_take(Tape *tape, size_t bytes);
 size_t tape_scratch_begin(Tape *tape);
 void tape_scratch_end(Tape *tape, size_t mark);
 
-/// Local. A place to come back to, and: outside of training, forgets what was taken since then but
-/// for `x`, which moves there. Returns x or what it became.
+/// One of a model's layers.
+typedef struct {
+    Var *(*forward)(Tape *tape, const void *context, Weight *weights, Var *x);
+    const void *context; ///< lives as long as the pass
+    Weight *weights;     ///< (weight_count): all that it uses
+    int weight_count;
+} Layer;
+/// Local. The layer's result of x. In training all that it took stays; with Pass.recompute the
+/// result alone does, and the way back runs the layer once more first (Chen et al. 2016): the same
+/// bits. Outside of training the result takes the place of all that was taken since `mark`.
+Var *tape_layer(Tape *tape, size_t mark, const Layer *layer, Var *x);
+/// Local. A place to come back to.
 size_t tape_mark(const Tape *tape);
-Var *tape_forget(Tape *tape, size_t mark, Var *x);
 
 /// Local. True if an operator with this result must record: training, and the result needs it.
 bool tape_records(const Tape *tape, const Var *result);

@@ -32,6 +32,7 @@ typedef struct {
     int64_t eval_steps; ///< 0: after every epoch
     char metric_for_best_model[32];
     int64_t early_stopping_patience; ///< evaluations; 0: off
+    char recompute[8];               ///< "none" or "layer"
     bool profile;
 } TrainOptions;
 

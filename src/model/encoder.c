@@ -178,13 +178,10 @@ done:
     return status;
 }
 
-static double rate(const Model *model, Tape *tape)
+static Var *layer_forward(Tape *tape, const void *context, Weight *w, Var *x)
 {
-    return tape_pass(tape)->training ? model->spec.dropout : 0;
-}
-
-static Var *layer_forward(const ModelSpec *spec, Weight *w, Tape *tape, Var *x, double p)
-{
+    const ModelSpec *spec = context;
+    double p = model_dropout(spec, tape);
     Var *qkv = linear(tape, x, weights_joined(tape, &w[QUERY_WEIGHT], 3),
                       weights_joined(tape, &w[QUERY_BIAS], 3));
     Var *mixed =
@@ -200,23 +197,25 @@ static Var *layer_forward(const ModelSpec *spec, Weight *w, Tape *tape, Var *x, 
 static Var *hidden(const Model *model, Weight *weights, Tape *tape)
 {
     const ModelSpec *spec = &model->spec;
-    double p = rate(model, tape);
     Weight *types = spec->type_vocab_size ? &weights[TYPES] : NULL;
     Weight *layers = weights + model_count_rows(spec, input_rows, INPUT_ROWS);
     size_t mark = tape_mark(tape);
     Var *x =
         embedding(tape, &weights[model->words], &weights[POSITIONS], types, spec->position_offset);
     x = layer_norm(tape, NULL, x, &weights[INPUT_GAIN], &weights[INPUT_BIAS], spec->norm_eps, 0);
-    x = dropout(tape, x, p);
-    for (int64_t i = 0; i < spec->num_hidden_layers; i++)
-        x = tape_forget(tape, mark, layer_forward(spec, layers + i * LAYER_ROWS, tape, x, p));
+    x = dropout(tape, x, model_dropout(spec, tape));
+    for (int64_t i = 0; i < spec->num_hidden_layers; i++) {
+        Layer layer = { layer_forward, spec, layers + i * LAYER_ROWS, LAYER_ROWS };
+        x = tape_layer(tape, mark, &layer, x);
+    }
     return x;
 }
 
 static Output classify(const Model *model, Weight *w, Tape *tape, Var *x, ActivationKind kind)
 {
     x = activation(tape, linear(tape, x, &w[DENSE_WEIGHT], &w[DENSE_BIAS]), kind);
-    return (Output){ dropout(tape, x, rate(model, tape)), &w[LABEL_WEIGHT], &w[LABEL_BIAS] };
+    return (Output){ dropout(tape, x, model_dropout(&model->spec, tape)), &w[LABEL_WEIGHT],
+                     &w[LABEL_BIAS] };
 }
 static Output classify_bert(const Model *model, Weight *w, Weight *words, Tape *tape, Var *x)
 {
@@ -226,7 +225,7 @@ static Output classify_bert(const Model *model, Weight *w, Weight *words, Tape *
 static Output classify_roberta(const Model *model, Weight *w, Weight *words, Tape *tape, Var *x)
 {
     (void)words;
-    return classify(model, w, tape, dropout(tape, x, rate(model, tape)), TANH);
+    return classify(model, w, tape, dropout(tape, x, model_dropout(&model->spec, tape)), TANH);
 }
 static Output classify_distilbert(const Model *model, Weight *w, Weight *words, Tape *tape, Var *x)
 {

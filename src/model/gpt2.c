@@ -83,9 +83,10 @@ done:
     return status;
 }
 
-static Var *layer_forward(const ModelSpec *spec, Weight *w, Tape *tape, Var *x, double p)
+static Var *layer_forward(Tape *tape, const void *context, Weight *w, Var *x)
 {
-    double eps = spec->norm_eps;
+    const ModelSpec *spec = context;
+    double eps = spec->norm_eps, p = model_dropout(spec, tape);
     Var *a = layer_norm(tape, NULL, x, &w[ATTENTION_GAIN], &w[ATTENTION_SHIFT], eps, 0);
     a = linear(tape, a, &w[QKV_WEIGHT], &w[QKV_BIAS]);
     a = attention(tape, a, spec->num_attention_heads, spec->num_key_value_heads, true, p);
@@ -100,13 +101,14 @@ static Var *layer_forward(const ModelSpec *spec, Weight *w, Tape *tape, Var *x, 
 static Var *hidden(const Model *model, Weight *weights, Tape *tape)
 {
     const ModelSpec *spec = &model->spec;
-    double p = tape_pass(tape)->training ? spec->dropout : 0;
     Weight *layers = weights + 1, *last = layers + spec->num_hidden_layers * LAYER_ROWS;
     size_t mark = tape_mark(tape);
     Var *x = embedding(tape, &weights[model->words], &weights[0], NULL, 0);
-    x = dropout(tape, x, p);
-    for (int64_t i = 0; i < spec->num_hidden_layers; i++)
-        x = tape_forget(tape, mark, layer_forward(spec, layers + i * LAYER_ROWS, tape, x, p));
+    x = dropout(tape, x, model_dropout(spec, tape));
+    for (int64_t i = 0; i < spec->num_hidden_layers; i++) {
+        Layer layer = { layer_forward, spec, layers + i * LAYER_ROWS, LAYER_ROWS };
+        x = tape_layer(tape, mark, &layer, x);
+    }
     return layer_norm(tape, NULL, x, &last[LAST_GAIN], &last[LAST_SHIFT], spec->norm_eps, 0);
 }
 

@@ -147,9 +147,16 @@ static Status read_qwen2(ModelSpec *out, const Json *config, const char *where)
     return read_common(out, config, where);
 }
 
-static Var *layer_forward(const ModelSpec *spec, Weight *w, Tape *tape, const Rotary *places,
-                          Var *x, double p)
+typedef struct {
+    const ModelSpec *spec;
+    const Rotary *places;
+} LayerContext;
+
+static Var *layer_forward(Tape *tape, const void *context, Weight *w, Var *x)
 {
+    const ModelSpec *spec = ((const LayerContext *)context)->spec;
+    const Rotary *places = ((const LayerContext *)context)->places;
+    double p = model_dropout(spec, tape);
     int64_t heads = spec->num_attention_heads, kv_heads = spec->num_key_value_heads;
     Weight *bias = spec->qkv_bias ? weights_joined(tape, &w[QUERY_BIAS], 3) : NULL;
     Var *a = rms_norm(tape, x, &w[ATTENTION_GAIN], spec->norm_eps);
@@ -165,13 +172,16 @@ static Var *layer_forward(const ModelSpec *spec, Weight *w, Tape *tape, const Ro
 static Var *hidden(const Model *model, Weight *weights, Tape *tape)
 {
     const ModelSpec *spec = &model->spec;
-    double p = tape_pass(tape)->training ? spec->dropout : 0;
     int rows = model_count_rows(spec, layer_rows, LAYER_ROWS);
-    const Rotary *places = rotary_table(tape, spec->rotary_frequencies, spec->head_dim / 2);
+    LayerContext *context = tape_take(tape, sizeof *context);
+    *context =
+        (LayerContext){ spec, rotary_table(tape, spec->rotary_frequencies, spec->head_dim / 2) };
     size_t mark = tape_mark(tape);
     Var *x = embedding(tape, &weights[model->words], NULL, NULL, 0);
-    for (int64_t i = 0; i < spec->num_hidden_layers; i++)
-        x = tape_forget(tape, mark, layer_forward(spec, weights + i * rows, tape, places, x, p));
+    for (int64_t i = 0; i < spec->num_hidden_layers; i++) {
+        Layer layer = { layer_forward, context, weights + i * rows, rows };
+        x = tape_layer(tape, mark, &layer, x);
+    }
     return rms_norm(tape, x, &weights[spec->num_hidden_layers * rows], spec->norm_eps);
 }
 

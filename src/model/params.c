@@ -329,6 +329,11 @@ void model_set_labels(Model *model, char *const *names, int64_t count, uint64_t 
     mem_free(rows);
 }
 
+double model_dropout(const ModelSpec *spec, const Tape *tape)
+{
+    return tape_pass(tape)->training ? spec->dropout : 0;
+}
+
 Output model_head(const Model *model, Weight *weights, Tape *tape, Var *x)
 {
     return model->head->forward(model, weights + model->head_first, &weights[model->words], tape,

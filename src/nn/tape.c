@@ -32,6 +32,8 @@ typedef struct SizeClass {
 
 struct Tape {
     Arena arena;
+    Arena gradients; ///< which outlive what a layer takes to run once more
+    bool forgets;    ///< what runs now is run once more on the way back: nothing is recorded
     Pass pass;
     const Packing *packing;
     Record *last;
@@ -51,12 +53,14 @@ Tape *tape_new(size_t arena_bytes)
 {
     Tape *tape = MEM_NEW(Tape, 1);
     arena_init(&tape->arena, arena_bytes);
+    arena_init(&tape->gradients, arena_bytes);
     return tape;
 }
 
 void tape_free(Tape *tape)
 {
     if (!tape) return;
+    arena_release(&tape->gradients);
     arena_release(&tape->arena);
     mem_free(tape);
 }
@@ -64,6 +68,7 @@ void tape_free(Tape *tape)
 void tape_start(Tape *tape, const Pass *pass, const Packing *packing)
 {
     arena_reset(&tape->arena, 0);
+    arena_reset(&tape->gradients, 0);
     tape->pass = *pass;
     tape->packing = packing;
     tape->last = NULL;
@@ -86,7 +91,7 @@ const Packing *tape_packing(const Tape *tape)
 
 size_t tape_peak_bytes(const Tape *tape)
 {
-    return tape->arena.peak_bytes;
+    return tape->arena.peak_bytes + tape->gradients.peak_bytes;
 }
 
 void *tape_take(Tape *tape, size_t bytes)
@@ -125,9 +130,9 @@ size_t tape_mark(const Tape *tape)
     return tape->arena.used_bytes;
 }
 
-Var *tape_forget(Tape *tape, size_t mark, Var *x)
+/// Moves `x` to where all that was taken since `mark` is given back.
+static Var *keep_alone(Tape *tape, size_t mark, const Var *x)
 {
-    if (tape->pass.training) return x;
     Var old = *x;
     check_no_scratch(tape);
     arena_reset(&tape->arena, mark);
@@ -141,7 +146,7 @@ Var *tape_forget(Tape *tape, size_t mark, Var *x)
 
 bool tape_records(const Tape *tape, const Var *result)
 {
-    return tape->pass.training && result->needs_gradient;
+    return tape->pass.training && !tape->forgets && result->needs_gradient;
 }
 
 void tape_work(Tape *tape, double flops, double bytes)
@@ -205,7 +210,7 @@ static SizeClass *size_class(Tape *tape, const Var *var)
     if (bytes < sizeof(Unused)) bytes = sizeof(Unused);
     for (SizeClass *class = tape->classes; class; class = class->next)
         if (class->bytes == bytes) return class;
-    SizeClass *class = tape_take(tape, sizeof *class);
+    SizeClass *class = arena_take(&tape->gradients, sizeof *class);
     *class = (SizeClass){ .next = tape->classes, .bytes = bytes };
     tape->classes = class;
     return class;
@@ -217,13 +222,12 @@ float *tape_gradient_for(Tape *tape, Var *x, bool *first)
     if (!x->needs_gradient) return NULL;
     if (x->gradient) return x->gradient;
     *first = true;
-    check_no_scratch(tape);
     SizeClass *class = size_class(tape, x);
     Unused *block = class->unused; // the one freed last is the warmest in the cache
     if (block)
         class->unused = block->next;
     else
-        block = tape_take(tape, class->bytes);
+        block = arena_take(&tape->gradients, class->bytes);
     x->gradient = (float *)block;
     return x->gradient;
 }
@@ -289,7 +293,7 @@ static void run_record(Tape *tape, const Record *record)
 {
     if (!record->output->gradient) return; // nothing that counts was made of this value
     record->backward(tape, record->context);
-    release_gradient(tape, record->output);
+    if (record->output->gradient) release_gradient(tape, record->output);
     profile_lap(tape->profile, record->name, "backward", 2 * record->flops, 2 * record->bytes);
 }
 
@@ -301,4 +305,51 @@ void tape_backward(Tape *tape)
         end_uses(tape, record);
     }
     tape->last = NULL;
+}
+
+/// A layer that is run once more on the way back.
+typedef struct {
+    Layer layer;
+    Var *x, *y;
+    uint32_t sites; ///< before it
+} Again;
+
+static void again_backward(Tape *tape, void *context)
+{
+    Again *again = context;
+    Record *last = tape->last;
+    uint32_t sites = tape->sites;
+    size_t mark = tape_mark(tape);
+    tape->last = NULL;
+    tape->sites = again->sites;
+    Var *y = again->layer.forward(tape, again->layer.context, again->layer.weights, again->x);
+    y->gradient = again->y->gradient;
+    again->y->gradient = NULL;
+    for (Record *record = tape->last; record; record = record->previous) run_record(tape, record);
+    tape->last = last;
+    tape->sites = sites;
+    arena_reset(&tape->arena, mark);
+}
+
+static Var *run_forgetting(Tape *tape, const Layer *layer, Var *x)
+{
+    Again *again = tape_take(tape, sizeof *again);
+    *again = (Again){ *layer, x, NULL, tape->sites };
+    size_t mark = tape_mark(tape);
+    tape->forgets = true;
+    Var *y = layer->forward(tape, layer->context, layer->weights, x);
+    tape->forgets = false;
+    again->y = keep_alone(tape, mark, y);
+    tape_work(tape, 0, 0);
+    if (!tape_records(tape, again->y)) return again->y;
+    for (int i = 0; i < layer->weight_count; i++) tape_uses(tape, &layer->weights[i]);
+    tape_record_as(tape, "layer", again->y, again_backward, again);
+    return again->y;
+}
+
+Var *tape_layer(Tape *tape, size_t mark, const Layer *layer, Var *x)
+{
+    if (tape->pass.training && tape->pass.recompute) return run_forgetting(tape, layer, x);
+    Var *y = layer->forward(tape, layer->context, layer->weights, x);
+    return tape->pass.training ? y : keep_alone(tape, mark, y);
 }

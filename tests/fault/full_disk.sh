@@ -67,9 +67,9 @@ done
 
 # a save that failed is tried again at the next one: room is made when the first has failed
 mount -t tmpfs -o size=8m tmpfs disk
-expect_exit 0 on_disk 1 train.max_steps=2 train.epochs=100
+expect_exit 0 on_disk 1 train.max_steps=2 train.epochs=40
 mount -o "remount,size=$(($(used) + need - 40))k" disk
-on_disk 3 train.epochs=100 >job.out 2>job.err &
+on_disk 3 train.epochs=40 >job.out 2>job.err &
 job=$!
 until grep -q "No space left on device; training goes on" job.err; do
     kill -0 $job 2>/dev/null || break
@@ -79,7 +79,7 @@ mount -o remount,size=8m disk
 wait $job || fail "exit code $? where room was made: $(tail -n 3 job.err)"
 grep -q "^warning: disk/run/checkpoints/step-.*No space left on device; training goes on" job.err ||
     fail "no save failed: $(tail -n 3 job.err)"
-expect_exit 0 train 1 long "${settings[@]}" train.epochs=100
+expect_exit 0 train 1 long "${settings[@]}" train.epochs=40
 expect_exit 0 "$TEMPER" compare runs/long disk/run
 [ "$(losses long)" = "$(losses ../disk/run)" ] || fail "lines of metrics are lost"
 

@@ -22,7 +22,8 @@ falls() {
         fail "the perplexity of $1 does not fall: $(perplexity "$1" | tr '\n' ' ')"
 }
 
-# equal_bits NAME KEY=VALUE...: on 1, 3, 4 and 8 ranks, with 2 threads, and resumed.
+# equal_bits NAME KEY=VALUE...: on 1, 3, 4 and 8 ranks, with 2 threads and layers run twice, and
+# resumed.
 equal_bits() {
     local name=$1 count
     shift
@@ -31,7 +32,7 @@ equal_bits() {
         expect_exit 0 train "$count" "$name$count" "$@"
         same_run "$name" "$name$count"
     done
-    OMP_NUM_THREADS=2 expect_exit 0 train 2 "${name}t" "$@"
+    OMP_NUM_THREADS=2 expect_exit 0 train 2 "${name}t" "$@" train.recompute=layer
     same_run "$name" "${name}t"
     expect_exit 0 train 2 "${name}cut" "$@" train.max_steps=3
     expect_exit 0 train 5 "${name}cut" "$@"

@@ -1,14 +1,19 @@
 /* TEST labels=nn timeout=60 */
+#include "base/mem.h"
 #include "support/check.h"
 #include "nn/ops.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum { CHAIN = 10, ROWS = 7, COLS = 33 };
 static const int32_t ends[] = { 0, ROWS };
-static const Packing packing = { .sequences = 1, .tokens = ROWS, .cu_seqlens = ends };
+static const int64_t samples[] = { 5 };
+static const Packing packing = {
+    .sequences = 1, .tokens = ROWS, .cu_seqlens = ends, .samples = samples
+};
 static const Pass training = { .seed = 1, .training = true };
 
 /// y = x + number; remembers which gradient buffers were used.
@@ -268,6 +273,70 @@ static void tables_are_no_matrices(void)
     }
 }
 
+enum { LAYERS = 12 };
+
+static Var *dense_layer(Tape *tape, const void *context, Weight *w, Var *x)
+{
+    x = activation(tape, linear(tape, x, &w[0], &w[1]), *(const ActivationKind *)context);
+    return dropout(tape, x, 0.3);
+}
+
+static int layers_ready;
+
+static void count_ready(void *context, int index)
+{
+    (void)context, (void)index;
+    layers_ready++;
+}
+
+/// Gradients of x and of all weights; returns the most memory that the tape took.
+static size_t layers_backward(float *gradients, float *values, bool recompute)
+{
+    static const ActivationKind kind = GELU;
+    enum { MATRIX = COLS * COLS, BOTH = MATRIX + COLS };
+    Weight weights[2 * LAYERS];
+    for (int i = 0; i < LAYERS; i++) {
+        float *value = values + i * BOTH, *gradient = gradients + ROWS * COLS + i * BOTH;
+        weights[2 * i] =
+            (Weight){ .rows = COLS, .cols = COLS, .value = value, .gradient = gradient };
+        weights[2 * i + 1] = (Weight){
+            .rows = 1, .cols = COLS, .value = value + MATRIX, .gradient = gradient + MATRIX
+        };
+    }
+    Tape *tape = tape_new(1 << 22);
+    tape_watch(tape, weights, 2 * LAYERS, count_ready, NULL);
+    layers_ready = 0;
+    Pass pass = training;
+    pass.recompute = recompute;
+    Var *x = start(tape, &pass, true), *y = x;
+    for (int64_t i = 0; i < ROWS * COLS; i++) x->value[i] = (float)(i % 17) / 8 - 1;
+    for (int i = 0; i < LAYERS; i++)
+        y = tape_layer(tape, 0, &(Layer){ dense_layer, &kind, weights + 2 * i, 2 }, y);
+    seed_gradient(tape, y);
+    tape_backward(tape);
+    memcpy(gradients, x->gradient, ROWS * COLS * sizeof(float));
+    CHECK_EQ(layers_ready, 2 * LAYERS);
+    size_t peak = tape_peak_bytes(tape);
+    tape_free(tape);
+    return peak;
+}
+
+/// The same bits of every gradient, in less memory.
+static void layers_run_again(void)
+{
+    enum { WEIGHTS = LAYERS * (COLS * COLS + COLS), ALL = ROWS * COLS + WEIGHTS };
+    float *values = MEM_NEW(float, WEIGHTS), *once = MEM_NEW(float, ALL);
+    float *twice = MEM_NEW(float, ALL);
+    for (int64_t i = 0; i < WEIGHTS; i++) values[i] = (float)(i * 7 % 31 - 15) / 64;
+    size_t kept = layers_backward(once, values, false), less = layers_backward(twice, values, true);
+    CHECK_TRUE(once[0] != 0 && once[ALL - 1] != 0);
+    CHECK_TRUE(!memcmp(once, twice, ALL * sizeof(float)));
+    CHECK_TRUE(less < 2 * kept / 3);
+    mem_free(twice);
+    mem_free(once);
+    mem_free(values);
+}
+
 static const Case cases[] = {
     { "gradients_are_reused", gradients_are_reused },
     { "consumers_add_up", consumers_add_up },
@@ -277,6 +346,7 @@ static const Case cases[] = {
     { "empty_values", empty_values },
     { "gradients_are_announced_once", gradients_are_announced_once },
     { "tables_are_no_matrices", tables_are_no_matrices },
+    { "layers_run_again", layers_run_again },
 };
 
 int main(int argc, char **argv)
