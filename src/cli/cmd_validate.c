@@ -98,24 +98,28 @@ static void print_lengths(const Dataset *data)
 
 /// Bytes of one rank of a node: weights, gradient pieces and what is received, moments,
 /// activations.
-static double rank_bytes(const Model *model, const Batches *batches, int64_t leaves, int64_t ranks,
-                         bool shares)
+static double rank_bytes(const Recipe *recipe, const Model *model, const Batches *batches,
+                         int64_t leaves, int64_t ranks)
 {
     double dense = 4 * (double)model->dense_elements, all = 4 * (double)model->elements;
     double pieces = 1, tokens = batches->mean_tokens / (double)leaves;
     for (int64_t n = (leaves + ranks - 1) / ranks; n > 1; n /= 2) pieces++;
-    double width = (double)(12 * model->spec.hidden_size + 2 * model->spec.intermediate_size);
-    double activations = 4 * tokens * width * (double)model->spec.num_hidden_layers;
+    double layers = (double)model->spec.num_hidden_layers, h = (double)model->spec.hidden_size;
+    double width = 12 * h + 2 * (double)model->spec.intermediate_size;
+    bool again = !strcmp(recipe->train.recompute, "layer");
+    double activations = 4 * tokens * (again ? layers * h + width : layers * width);
+    bool shares = strcmp(recipe->grid.shared_weights, "never") != 0;
     double weights = shares ? all / (double)ranks : all;
     return weights + dense * (pieces + (ranks > 1 ? 1 : 0)) + 2 * all / (double)ranks + activations;
 }
 
-static void print_memory(const Model *model, const Batches *batches, int64_t leaves, bool shares)
+static void print_memory(const Recipe *recipe, const Model *model, const Batches *batches,
+                         int64_t leaves)
 {
     double available = available_bytes();
     bool warned = available == 0;
     for (int64_t ranks = 1; ranks <= leaves; ranks *= 2) {
-        double each = rank_bytes(model, batches, leaves, ranks, shares);
+        double each = rank_bytes(recipe, model, batches, leaves, ranks);
         double all = each * (double)ranks;
         printf("memory %" PRId64 " rank%s  about %.2f GB a rank\n", ranks, ranks == 1 ? "" : "s",
                each / 1e9);
@@ -141,7 +145,7 @@ static Status print_plan(int64_t *leaves, const Recipe *recipe, const Model *mod
            batches.last, batches.horizon, schedule_warmup(&recipe->train, batches.horizon),
            batches.mean_tokens);
     printf("leaves %" PRId64 "\n", chosen);
-    print_memory(model, &batches, chosen, strcmp(recipe->grid.shared_weights, "never") != 0);
+    print_memory(recipe, model, &batches, chosen);
     *leaves = chosen;
 done:
     mem_free(weights);
