@@ -29,6 +29,7 @@ SMS = ROOT / "jobs" / "data" / "sms-spam.tsv"
 LLAMA_CPP = pathlib.Path(os.environ["LLAMA_CPP"])
 SKIPPED_STEPS = 2  # caches and allocators settle
 BLOCK, GENERATED = 256, 128
+ROUNDS = 3  # of generation, in turn; the best counts
 PROMPT = "The history of the steam engine begins"
 
 # hidden, keys, ffn, layers, vocabulary of SmolLM2-135M
@@ -77,7 +78,7 @@ def peer(log, *arguments):
 
 def training(name, columns, batch, steps, bars):
     """Against transformers, on the rows of one prepared data set. One rank of 2 threads: one copy
-    of weights and gradients."""
+    of the gradients."""
     recipe, prepared = prepare(name, columns, batch, steps)
     before = sgemm_gflops()
     theirs, memory = peer(
@@ -150,13 +151,8 @@ def generation():
         "generation-peer.log", "generate", GGUF, "--prompt", PROMPT, "--tokens", GENERATED
     )
     transformers = dict(tokens_per_s=added_rate(theirs), memory_gib=memory)
-    output, memory = run(
-        [LLAMA_CPP / "llama-bench", "-m", F32, "-t", 2, "-p", 0, "-n", GENERATED, "-o", "json"],
-        "llama-bench",
-        FOLDER / "generation-llama-cpp.log",
-    )
-    llama_cpp = dict(tokens_per_s=json.loads(output)[0]["avg_ts"], memory_gib=memory)
-    ours = temper_generation()
+    rounds = [(llama_cpp_generation(), temper_generation()) for _ in range(ROUNDS)]
+    llama_cpp, ours = (max(some, key=lambda one: one["tokens_per_s"]) for some in zip(*rounds))
     reading = max(reading, reading_gb_per_s())
     share = ours["tokens_per_s"] * WEIGHT_BYTES / 1e9 / reading
     return dict(
@@ -177,6 +173,13 @@ def added_rate(result):
     """Of the tokens that the longer text has more, without the start and the prompt."""
     tokens, seconds = result["tokens"], result["seconds"]
     return (tokens[1] - tokens[0]) / (seconds[1] - seconds[0])
+
+
+def llama_cpp_generation():
+    bench = [LLAMA_CPP / "llama-bench", "-m", F32, "-t", 2, "-p", 0, "-n", GENERATED, "-r", 1]
+    log = FOLDER / "generation-llama-cpp.log"
+    output, memory = run([*bench, "-o", "json"], "llama-bench", log)
+    return dict(tokens_per_s=json.loads(output)[0]["avg_ts"], memory_gib=memory)
 
 
 def temper_generation():
