@@ -39,7 +39,8 @@ WEIGHT_BYTES = 4 * (V * H + L * (2 * H * H + 2 * H * KV + 3 * H * F + 2 * H) + H
 
 RECIPE = """model:  {{path: {model}, task: causal_lm}}
 data:   {{path: {data}, {columns}, max_length: {length}}}
-train:  {{max_steps: {steps}, batch_size: {batch}, learning_rate: 2e-5, dropout: 0, shuffle: false}}
+train:  {{max_steps: {steps}, batch_size: {batch}, learning_rate: 2e-5, dropout: 0, shuffle: false,
+         leaves: 1}}
 output: {{folder: {folder}/run}}
 """
 CHAT = (
@@ -78,7 +79,7 @@ def peer(log, *arguments):
 
 def training(name, columns, batch, steps, bars):
     """Against transformers, on the rows of one prepared data set. One rank of 2 threads: one copy
-    of the gradients."""
+    of the gradients, and a step may be one leaf, whose products are the largest."""
     recipe, prepared = prepare(name, columns, batch, steps)
     before = sgemm_gflops()
     theirs, memory = peer(
