@@ -4,7 +4,7 @@
 # standing identifiers (licences, DOIs, schemas).
 source "$(dirname "$0")/support.bash"
 
-allowed='(doi|apache|creativecommons|w3|json-schema|citation-file-format)\.(org|com)'
+allowed='(doi|apache|simgrid|creativecommons|w3|json-schema|citation-file-format)\.(org|com)'
 
 check() {
     ! (cd "$1" && grep -rnIE --exclude-dir={.git,.cache,models,runs,data,golden,corpus} \

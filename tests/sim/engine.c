@@ -1,0 +1,146 @@
+#include "sim/engine.h"
+#include "base/rng.h"
+#include "data/leaves.h"
+
+#include <math.h>
+
+const char *const phase_names[PHASES] = { "leaves", "exchange", "vote", "update", "ahead" };
+
+/// The id of a token: the k-th word is 1 / k times as frequent as the first.
+static int32_t token_id(const Engine *e, int64_t step, int64_t token)
+{
+    uint64_t bits = rng_bits(1, RNG_SHUFFLE, (uint32_t)step, (uint64_t)token);
+    return (int32_t)(pow((double)e->shape->vocab, (double)(bits >> 11) * 0x1p-53) - 1);
+}
+
+/// Distinct ids of tokens [first, first + count) of a step, ascending; returns their number.
+static int64_t distinct_ids(const Engine *e, int32_t *ids, int64_t step, int64_t first,
+                            int64_t count)
+{
+    int64_t found = 0;
+    for (int64_t i = first; i < first + count; i++) e->seen[token_id(e, step, i)] = true;
+    for (int64_t id = 0; id < e->shape->vocab; id++) {
+        if (!e->seen[id]) continue;
+        e->seen[id] = false;
+        ids[found++] = (int32_t)id;
+    }
+    return found;
+}
+
+/// A number whose sums depend on their order.
+static float noise(int64_t seed, int64_t element)
+{
+    uint32_t x = (uint32_t)(seed * 2654435761u + element * 40503u + 12345u);
+    x ^= x >> 13, x *= 0x5bd1e995u, x ^= x >> 15;
+    return ((float)(x & 0xffff) - 32768) * (x & 0x10000 ? 1e-3f : 3.7f);
+}
+
+/// The ids of the next step, which rank 0 counts for all: the ranks share an address space.
+COLLECTIVE
+static void count_ids(Engine *e)
+{
+    if (!e->comm->rank)
+        e->id_count = distinct_ids(e, e->ids, e->step, 0, e->leaves * e->leaf_tokens);
+    comm_broadcast(e->comm, &e->id_count, sizeof e->id_count, 0);
+    comm_broadcast(e->comm, &e->ids, sizeof e->ids, 0);
+}
+
+void engine_init(Engine *e, const Comm *comm, const Shape *shape, int64_t tokens, bool computes)
+{
+    *e = (Engine){ .comm = comm, .shape = shape, .computes = computes };
+    shape_init(&e->model, shape);
+    e->model.node = comm->node ? comm->node->alone : NULL; // a rank a node
+    size_t bytes = (size_t)e->model.elements * sizeof(float);
+    if (!computes) cost_fold(comm, bytes);
+    arena_init(&e->model.memory, bytes);
+    e->model.values = arena_take(&e->model.memory, bytes);
+    for (int64_t i = 0; i < e->model.elements && computes; i++)
+        e->model.values[i] = 1e-6f * noise(-1, i);
+    e->leaves = leaves_choose(tokens / shape->sequence_tokens, (double)tokens);
+    e->leaf_tokens = tokens / e->leaves;
+    CHECK(comm->size <= e->leaves, "%d nodes are more than the %lld leaves", comm->size,
+          (long long)e->leaves);
+    e->cuts = MEM_NEW(int64_t, comm->size + 1);
+    leaves_cut(e->cuts, e->leaves, comm->size);
+    blocks_init(&e->blocks, &e->model, comm);
+    e->gradients = gradients_new(comm, &e->model, &e->blocks, e->cuts, e->leaf_tokens);
+    e->options = (TrainOptions){ .adam_beta1 = 0.9, .adam_beta2 = 0.999, .adam_epsilon = 1e-8 };
+    optimizer_init(&e->optimizer, comm, &e->model, &e->blocks, &e->options);
+    vote_init(&e->vote, comm, &e->blocks, e->cuts);
+    e->weights = MEM_NEW(Weight, e->model.param_count);
+    e->seen = MEM_NEW(bool, shape->vocab);
+    e->ids = comm->rank ? NULL : MEM_NEW(int32_t, shape->vocab);
+    count_ids(e);
+}
+
+void engine_release(Engine *e)
+{
+    if (!e->comm->rank) mem_free(e->ids);
+    mem_free(e->seen);
+    mem_free(e->weights);
+    vote_release(&e->vote);
+    optimizer_release(&e->optimizer);
+    gradients_free(e->gradients);
+    blocks_release(&e->blocks);
+    mem_free(e->cuts);
+    shape_release(&e->model);
+}
+
+static void fill(Engine *e, int64_t leaf, int param)
+{
+    const Param *p = &e->model.params[param];
+    Weight *weight = &e->weights[param];
+    weight->written = true;
+    if (p->table)
+        weight->touched->count =
+            distinct_ids(e, weight->touched->ids, e->step, leaf * e->leaf_tokens, e->leaf_tokens);
+    float *to = p->table ? weight->touched->rows : weight->gradient;
+    int64_t count = p->table ? weight->touched->count * p->cols : p->rows * p->cols;
+    for (int64_t k = 0; k < count && e->computes; k++) to[k] = noise(leaf + e->step, p->offset + k);
+}
+
+static void run_leaf(Engine *e, int64_t leaf)
+{
+    double forward_flops = 0;
+    gradients_leaf_start(e->gradients, e->weights);
+    for (int i = 0; i < e->model.param_count; i++)
+        forward_flops += shape_forward_flops(e->shape, &e->model.params[i], e->leaf_tokens);
+    cost_compute(forward_flops / node_flop_s);
+    int table = e->model.param_count - 1;
+    for (int i = table - 1; i >= 0; i--) {
+        double flops = shape_forward_flops(e->shape, &e->model.params[i], e->leaf_tokens);
+        cost_compute(2 * flops / node_flop_s);
+        fill(e, leaf, i);
+        gradients_ready(e->gradients, i);
+    }
+    fill(e, leaf, table);
+    gradients_ready(e->gradients, table);
+    gradients_leaf_done(e->gradients);
+    e->vote.losses[leaf] = noise(leaf, e->step);
+}
+
+static void lap(Engine *e, int phase, double *since_s)
+{
+    double now_s = cost_now_s();
+    e->laps_s[phase] = now_s - *since_s;
+    *since_s = now_s;
+}
+
+void engine_step(Engine *e)
+{
+    double since_s = cost_now_s();
+    for (int64_t leaf = e->cuts[e->comm->rank]; leaf < e->cuts[e->comm->rank + 1]; leaf++)
+        run_leaf(e, leaf);
+    lap(e, 0, &since_s);
+    gradients_finish(e->gradients, e->vote.squares);
+    lap(e, 1, &since_s);
+    vote_cast(&e->vote, &e->verdict, false);
+    lap(e, 2, &since_s);
+    optimizer_update(&e->optimizer, e->gradients, 1e-3, 1);
+    lap(e, 3, &since_s);
+    e->step++;
+    count_ids(e); // only a delay of the simulation's own, not of the step
+    since_s = cost_now_s();
+    optimizer_refresh(&e->optimizer, 0, e->ids, e->id_count);
+    lap(e, 4, &since_s);
+}

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# TEST labels=sim timeout=300
+# On a simulated cluster the exchange gives the bits of one rank, and hides what it hid before.
+source "${TEMPER_SOURCE:?}/tests/support/cli.sh"
+simulation=$TEMPER_SOURCE/tests/sim
+
+command -v smpicc >/dev/null && command -v smpirun >/dev/null ||
+    skip "SimGrid's smpicc and smpirun are not installed (Debian: libsimgrid-dev)"
+"$simulation/build" "$work/sim" || exit 1
+
+# sim KIND NODES ARGUMENT...
+sim() {
+    "$simulation/run" "$work/sim" "$@"
+}
+
+for nodes in 3 4 5; do
+    expect_exit 0 sim fat-tree $nodes check
+done
+expect_exit 0 sim dragonfly 8 check
+expect_exit 2 sim fat-tree 1 nonsense
+expect_text err "SHAPE: bert-base"
+
+# value NAME: of the last step.
+value() {
+    sed -n "s/.* $1=\([0-9.]*\).*/\1/p" "$work/out" | tail -n 1
+}
+
+# expect_value NAME LEAST MOST
+expect_value() {
+    awk -v x="$(value "$1")" -v a="$2" -v b="$3" 'BEGIN { exit !(x != "" && x >= a && x <= b) }' ||
+        fail "$1 is '$(value "$1")', not within $2 and $3: $(cat "$work/out" "$work/err")"
+}
+
+# 6 flops a token and weight of a product, dense weights there and back: 2 x 86 M x 4 bytes x 3 / 4
+expect_exit 0 sim fat-tree 4 bert-base 65536 1
+expect_value compute_s 4 4.8
+expect_value received_MB 515 620
+expect_value exposed_s 0.02 0.06
+expect_failure expect_value exposed_s 0.06 1

@@ -1,0 +1,23 @@
+/// Parameter tables of known models, in the order of the program's own (src/model), and the work of
+/// a training step on them.
+#pragma once
+#include "model/model.h"
+
+typedef struct {
+    const char *name;
+    int64_t layers, hidden, ffn, vocab;
+    int64_t positions; ///< rows of the position table; 0: a decoder with rotary positions
+    int64_t sequence_tokens;
+} Shape;
+
+/// Local. NULL if there is none of that name; `shape_names` lists them.
+const Shape *shape_find(const char *name);
+const char *shape_names(void);
+
+/// Local. A model of that shape without values. Owned: `shape_release`.
+void shape_init(Model *model, const Shape *shape);
+void shape_release(Model *model);
+
+/// Local. Flops of the forward pass over `tokens` for one parameter: its product, and its part of
+/// the layer's attention. Backward takes twice that.
+double shape_forward_flops(const Shape *shape, const Param *param, int64_t tokens);
