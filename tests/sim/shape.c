@@ -6,6 +6,7 @@ static const Shape shapes[] = {
     { "bert-base", 12, 768, 3072, 30522, 512, 128 },
     { "bert-large", 24, 1024, 4096, 30522, 512, 128 },
     { "llama-7b", 32, 4096, 11008, 32000, 0, 2048 },
+    { "llama-7b-quarter", 8, 4096, 11008, 32000, 0, 2048 }, // of the layers
     { "tiny", 2, 256, 1024, 4000, 64, 32 }, // its values take 8 MiB, dense and table
 };
 
@@ -18,7 +19,7 @@ const Shape *shape_find(const char *name)
 
 const char *shape_names(void)
 {
-    return "bert-base, bert-large, llama-7b, tiny";
+    return "bert-base, bert-large, llama-7b, llama-7b-quarter, tiny";
 }
 
 static void add_param(Model *model, int64_t rows, int64_t cols)
