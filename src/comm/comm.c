@@ -48,7 +48,7 @@ Status comm_start(Comm *world)
     set_defaults();
     MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &granted);
     status_on_abort(abort_job);
-    world->handle = MPI_COMM_WORLD;
+    *world = (Comm){ .handle = MPI_COMM_WORLD };
     MPI_Comm_rank(MPI_COMM_WORLD, &world->rank);
     MPI_Comm_size(MPI_COMM_WORLD, &world->size);
     world_size = world->size;
