@@ -13,5 +13,5 @@ void classification_evaluate(const Comm *comm, Evaluation *out, const TrainOptio
                              const Model *model, const Tokenizer *tokenizer, const Dataset *data,
                              const int64_t *rows, int64_t count);
 COLLECTIVE
-void classification_predict(const Comm *comm, Text *lines, const Model *model, const Dataset *data,
+void classification_predict(const Comm *comm, FILE *out, const Model *model, const Dataset *data,
                             const int64_t *rows, int64_t count, bool logits);

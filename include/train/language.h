@@ -12,5 +12,5 @@ void language_evaluate(const Comm *comm, Evaluation *out, const TrainOptions *tr
                        const Model *model, const Tokenizer *tokenizer, const Dataset *data,
                        const int64_t *rows, int64_t count);
 COLLECTIVE
-void language_predict(const Comm *comm, Text *lines, const Model *model, const Dataset *data,
+void language_predict(const Comm *comm, FILE *out, const Model *model, const Dataset *data,
                       const int64_t *rows, int64_t count, bool logits);

@@ -3,6 +3,8 @@
 #include "train/evaluation.h"
 #include "train/trainer.h"
 
+#include <stdio.h>
+
 struct Objective {
     const char *task; ///< model.task of the recipe
     DataForm form;    ///< what it reads of the data
@@ -15,9 +17,9 @@ struct Objective {
     void (*evaluate)(const Comm *comm, Evaluation *out, const TrainOptions *train,
                      const Model *model, const Tokenizer *tokenizer, const Dataset *data,
                      const int64_t *rows, int64_t count);
-    /// Collective. Appends a JSON line for each text of the rows, in order; `logits`: with them.
-    /// NULL: there is nothing to predict.
-    void (*predict)(const Comm *comm, Text *lines, const Model *model, const Dataset *data,
+    /// Collective. Writes a JSON line for each text of the rows, in order, to rank 0's `out`;
+    /// `logits`: with them. NULL: there is nothing to predict.
+    void (*predict)(const Comm *comm, FILE *out, const Model *model, const Dataset *data,
                     const int64_t *rows, int64_t count, bool logits);
 };
 

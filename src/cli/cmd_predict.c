@@ -29,14 +29,13 @@ static const Option flags[] = {
 static Status check_given(const Invocation *invocation, const DataOptions *options)
 {
     const PredictFlags *given = invocation->flags;
-    const char *run = invocation->arguments[0];
     bool has_text = arguments_has(invocation, "text");
     bool has_pair = arguments_has(invocation, "text_pair");
     if (options->form != FORM_LABELLED && (has_text || given->logits))
         return status_fail(USAGE,
                            "%s is a language model, it has no labels: --input FILE gives the loss "
                            "of every text",
-                           run);
+                           invocation->arguments[0]);
     if (has_text == arguments_has(invocation, "input"))
         return status_fail(USAGE, "predict needs one of --text and --input");
     if (has_pair && !has_text)
@@ -84,7 +83,6 @@ static Status predict_run(const Invocation *invocation)
     Trained trained = { 0 };
     Dataset *data = NULL;
     int64_t *rows = NULL;
-    Text lines = { 0 };
     TRY(trained_load(&trained, world, invocation->arguments[0], given->checkpoint,
                      &invocation->overrides));
     const Objective *objective = objective_find(trained.model->head->task);
@@ -95,10 +93,8 @@ static Status predict_run(const Invocation *invocation)
                                    invocation->arguments[0], objective->task));
     TRY(load_rows(invocation, &data, &trained));
     int64_t count = dataset_split_rows(data, SPLIT_TEST, &rows);
-    objective->predict(world, &lines, trained.model, data, rows, count, given->logits);
-    if (world->rank == 0) fputs(text_chars(&lines), stdout);
+    objective->predict(world, stdout, trained.model, data, rows, count, given->logits);
 done:
-    text_release(&lines);
     mem_free(rows);
     dataset_free(data);
     trained_release(&trained);

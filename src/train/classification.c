@@ -47,33 +47,36 @@ void classification_evaluate(const Comm *comm, Evaluation *out, const TrainOptio
     mem_free(truth);
 }
 
-static void print_row(Text *lines, const Model *model, double *probabilities, const float *logits,
+static void print_row(FILE *out, const Model *model, double *probabilities, const float *logits,
                       bool with_logits)
 {
+    Text line = { 0 };
     int64_t labels = model->spec.num_labels;
     const char *name = model->label_names[softmax_row(probabilities, NULL, logits, labels)];
-    text_append(lines, "{\"label\": ");
-    json_quote(lines, name, strlen(name));
-    text_append(lines, ", \"probabilities\": [");
+    text_append(&line, "{\"label\": ");
+    json_quote(&line, name, strlen(name));
+    text_append(&line, ", \"probabilities\": [");
     for (int64_t k = 0; k < labels; k++)
-        text_printf(lines, "%s%.9g", k ? ", " : "", probabilities[k]);
+        text_printf(&line, "%s%.9g", k ? ", " : "", probabilities[k]);
     if (with_logits) {
-        text_append(lines, "], \"logits\": [");
+        text_append(&line, "], \"logits\": [");
         for (int64_t k = 0; k < labels; k++)
-            text_printf(lines, "%s%.9g", k ? ", " : "", (double)logits[k]);
+            text_printf(&line, "%s%.9g", k ? ", " : "", (double)logits[k]);
     }
-    text_append(lines, "]}\n");
+    text_append(&line, "]}\n");
+    fputs(line.data, out);
+    text_release(&line);
 }
 
-void classification_predict(const Comm *comm, Text *lines, const Model *model, const Dataset *data,
+void classification_predict(const Comm *comm, FILE *out, const Model *model, const Dataset *data,
                             const int64_t *rows, int64_t count, bool logits)
 {
     int64_t labels = model->spec.num_labels;
     float *values = MEM_NEW(float, count *labels);
     double *probabilities = MEM_NEW(double, labels);
     infer_logits(comm, values, model, data, rows, count);
-    for (int64_t i = 0; i < count; i++)
-        print_row(lines, model, probabilities, values + i * labels, logits);
+    for (int64_t i = 0; i < count && comm->rank == 0; i++)
+        print_row(out, model, probabilities, values + i * labels, logits);
     mem_free(probabilities);
     mem_free(values);
 }

@@ -139,25 +139,34 @@ static int64_t text_end(const Dataset *data, const int64_t *rows, int64_t at, in
     return end;
 }
 
-void language_predict(const Comm *comm, Text *lines, const Model *model, const Dataset *data,
+/// The line of a text whose rows are [at, end).
+static void print_text(FILE *out, const Dataset *data, const int64_t *rows, const Sums *sums,
+                       int64_t at, int64_t end)
+{
+    Text line = { 0 };
+    Json *values = json_new_object();
+    Sums all = add_up(sums + at, end - at);
+    int64_t tokens = 0;
+    for (int64_t i = at; i < end; i++) tokens += dataset_length(data, rows[i]);
+    json_set_int(values, "tokens", tokens);
+    json_set_int(values, "targets", all.targets);
+    set_values(values, &all);
+    json_print(&line, values, 0);
+    fprintf(out, "%s\n", line.data);
+    json_free(values);
+    text_release(&line);
+}
+
+void language_predict(const Comm *comm, FILE *out, const Model *model, const Dataset *data,
                       const int64_t *rows, int64_t count, bool logits)
 {
     Sums *sums = MEM_NEW(Sums, count);
     Evaluator evaluator = { 0 };
     (void)logits;
     infer_rows(comm, sums, sizeof *sums, model, data, rows, count, score_leaf, &evaluator);
-    for (int64_t at = 0, end; at < count; at = end) {
+    for (int64_t at = 0, end; at < count && comm->rank == 0; at = end) {
         end = text_end(data, rows, at, count);
-        Json *values = json_new_object();
-        Sums text = add_up(sums + at, end - at);
-        int64_t tokens = 0;
-        for (int64_t i = at; i < end; i++) tokens += dataset_length(data, rows[i]);
-        json_set_int(values, "tokens", tokens);
-        json_set_int(values, "targets", text.targets);
-        set_values(values, &text);
-        json_print(lines, values, 0);
-        text_append(lines, "\n");
-        json_free(values);
+        print_text(out, data, rows, sums, at, end);
     }
     mem_free(evaluator.each);
     targets_release(&evaluator.targets);
