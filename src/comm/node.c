@@ -22,11 +22,10 @@ static Comm split(const Comm *comm, int color)
     return out;
 }
 
-static void release(Comm *comm)
+static void release(const Comm *comm)
 {
     MPI_Comm handle = (MPI_Comm)comm->handle;
     if (comm->size) MPI_Comm_free(&handle);
-    *comm = (Comm){ 0 };
 }
 
 /// The first rank on this one's node.
@@ -65,33 +64,20 @@ static void *take(size_t bytes)
     return memory;
 }
 
-COLLECTIVE
-static Node *node_new(const Comm *comm, bool shares)
+/// Nothing is shared: each rank its own node.
+static Node *node_new(const Comm *comm)
 {
     Node *node = take(sizeof *node);
-    node->all = *comm;
-    node->all.node = NULL;
+    *node = (Node){ .all = *comm, .ranks = comm_self(), .leaders = *comm, .count = comm->size };
     node->alone = node;
-    int64_t *first_of = MEM_NEW(int64_t, comm->size);
     node->firsts = take(((size_t)comm->size + 1) * sizeof *node->firsts);
     node->counts_bytes = take((size_t)comm->size * sizeof *node->counts_bytes);
-    comm_gather_int64(comm, first_of, shares ? first_on_node(comm) : comm->rank);
-    if (!find_runs(node, first_of, comm->size)) { // agreed: all ranks see the same
-        for (int rank = 0; rank < comm->size; rank++) first_of[rank] = rank;
-        find_runs(node, first_of, comm->size);
-    }
-    int64_t first = first_of[comm->rank];
-    node->ranks = split(comm, (int)first);
-    node->leaders = split(comm, first == comm->rank ? 0 : MPI_UNDEFINED);
-    mem_free(first_of);
+    for (int rank = 0; rank <= comm->size; rank++) node->firsts[rank] = rank;
     return node;
 }
 
-COLLECTIVE
 static void node_free(Node *node)
 {
-    release(&node->leaders);
-    release(&node->ranks);
     free(node->counts_bytes);
     free(node->firsts);
     free(node);
@@ -100,17 +86,33 @@ static void node_free(Node *node)
 void node_start(Comm *comm)
 {
     if (comm->size == 1) return;
-    Node *node = node_new(comm, true);
-    node->alone = node_new(comm, false);
-    comm->node = node;
+    Node *alone = node_new(comm), *node = node_new(comm);
+    int64_t *first_of = MEM_NEW(int64_t, comm->size), first = first_on_node(comm);
+    comm_gather_int64(comm, first_of, first);
+    // agreed: all ranks see the same
+    if (find_runs(node, first_of, comm->size) && node_shares(node)) {
+        node->alone = alone;
+        node->ranks = split(comm, (int)first);
+        node->leaders = split(comm, first == comm->rank ? 0 : MPI_UNDEFINED);
+        comm->node = node;
+    } else {
+        node_free(node);
+        comm->node = alone;
+    }
+    mem_free(first_of);
 }
 
 void node_stop(Comm *comm)
 {
-    if (!comm->node) return;
-    node_free((Node *)comm->node->alone);
-    node_free((Node *)comm->node);
+    Node *node = (Node *)comm->node;
     comm->node = NULL;
+    if (!node) return;
+    if (node->alone != node) {
+        release(&node->leaders);
+        release(&node->ranks);
+        node_free((Node *)node->alone);
+    }
+    node_free(node);
 }
 
 /// A file in memory, to others under /proc.
