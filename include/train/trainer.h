@@ -44,7 +44,6 @@ typedef struct {
     TokenKinds kinds;    ///< of a masked language model
     Targets targets;     ///< of the packed leaf, for language models
     int64_t step;        ///< updates done
-    bool recompute;      ///< train.recompute
     Profile *profile;    ///< owned; NULL unless train.profile
 
     const Lock *lock;   ///< of the run folder, borrowed; held on rank 0; NULL: it is only read

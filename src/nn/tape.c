@@ -297,14 +297,19 @@ static void run_record(Tape *tape, const Record *record)
     profile_lap(tape->profile, record->name, "backward", 2 * record->flops, 2 * record->bytes);
 }
 
-void tape_backward(Tape *tape)
+static void run_records(Tape *tape)
 {
-    tell_unused(tape);
     for (Record *record = tape->last; record; record = record->previous) {
         run_record(tape, record);
         end_uses(tape, record);
     }
     tape->last = NULL;
+}
+
+void tape_backward(Tape *tape)
+{
+    tell_unused(tape);
+    run_records(tape);
 }
 
 /// A layer that is run once more on the way back.
@@ -325,7 +330,7 @@ static void again_backward(Tape *tape, void *context)
     Var *y = again->layer.forward(tape, again->layer.context, again->layer.weights, again->x);
     y->gradient = again->y->gradient;
     again->y->gradient = NULL;
-    for (Record *record = tape->last; record; record = record->previous) run_record(tape, record);
+    run_records(tape);
     tape->last = last;
     tape->sites = sites;
     arena_reset(&tape->arena, mark);

@@ -6,6 +6,7 @@
 #include "train/signals.h"
 
 #include <math.h>
+#include <string.h>
 
 /// Deals the sequences of the step to its leaves by the model's work for each; returns its tokens.
 static int64_t deal_leaves(Trainer *t, const Batch *batch)
@@ -28,7 +29,7 @@ static double leaf_step(Trainer *t, const Batch *batch, int64_t leaf, double div
     Pass pass = { .seed = (uint64_t)t->recipe->train.seed,
                   .step = (uint32_t)t->step,
                   .training = true,
-                  .recompute = t->recompute };
+                  .recompute = !strcmp(t->recipe->train.recompute, "layer") };
     int64_t first = t->plan.starts[leaf], count = t->plan.starts[leaf + 1] - first;
     for (int64_t i = 0; i < count; i++) t->leaf_rows[i] = batch->rows[t->plan.members[first + i]];
     leaf_pack(&t->buffers, &packing, t->data, t->leaf_rows, count);

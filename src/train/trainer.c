@@ -62,7 +62,6 @@ static void build_engine(Trainer *t, int64_t leaf_tokens)
     vote_init(&t->vote, t->comm, &t->blocks, t->cuts);
     t->weights = MEM_NEW(Weight, t->model->param_count);
     model_bind(t->model, t->weights);
-    t->recompute = !strcmp(t->recipe->train.recompute, "layer");
     if (t->recipe->train.profile) t->profile = MEM_NEW(Profile, 1);
     t->ids = MEM_NEW(int32_t, t->model->spec.vocab_size);
     t->id_stamps = MEM_NEW(int64_t, t->model->spec.vocab_size);
