@@ -22,6 +22,9 @@ typedef struct {
     SpacePrefix prefix;
 } PreTokenizer;
 
+/// Local. The prepend_scheme of a Metaspace, which older files call add_prefix_space.
+const char *metaspace_scheme(const Json *spec);
+
 /// Local. From the `pre_tokenizer` of a tokenizer.json (null: the whole text is one word); FAILED
 /// for an unknown type. `where` names the file.
 Status pretokenizer_init(PreTokenizer *words, const Json *spec, const char *where);

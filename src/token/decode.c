@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "token/byte_alphabet.h"
+#include "token/pretokenize.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -207,9 +208,7 @@ done:
 
 static Status read_metaspace(DecodeSteps *steps, const Json *spec, const char *where)
 {
-    bool prefix = json_bool(json_get(spec, "add_prefix_space"), true);
-    steps->bare =
-        strcmp(json_text(json_get(spec, "prepend_scheme"), prefix ? "always" : "never"), "never");
+    steps->bare = strcmp(metaspace_scheme(spec), "never");
     strcpy(steps->to, " ");
     return copy_short(steps->from, sizeof steps->from, json_get(spec, "replacement"), "replacement",
                       where);

@@ -56,9 +56,10 @@ void normalized_respace(Normalized *out, const Normalized *text, size_t first, s
     out->count = NORMALIZED_FIRST;
     if (prefix && !begins) put_bytes(out, NORMALIZED_SPACE, bytes, text->starts[first]);
     for (size_t at = first; at < end; at++) {
-        bool space = text->bytes[at] == ' ';
-        put_bytes(out, space ? (const void *)NORMALIZED_SPACE : text->bytes + at, space ? bytes : 1,
-                  text->starts[at]);
+        if (text->bytes[at] == ' ')
+            put_bytes(out, NORMALIZED_SPACE, bytes, text->starts[at]);
+        else
+            put_bytes(out, text->bytes + at, 1, text->starts[at]);
     }
 }
 

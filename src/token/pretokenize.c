@@ -65,12 +65,17 @@ done:
     return status;
 }
 
+const char *metaspace_scheme(const Json *spec)
+{
+    bool prefix = json_bool(json_get(spec, "add_prefix_space"), true);
+    return json_text(json_get(spec, "prepend_scheme"), prefix ? "always" : "never");
+}
+
 static Status read_metaspace(PreTokenizer *words, const Json *spec, const char *where)
 {
     static const char *const schemes[] = { "never", "first", "always" };
     Status status = OK;
-    bool prefix = json_bool(json_get(spec, "add_prefix_space"), true);
-    const char *scheme = json_text(json_get(spec, "prepend_scheme"), prefix ? "always" : "never");
+    const char *scheme = metaspace_scheme(spec);
     const char *replacement = json_text(json_get(spec, "replacement"), "(none)");
     bool split = json_bool(json_get(spec, "split"), true);
     SpacePrefix known = PREFIX_NEVER;
