@@ -3,6 +3,7 @@
 #include "comm/agree.h"
 #include "data/leaves.h"
 #include "support/check.h"
+#include "support/noise.h"
 #include "train/gradients.h"
 
 #include <stdlib.h>
@@ -19,14 +20,6 @@ static Param params[] = {
 static Model model = {
     .params = params, .param_count = 4, .elements = 97024 + FEW_ROWS * COLS, .dense_elements = 73024
 };
-
-/// A value of leaf `leaf` whose sums depend on their order.
-static float noise(int64_t leaf, int64_t element)
-{
-    uint32_t x = (uint32_t)(leaf * 2654435761u + element * 40503u + 12345u);
-    x ^= x >> 13, x *= 0x5bd1e995u, x ^= x >> 15;
-    return ((float)(x & 0xffff) - 32768) * (x & 0x10000 ? 1e-3f : 3.7f);
-}
 
 static void fill_table(TouchedRows *rows, int64_t leaf, int64_t count, int64_t step)
 {

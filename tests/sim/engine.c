@@ -1,6 +1,7 @@
 #include "sim/engine.h"
 #include "base/rng.h"
 #include "data/leaves.h"
+#include "support/noise.h"
 
 #include <math.h>
 
@@ -25,14 +26,6 @@ static int64_t distinct_ids(const Engine *e, int32_t *ids, int64_t step, int64_t
         ids[found++] = (int32_t)id;
     }
     return found;
-}
-
-/// A number whose sums depend on their order.
-static float noise(int64_t seed, int64_t element)
-{
-    uint32_t x = (uint32_t)(seed * 2654435761u + element * 40503u + 12345u);
-    x ^= x >> 13, x *= 0x5bd1e995u, x ^= x >> 15;
-    return ((float)(x & 0xffff) - 32768) * (x & 0x10000 ? 1e-3f : 3.7f);
 }
 
 /// The ids of the next step, which rank 0 counts for all: the ranks share an address space.
