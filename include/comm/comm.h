@@ -13,6 +13,7 @@ typedef struct {
     int rank, size;
     void *handle;            ///< the MPI communicator; NULL: this process alone, without MPI
     const struct Node *node; ///< comm/node.h; NULL: one rank
+    const struct Grid *grid; ///< comm/grid.h; NULL: its ranks are replicas
 } Comm;
 
 /// Collective. Starts MPI (funneled threads). USAGE if the launcher started several tasks but MPI
@@ -24,6 +25,13 @@ COLLECTIVE
 void comm_stop(Comm *world);
 /// Local. This process alone.
 Comm comm_self(void);
+
+/// Collective. The ranks that give the same color, in their order; `comm_release` frees it. A color
+/// below 0 is in none: of size 0.
+COLLECTIVE
+Comm comm_split(const Comm *comm, int color);
+COLLECTIVE
+void comm_release(Comm *part); ///< of one of size 0, or without MPI, too
 
 COLLECTIVE
 void comm_barrier(const Comm *comm);

@@ -38,16 +38,23 @@ enum {
     PARAM_LABELS = 8,      ///< with a row (of a vector: an element) for each label
     PARAM_TRANSPOSED = 16, ///< Hugging Face stores (in, out)
     PARAM_GAIN = 32,       ///< starts at 1
-    PARAM_RESIDUAL = 64    ///< a product that is added to what it was made of
+    PARAM_RESIDUAL = 64,   ///< a product that is added to what it was made of
+    PARAM_OUT = 128,       ///< the ranks of a tensor group have some of its outputs each
+    PARAM_IN = 256,        ///< they have some of its inputs each: it makes summands
+    PARAM_QKV = 512        ///< as PARAM_OUT, of queries | keys | values
 };
 
 /// One parameter. `name` is Hugging Face's with the architecture's prefix
 /// ("bert.encoder.layer.0.attention.self.query.weight").
 typedef struct {
     char name[120];
-    int rank;           ///< dimensions in files: 1 or 2
-    int64_t rows, cols; ///< a vector has rows = 1
-    int64_t offset;     ///< first element in Model.values: a multiple of 16 unless joined
+    int rank;            ///< dimensions in files: 1 or 2
+    int64_t rows, cols;  ///< of this rank's part; a vector has rows = 1
+    int64_t dims[2];     ///< of the whole in files; a vector's is dims[0]
+    TensorLayout layout; ///< this part of the whole
+    int sharers;         ///< ranks of a tensor group, side by side, that have this same part
+    bool summed;    ///< each of the sharers has a summand of the gradient; else all have the whole
+    int64_t offset; ///< first element in Model.values: a multiple of 16 unless joined
     ParamKind kind;
     bool table;          ///< lookup table: its gradient is kept as touched rows
     bool decays;         ///< weight decay applies by default (rank >= 2)
@@ -79,6 +86,7 @@ typedef struct {
     Param *params; ///< (param_count), owned; dense parameters first, then tables
     int param_count;
     int head_first, words;  ///< places of the head's first row, and of the word embedding
+    const Comm *group;      ///< ranks that have parts of the model; NULL: this one has all of it
     int64_t elements;       ///< of all parameters, with gaps between them, which hold 0
     int64_t dense_elements; ///< of those before the first table: values[0, dense_elements)
     float *values;          ///< (elements): the weights, in table order; NULL: not allocated
@@ -126,8 +134,8 @@ struct Arch {
     Status (*read_config)(ModelSpec *out, const Json *config, const char *where);
     /// Local. Appends the rows of the body but the word embedding, through `model_add_rows`.
     void (*add_params)(Model *model);
-    /// Local. Hidden values (T, hidden_size) of the leaf on the tape; weights[i] belongs to
-    /// params[i].
+    /// Local. Hidden values (own tokens, hidden_size) of the leaf on the tape; weights[i] belongs
+    /// to params[i].
     Var *(*hidden)(const Model *model, Weight *weights, Tape *tape);
     /// Local. The work of training on a sequence, by which sequences are dealt to leaves, in units
     /// of a token's products: at least `tokens`, and a longer sequence costs no less a token.
@@ -151,9 +159,10 @@ int model_count_rows(const ModelSpec *spec, const ParamRow *rows, int count);
 /// Local. A model for this config.json without values: the table is built, every row absent. `task`
 /// names its head; NULL: the rows of all heads. `num_labels` 0: as the configuration says. FAILED
 /// with `where` for an unknown "model_type" or what `read_config` refuses, USAGE for a task that
-/// the architecture has no head for. The caller owns *out.
+/// the architecture has no head for, or a group whose size its heads and widths are no multiples
+/// of. `group` (borrowed; NULL: none) has the model between its ranks. The caller owns *out.
 Status model_new(Model **out, const Json *config, const char *task, int64_t num_labels,
-                 const char *where);
+                 const Comm *group, const char *where);
 /// Local. Reserves the values: after the table was compared with a file, so that absurd sizes are
 /// refused first.
 void model_allocate(Model *model);
@@ -191,6 +200,16 @@ void model_set_labels(Model *model, char *const *names, int64_t count, uint64_t 
 
 /// Local. The rate of dropout in this pass: 0 outside of training.
 double model_dropout(const ModelSpec *spec, const Tape *tape);
+/// Local. The model's hidden values (T, hidden_size) of all tokens, on every rank of a group.
+Var *model_hidden(const Model *model, Weight *weights, Tape *tape);
+/// Local. True for the one of the ranks with this same part that speaks for it.
+bool param_leads(const Model *model, const Param *param);
+/// Collective over the tape's group. In the backward pass, when the gradient of a parameter is
+/// complete here: adds the summands of the other ranks that have this same part.
+COLLECTIVE
+void model_sum_gradient(const Model *model, const Weight *weights, Tape *tape, int param);
+/// Local. Columns of the keys of a token here.
+int64_t model_key_columns(const Model *model);
 /// Local. Hidden values, and the head's output for the rows that it reads.
 Output model_output(const Model *model, Weight *weights, Tape *tape);
 /// Local. The head's output for rows of the hidden values.

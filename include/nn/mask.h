@@ -31,6 +31,6 @@ typedef struct {
     int64_t sequence, place;
 } RowPlace;
 
-/// Local. The place of row `row` of a value with `rows` rows; then of the next row.
-RowPlace row_place(const Packing *packing, int64_t rows, int64_t row);
+/// Local. The place of a row of x; then of the next row.
+RowPlace row_place(const Tape *tape, const Var *x, int64_t row);
 void row_place_next(RowPlace *at);

@@ -29,9 +29,10 @@ typedef struct Rotary Rotary;
 /// rotary.c: the table for the places of this leaf; all layers share it. frequencies (half): angle
 /// of a place, in float as transformers computes them.
 const Rotary *rotary_table(Tape *tape, const float *frequencies, int64_t half);
-/// rotary.c: x (T, C) with its first `heads` heads turned by the angles of each token's place; a
-/// head's element i pairs with element half + i. The columns behind them stay.
-Var *rotary(Tape *tape, Var *x, const Rotary *table, int64_t heads);
+/// rotary.c: x (T, C) with its first heads + kv_heads heads turned by the angles of each token's
+/// place; a head's element i pairs with element half + i. The columns behind them stay. In a group
+/// heads and kv_heads are the model's, x has this rank's, as in `attention`.
+Var *rotary(Tape *tape, Var *x, const Rotary *table, int64_t heads, int64_t kv_heads);
 
 /// attention.c: softmax(Q K' / sqrt(d)) V per sequence and head; qkv (T, (heads + 2 kv_heads) d)
 /// holds q | k | v, each head's d columns together; y (T, heads d). Each heads / kv_heads heads of

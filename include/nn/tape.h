@@ -23,6 +23,7 @@ typedef struct {
     float *value;        ///< (rows, cols), row-major
     float *gradient;     ///< same shape; NULL until a consumer's backward asked for it
     bool needs_gradient; ///< something trainable lies behind it
+    bool own;            ///< rows are this rank's tokens of the leaf, not all (nn/group.h)
 } Var;
 
 /// Gradient of a lookup table as the rows that a leaf touched, ids ascending and unique.
@@ -44,6 +45,8 @@ typedef struct Weight {
     struct Weight *parts; ///< (part_count) weights that lie end to end and that this one is a view
                           ///< of: written when it is
     int part_count;
+    int64_t first_row, all_rows; ///< where a group has parts of it: the row of the whole that its
+                                 ///< first one is, and all rows; all_rows 0: it is the whole
 } Weight;
 
 typedef struct Tape Tape;

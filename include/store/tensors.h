@@ -14,13 +14,22 @@
 typedef enum { ELEMENT_F32, ELEMENT_F64, ELEMENT_I32, ELEMENT_I64, ELEMENT_U8 } ElementType;
 size_t element_bytes(ElementType type);
 
-/// A tensor to write: this rank holds elements [first, first + count) of the row-major whole. Over
-/// all ranks the ranges cover the tensor exactly once (a rank may hold none).
+/// Which elements of a whole a part has: its element e is element first + e / run * stride + e %
+/// run (MPI_Type_vector). run 0: all of the whole.
+typedef struct {
+    int64_t first, run, stride;
+} TensorLayout;
+/// Local. The place in the whole of a part's element.
+int64_t layout_place(const TensorLayout *layout, int64_t element);
+
+/// A tensor to write: this rank holds elements [first, first + count) of what the layout takes of
+/// the row-major whole. Over all ranks they cover the tensor exactly once (a rank may hold none).
 typedef struct {
     const char *path; ///< "model/bert.pooler.dense.weight", "optim/exp_avg/...", "tokens"
     ElementType type;
     int rank;        ///< dimensions, 0 to 4
     int64_t dims[4]; ///< same on all ranks
+    TensorLayout layout;
     int64_t first, count;
     const void *data; ///< borrowed: the `count` elements
 } TensorPart;
@@ -70,6 +79,9 @@ const TensorInfo *tensors_find(const TensorFile *file, const char *path);
 /// FAILED with file, tensor, block and byte range on damage.
 Status tensors_read(TensorFile *file, const TensorInfo *info, int64_t first, int64_t count,
                     void *out);
+/// Local. As `tensors_read` of elements [first, first + count) of a part.
+Status tensors_read_part(TensorFile *file, const TensorInfo *info, const TensorLayout *layout,
+                         int64_t first, int64_t count, void *out);
 /// Local. *out: all elements, read-only, until the file is closed. Pages come from the file when
 /// they are touched and go when memory is short, one copy for all processes of a node (a tensor
 /// that does not lie aligned in the file, as small ones may, is read). Nothing is verified: see

@@ -80,6 +80,26 @@ Comm comm_self(void)
     return (Comm){ .rank = 0, .size = 1, .handle = NULL };
 }
 
+Comm comm_split(const Comm *comm, int color)
+{
+    if (!comm->handle) return comm_self();
+    MPI_Comm part;
+    Comm out = { 0 };
+    MPI_Comm_split((MPI_Comm)comm->handle, color < 0 ? MPI_UNDEFINED : color, comm->rank, &part);
+    if (part == MPI_COMM_NULL) return out;
+    out.handle = part;
+    MPI_Comm_rank(part, &out.rank);
+    MPI_Comm_size(part, &out.size);
+    return out;
+}
+
+void comm_release(Comm *part)
+{
+    MPI_Comm handle = (MPI_Comm)part->handle;
+    if (handle) MPI_Comm_free(&handle);
+    *part = (Comm){ 0 };
+}
+
 void comm_barrier(const Comm *comm)
 {
     if (comm->size > 1) MPI_Barrier(mpi(comm));

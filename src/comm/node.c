@@ -10,24 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static Comm split(const Comm *comm, int color)
-{
-    MPI_Comm part;
-    Comm out = { 0 };
-    MPI_Comm_split((MPI_Comm)comm->handle, color, comm->rank, &part);
-    if (part == MPI_COMM_NULL) return out;
-    out.handle = part;
-    MPI_Comm_rank(part, &out.rank);
-    MPI_Comm_size(part, &out.size);
-    return out;
-}
-
-static void release(const Comm *comm)
-{
-    MPI_Comm handle = (MPI_Comm)comm->handle;
-    if (comm->size) MPI_Comm_free(&handle);
-}
-
 /// The first rank on this one's node.
 static int first_on_node(const Comm *comm)
 {
@@ -92,8 +74,8 @@ void node_start(Comm *comm)
     // agreed: all ranks see the same
     if (find_runs(node, first_of, comm->size) && node_shares(node)) {
         node->alone = alone;
-        node->ranks = split(comm, (int)first);
-        node->leaders = split(comm, first == comm->rank ? 0 : MPI_UNDEFINED);
+        node->ranks = comm_split(comm, (int)first);
+        node->leaders = comm_split(comm, first == comm->rank ? 0 : -1);
         comm->node = node;
     } else {
         node_free(node);
@@ -108,8 +90,8 @@ void node_stop(Comm *comm)
     comm->node = NULL;
     if (!node) return;
     if (node->alone != node) {
-        release(&node->leaders);
-        release(&node->ranks);
+        comm_release(&node->leaders);
+        comm_release(&node->ranks);
         node_free((Node *)node->alone);
     }
     node_free(node);

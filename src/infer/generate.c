@@ -5,6 +5,7 @@
 #include "comm/agree.h"
 #include "infer/sample.h"
 #include "nn/cache.h"
+#include "nn/group.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -127,9 +128,10 @@ static void advance(Generator *g, Writing *const *writings, int64_t count)
     g->cache.layer = 0;
     g->cache.slot_of = g->slots;
     tape_start(g->tape, &(Pass){ .cache = &g->cache }, &packing);
-    Var *x = last_tokens(g->tape, g->model->arch->hidden(g->model, g->weights, g->tape));
+    Var *x = last_tokens(g->tape, model_hidden(g->model, g->weights, g->tape));
     Output out = model_head(g->model, g->weights, g->tape, x);
     Var *logits = linear(g->tape, out.x, out.weight, out.bias);
+    logits = gather_columns(g->tape, logits, g->model->spec.vocab_size);
     for (int64_t i = 0; i < count; i++)
         take_token(g, writings[i], logits->value + i * logits->cols);
 }
@@ -185,7 +187,7 @@ static void generator_init(Generator *g, const Model *model, int64_t longest, in
     if (longest < GROUP) longest = GROUP;
     g->tape = tape_new(model_arena_bytes(model, longest, GROUP, positions));
     g->ids = MEM_NEW(int32_t, longest);
-    cache_init(&g->cache, model->spec.num_hidden_layers, slots, capacity, 2 * model->spec.key_size);
+    cache_init(&g->cache, model->spec.num_hidden_layers, slots, capacity, 2 * model_key_columns(model));
 }
 
 static void generator_release(Generator *g)

@@ -1,7 +1,7 @@
 #include "model/decoder.h"
 
 const ParamRow decoder_vocabulary[] = {
-    { "lm_head.weight", SIZE(vocab_size), SIZE(hidden_size), 0, SIZE(untied) },
+    { "lm_head.weight", SIZE(vocab_size), SIZE(hidden_size), PARAM_OUT, SIZE(untied) },
 };
 const ParamRow decoder_score[] = {
     { "score.weight", SIZE(num_labels), SIZE(hidden_size), PARAM_LABELS, 0 },

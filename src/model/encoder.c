@@ -1,5 +1,6 @@
 #include "model/encoder.h"
 #include "model/config.h"
+#include "nn/group.h"
 
 #include <omp.h>
 #include <string.h>
@@ -47,19 +48,19 @@ enum { TRANSFORM_WEIGHT, TRANSFORM_BIAS, TRANSFORM_GAIN, TRANSFORM_SHIFT, TOKEN_
     }
 #define LAYER(at, query, key, value, mix, attention_norm, up, down, output_norm)                   \
     {                                                                                              \
-        [QUERY_WEIGHT] = { at query ".weight", HIDDEN, HIDDEN, 0, 0 },                             \
-        [KEY_WEIGHT] = { at key ".weight", HIDDEN, HIDDEN, PARAM_JOINED, 0 },                      \
-        [VALUE_WEIGHT] = { at value ".weight", HIDDEN, HIDDEN, PARAM_JOINED, 0 },                  \
-        [QUERY_BIAS] = { at query ".bias", VECTOR, HIDDEN, 0, 0 },                                 \
-        [KEY_BIAS] = { at key ".bias", VECTOR, HIDDEN, PARAM_JOINED, 0 },                          \
-        [VALUE_BIAS] = { at value ".bias", VECTOR, HIDDEN, PARAM_JOINED, 0 },                      \
-        [MIX_WEIGHT] = { at mix ".weight", HIDDEN, HIDDEN, 0, 0 },                                 \
+        [QUERY_WEIGHT] = { at query ".weight", HIDDEN, HIDDEN, PARAM_OUT, 0 },                     \
+        [KEY_WEIGHT] = { at key ".weight", HIDDEN, HIDDEN, PARAM_JOINED | PARAM_OUT, 0 },          \
+        [VALUE_WEIGHT] = { at value ".weight", HIDDEN, HIDDEN, PARAM_JOINED | PARAM_OUT, 0 },      \
+        [QUERY_BIAS] = { at query ".bias", VECTOR, HIDDEN, PARAM_OUT, 0 },                         \
+        [KEY_BIAS] = { at key ".bias", VECTOR, HIDDEN, PARAM_JOINED | PARAM_OUT, 0 },              \
+        [VALUE_BIAS] = { at value ".bias", VECTOR, HIDDEN, PARAM_JOINED | PARAM_OUT, 0 },          \
+        [MIX_WEIGHT] = { at mix ".weight", HIDDEN, HIDDEN, PARAM_IN, 0 },                          \
         [MIX_BIAS] = { at mix ".bias", VECTOR, HIDDEN, 0, 0 },                                     \
         [ATTENTION_GAIN] = { at attention_norm ".weight", VECTOR, HIDDEN, PARAM_GAIN, 0 },         \
         [ATTENTION_BIAS] = { at attention_norm ".bias", VECTOR, HIDDEN, 0, 0 },                    \
-        [UP_WEIGHT] = { at up ".weight", FEED, HIDDEN, 0, 0 },                                     \
-        [UP_BIAS] = { at up ".bias", VECTOR, FEED, 0, 0 },                                         \
-        [DOWN_WEIGHT] = { at down ".weight", HIDDEN, FEED, 0, 0 },                                 \
+        [UP_WEIGHT] = { at up ".weight", FEED, HIDDEN, PARAM_OUT, 0 },                             \
+        [UP_BIAS] = { at up ".bias", VECTOR, FEED, PARAM_OUT, 0 },                                 \
+        [DOWN_WEIGHT] = { at down ".weight", HIDDEN, FEED, PARAM_IN, 0 },                          \
         [DOWN_BIAS] = { at down ".bias", VECTOR, HIDDEN, 0, 0 },                                   \
         [OUTPUT_GAIN] = { at output_norm ".weight", VECTOR, HIDDEN, PARAM_GAIN, 0 },               \
         [OUTPUT_BIAS] = { at output_norm ".bias", VECTOR, HIDDEN, 0, 0 },                          \
@@ -77,7 +78,7 @@ enum { TRANSFORM_WEIGHT, TRANSFORM_BIAS, TRANSFORM_GAIN, TRANSFORM_SHIFT, TOKEN_
         [TRANSFORM_BIAS] = { dense ".bias", VECTOR, HIDDEN, 0, 0 },                                \
         [TRANSFORM_GAIN] = { norm ".weight", VECTOR, HIDDEN, PARAM_GAIN, 0 },                      \
         [TRANSFORM_SHIFT] = { norm ".bias", VECTOR, HIDDEN, 0, 0 },                                \
-        [TOKEN_BIAS] = { bias, VECTOR, VOCABULARY, 0, 0 },                                         \
+        [TOKEN_BIAS] = { bias, VECTOR, VOCABULARY, PARAM_OUT, 0 },                                 \
     }
 
 static const ParamRow input_rows[] = INPUT("%sembeddings.");
@@ -182,15 +183,15 @@ static Var *layer_forward(Tape *tape, const void *context, Weight *w, Var *x)
 {
     const ModelSpec *spec = context;
     double p = model_dropout(spec, tape);
-    Var *qkv = linear(tape, x, weights_joined(tape, &w[QUERY_WEIGHT], 3),
-                      weights_joined(tape, &w[QUERY_BIAS], 3));
+    Var *qkv = column_parallel(tape, x, weights_joined(tape, &w[QUERY_WEIGHT], 3),
+                               weights_joined(tape, &w[QUERY_BIAS], 3));
     Var *mixed =
         attention(tape, qkv, spec->num_attention_heads, spec->num_key_value_heads, false, p);
-    mixed = linear(tape, mixed, &w[MIX_WEIGHT], &w[MIX_BIAS]);
+    mixed = row_parallel(tape, mixed, &w[MIX_WEIGHT], &w[MIX_BIAS]);
     x = layer_norm(tape, x, mixed, &w[ATTENTION_GAIN], &w[ATTENTION_BIAS], spec->norm_eps, p);
-    Var *up = linear(tape, x, &w[UP_WEIGHT], &w[UP_BIAS]);
-    Var *down =
-        linear(tape, activation(tape, up, spec->hidden_act), &w[DOWN_WEIGHT], &w[DOWN_BIAS]);
+    Var *up = column_parallel(tape, x, &w[UP_WEIGHT], &w[UP_BIAS]);
+    up = activation(tape, up, spec->hidden_act);
+    Var *down = row_parallel(tape, up, &w[DOWN_WEIGHT], &w[DOWN_BIAS]);
     return layer_norm(tape, x, down, &w[OUTPUT_GAIN], &w[OUTPUT_BIAS], spec->norm_eps, p);
 }
 

@@ -1,5 +1,6 @@
 #include "model/decoder.h"
 #include "model/config.h"
+#include "nn/group.h"
 
 #include <omp.h>
 
@@ -29,17 +30,17 @@ static const ParamRow positions = { "%swpe.weight", SIZE(max_position_embeddings
 static const ParamRow layer_rows[LAYER_ROWS] = {
     [ATTENTION_GAIN] = { LAYER "ln_1.weight", VECTOR, HIDDEN, PARAM_GAIN, 0 },
     [ATTENTION_SHIFT] = { LAYER "ln_1.bias", VECTOR, HIDDEN, 0, 0 },
-    [QKV_WEIGHT] = { LAYER "attn.c_attn.weight", QKV, HIDDEN, PARAM_TRANSPOSED, 0 },
-    [QKV_BIAS] = { LAYER "attn.c_attn.bias", VECTOR, QKV, 0, 0 },
-    [MIX_WEIGHT] = { LAYER "attn.c_proj.weight", HIDDEN, HIDDEN, PARAM_TRANSPOSED | PARAM_RESIDUAL,
-                     0 },
+    [QKV_WEIGHT] = { LAYER "attn.c_attn.weight", QKV, HIDDEN, PARAM_TRANSPOSED | PARAM_QKV, 0 },
+    [QKV_BIAS] = { LAYER "attn.c_attn.bias", VECTOR, QKV, PARAM_QKV, 0 },
+    [MIX_WEIGHT] = { LAYER "attn.c_proj.weight", HIDDEN, HIDDEN,
+                     PARAM_TRANSPOSED | PARAM_RESIDUAL | PARAM_IN, 0 },
     [MIX_BIAS] = { LAYER "attn.c_proj.bias", VECTOR, HIDDEN, 0, 0 },
     [FEED_GAIN] = { LAYER "ln_2.weight", VECTOR, HIDDEN, PARAM_GAIN, 0 },
     [FEED_SHIFT] = { LAYER "ln_2.bias", VECTOR, HIDDEN, 0, 0 },
-    [UP_WEIGHT] = { LAYER "mlp.c_fc.weight", FEED, HIDDEN, PARAM_TRANSPOSED, 0 },
-    [UP_BIAS] = { LAYER "mlp.c_fc.bias", VECTOR, FEED, 0, 0 },
-    [DOWN_WEIGHT] = { LAYER "mlp.c_proj.weight", HIDDEN, FEED, PARAM_TRANSPOSED | PARAM_RESIDUAL,
-                      0 },
+    [UP_WEIGHT] = { LAYER "mlp.c_fc.weight", FEED, HIDDEN, PARAM_TRANSPOSED | PARAM_OUT, 0 },
+    [UP_BIAS] = { LAYER "mlp.c_fc.bias", VECTOR, FEED, PARAM_OUT, 0 },
+    [DOWN_WEIGHT] = { LAYER "mlp.c_proj.weight", HIDDEN, FEED,
+                      PARAM_TRANSPOSED | PARAM_RESIDUAL | PARAM_IN, 0 },
     [DOWN_BIAS] = { LAYER "mlp.c_proj.bias", VECTOR, HIDDEN, 0, 0 },
 };
 static const ParamRow last_rows[LAST_ROWS] = {
@@ -88,13 +89,13 @@ static Var *layer_forward(Tape *tape, const void *context, Weight *w, Var *x)
     const ModelSpec *spec = context;
     double eps = spec->norm_eps, p = model_dropout(spec, tape);
     Var *a = layer_norm(tape, NULL, x, &w[ATTENTION_GAIN], &w[ATTENTION_SHIFT], eps, 0);
-    a = linear(tape, a, &w[QKV_WEIGHT], &w[QKV_BIAS]);
+    a = column_parallel(tape, a, &w[QKV_WEIGHT], &w[QKV_BIAS]);
     a = attention(tape, a, spec->num_attention_heads, spec->num_key_value_heads, true, p);
-    a = linear(tape, a, &w[MIX_WEIGHT], &w[MIX_BIAS]);
+    a = row_parallel(tape, a, &w[MIX_WEIGHT], &w[MIX_BIAS]);
     x = add(tape, x, dropout(tape, a, p));
     Var *f = layer_norm(tape, NULL, x, &w[FEED_GAIN], &w[FEED_SHIFT], eps, 0);
-    f = activation(tape, linear(tape, f, &w[UP_WEIGHT], &w[UP_BIAS]), spec->hidden_act);
-    f = linear(tape, f, &w[DOWN_WEIGHT], &w[DOWN_BIAS]);
+    f = column_parallel(tape, f, &w[UP_WEIGHT], &w[UP_BIAS]);
+    f = row_parallel(tape, activation(tape, f, spec->hidden_act), &w[DOWN_WEIGHT], &w[DOWN_BIAS]);
     return add(tape, x, dropout(tape, f, p));
 }
 

@@ -229,7 +229,7 @@ static void read_labels(Model *model)
 static Status import_from(Import *import, const char *model_path)
 {
     Status status = OK;
-    TRY(model_new(&import->model, import->origin->config, NULL, 0,
+    TRY(model_new(&import->model, import->origin->config, NULL, 0, NULL,
                   text_chars(&import->origin->where)));
     TRY(match(import));
     TRY(read_tokenizer(import));

@@ -1,5 +1,6 @@
 #include "model/decoder.h"
 #include "model/config.h"
+#include "nn/group.h"
 
 #include <math.h>
 #include <omp.h>
@@ -31,17 +32,20 @@ enum {
 
 static const ParamRow layer_rows[LAYER_ROWS] = {
     [ATTENTION_GAIN] = { LAYER "input_layernorm.weight", VECTOR, HIDDEN, PARAM_GAIN, 0 },
-    [QUERY_WEIGHT] = { LAYER "self_attn.q_proj.weight", QUERIES, HIDDEN, 0, 0 },
-    [KEY_WEIGHT] = { LAYER "self_attn.k_proj.weight", KEYS, HIDDEN, PARAM_JOINED, 0 },
-    [VALUE_WEIGHT] = { LAYER "self_attn.v_proj.weight", KEYS, HIDDEN, PARAM_JOINED, 0 },
-    [MIX_WEIGHT] = { LAYER "self_attn.o_proj.weight", HIDDEN, QUERIES, PARAM_RESIDUAL, 0 },
+    [QUERY_WEIGHT] = { LAYER "self_attn.q_proj.weight", QUERIES, HIDDEN, PARAM_OUT, 0 },
+    [KEY_WEIGHT] = { LAYER "self_attn.k_proj.weight", KEYS, HIDDEN, PARAM_JOINED | PARAM_OUT, 0 },
+    [VALUE_WEIGHT] = { LAYER "self_attn.v_proj.weight", KEYS, HIDDEN, PARAM_JOINED | PARAM_OUT, 0 },
+    [MIX_WEIGHT] = { LAYER "self_attn.o_proj.weight", HIDDEN, QUERIES, PARAM_RESIDUAL | PARAM_IN,
+                     0 },
     [FEED_GAIN] = { LAYER "post_attention_layernorm.weight", VECTOR, HIDDEN, PARAM_GAIN, 0 },
-    [GATE_WEIGHT] = { LAYER "mlp.gate_proj.weight", FEED, HIDDEN, 0, 0 },
-    [UP_WEIGHT] = { LAYER "mlp.up_proj.weight", FEED, HIDDEN, PARAM_JOINED, 0 },
-    [DOWN_WEIGHT] = { LAYER "mlp.down_proj.weight", HIDDEN, FEED, PARAM_RESIDUAL, 0 },
-    [QUERY_BIAS] = { LAYER "self_attn.q_proj.bias", VECTOR, QUERIES, 0, SIZE(qkv_bias) },
-    [KEY_BIAS] = { LAYER "self_attn.k_proj.bias", VECTOR, KEYS, PARAM_JOINED, SIZE(qkv_bias) },
-    [VALUE_BIAS] = { LAYER "self_attn.v_proj.bias", VECTOR, KEYS, PARAM_JOINED, SIZE(qkv_bias) },
+    [GATE_WEIGHT] = { LAYER "mlp.gate_proj.weight", FEED, HIDDEN, PARAM_OUT, 0 },
+    [UP_WEIGHT] = { LAYER "mlp.up_proj.weight", FEED, HIDDEN, PARAM_JOINED | PARAM_OUT, 0 },
+    [DOWN_WEIGHT] = { LAYER "mlp.down_proj.weight", HIDDEN, FEED, PARAM_RESIDUAL | PARAM_IN, 0 },
+    [QUERY_BIAS] = { LAYER "self_attn.q_proj.bias", VECTOR, QUERIES, PARAM_OUT, SIZE(qkv_bias) },
+    [KEY_BIAS] = { LAYER "self_attn.k_proj.bias", VECTOR, KEYS, PARAM_JOINED | PARAM_OUT,
+                   SIZE(qkv_bias) },
+    [VALUE_BIAS] = { LAYER "self_attn.v_proj.bias", VECTOR, KEYS, PARAM_JOINED | PARAM_OUT,
+                     SIZE(qkv_bias) },
     [MIX_BIAS] = { LAYER "self_attn.o_proj.bias", VECTOR, HIDDEN, 0, SIZE(output_bias) },
 };
 static const ParamRow last_row = { "%snorm.weight", VECTOR, HIDDEN, PARAM_GAIN, 0 };
@@ -160,13 +164,14 @@ static Var *layer_forward(Tape *tape, const void *context, Weight *w, Var *x)
     int64_t heads = spec->num_attention_heads, kv_heads = spec->num_key_value_heads;
     Weight *bias = spec->qkv_bias ? weights_joined(tape, &w[QUERY_BIAS], 3) : NULL;
     Var *a = rms_norm(tape, x, &w[ATTENTION_GAIN], spec->norm_eps);
-    a = linear(tape, a, weights_joined(tape, &w[QUERY_WEIGHT], 3), bias);
-    a = attention(tape, rotary(tape, a, places, heads + kv_heads), heads, kv_heads, true, p);
-    x = add(tape, x, linear(tape, a, &w[MIX_WEIGHT], spec->output_bias ? &w[MIX_BIAS] : NULL));
+    a = column_parallel(tape, a, weights_joined(tape, &w[QUERY_WEIGHT], 3), bias);
+    a = attention(tape, rotary(tape, a, places, heads, kv_heads), heads, kv_heads, true, p);
+    a = row_parallel(tape, a, &w[MIX_WEIGHT], spec->output_bias ? &w[MIX_BIAS] : NULL);
+    x = add(tape, x, a);
     Var *f = rms_norm(tape, x, &w[FEED_GAIN], spec->norm_eps);
-    f = gated(tape, linear(tape, f, weights_joined(tape, &w[GATE_WEIGHT], 2), NULL),
-              spec->hidden_act);
-    return add(tape, x, linear(tape, f, &w[DOWN_WEIGHT], NULL));
+    f = column_parallel(tape, f, weights_joined(tape, &w[GATE_WEIGHT], 2), NULL);
+    f = gated(tape, f, spec->hidden_act);
+    return add(tape, x, row_parallel(tape, f, &w[DOWN_WEIGHT], NULL));
 }
 
 static Var *hidden(const Model *model, Weight *weights, Tape *tape)

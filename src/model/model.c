@@ -1,5 +1,6 @@
 #include "model/model.h"
 #include "comm/agree.h"
+#include "comm/grid.h"
 #include "model/config.h"
 
 #include <stdio.h>
@@ -64,7 +65,7 @@ done:
 
 /// Local. The same on every rank: the table, and what the texts say.
 static Status build_model(Model **out, char *texts[TEXTS], const char *path, const char *task,
-                          const ModelSpec *sizes)
+                          const ModelSpec *sizes, const Comm *group)
 {
     Status status = OK;
     Json *config = NULL, *labels = NULL;
@@ -74,7 +75,7 @@ static Status build_model(Model **out, char *texts[TEXTS], const char *path, con
         TRY(json_parse(&labels, texts[LABEL_NAMES], strlen(texts[LABEL_NAMES]), path));
     TRY(set_sizes(config, sizes));
     if (task && !*task) task = *texts[TASK] ? texts[TASK] : NULL;
-    TRY(model_new(&model, config, task, json_size(labels), path));
+    TRY(model_new(&model, config, task, json_size(labels), group, path));
     if (json_size(labels)) model->label_names = MEM_NEW(char *, model->spec.num_labels);
     for (int64_t i = 0; i < json_size(labels); i++)
         model->label_names[i] = mem_copy_text(json_text(json_at(labels, i), ""));
@@ -109,26 +110,30 @@ static Status match_tensors(Model *model, const TensorFile *file, const char *pa
         if (!info) continue;
         int64_t rows = info->rank == 2 ? info->dims[0] : 1;
         int64_t cols = info->rank ? info->dims[info->rank - 1] : 1;
-        if (info->type != ELEMENT_F32 || info->rank != param->rank || rows != param->rows ||
-            cols != param->cols)
+        if (info->type != ELEMENT_F32 || info->rank != param->rank ||
+            rows != (param->rank == 2 ? param->dims[0] : 1) || cols != param->dims[1])
             FAIL(FAILED,
                  "%s: the tensor %s must have the shape (%lld, %lld) in F32 by the configuration, "
                  "the file has rank %d and (%lld, %lld)",
-                 path, param->name, (long long)param->rows, (long long)param->cols, info->rank,
-                 (long long)rows, (long long)cols);
+                 path, param->name, (long long)(param->rank == 2 ? param->dims[0] : 1),
+                 (long long)param->dims[1], info->rank, (long long)rows, (long long)cols);
     }
 done:
     return status;
 }
 
-static Status read_values(Model *model, TensorFile *file)
+/// Local. This rank's part, on the first of its replicas; the file is open on rank 0.
+static Status read_values(Model *model, TensorFile **open, const char *path)
 {
     Status status = OK;
+    if (!*open) TRY(tensors_open_any(open, path));
+    TensorFile *file = *open;
     for (int i = 0; i < model->param_count; i++) {
         const Param *param = &model->params[i];
         if (param->absent) continue;
         const TensorInfo *info = find_tensor(file, param);
-        TRY(tensors_read(file, info, 0, info->elements, model->values + param->offset));
+        TRY(tensors_read_part(file, info, &param->layout, 0, param->rows * param->cols,
+                              model->values + param->offset));
     }
 done:
     return status;
@@ -143,10 +148,21 @@ static Status load_table(const Comm *comm, Model **out, TensorFile **file, const
     char *texts[TEXTS] = { NULL };
     TRY_ROOT(comm, open_file(file, texts, path));
     for (int i = 0; i < TEXTS; i++) comm_broadcast_text(comm, &texts[i], 0);
-    TRY_ALL(comm, build_model(out, texts, path, task, sizes));
+    TRY_ALL(comm, build_model(out, texts, path, task, sizes, comm_group(comm)));
 done:
     for (int i = 0; i < TEXTS; i++) mem_free(texts[i]);
     return status;
+}
+
+/// Which parameters the file has, from rank 0.
+COLLECTIVE
+static void share_absent(const Comm *comm, Model *model)
+{
+    bool *absent = MEM_NEW(bool, model->param_count);
+    for (int i = 0; i < model->param_count; i++) absent[i] = model->params[i].absent;
+    comm_broadcast(comm, absent, (size_t)model->param_count * sizeof *absent, 0);
+    for (int i = 0; i < model->param_count; i++) model->params[i].absent = absent[i];
+    mem_free(absent);
 }
 
 Status model_load(const Comm *comm, Model **out, const char *path, const char *task)
@@ -156,9 +172,9 @@ Status model_load(const Comm *comm, Model **out, const char *path, const char *t
     Model *model = NULL;
     TRY(load_table(comm, &model, &file, path, task, NULL));
     TRY_ROOT(comm, match_tensors(model, file, path));
-    comm_broadcast(comm, model->params, (size_t)model->param_count * sizeof *model->params, 0);
-    model_allocate_shared(model, comm->node);
-    TRY_ROOT(comm, read_values(model, file));
+    share_absent(comm, model);
+    model_allocate_shared(model, comm_replicas(comm)->node);
+    TRY_ALL(comm, comm_replicas(comm)->rank == 0 ? read_values(model, &file, path) : OK);
     node_broadcast(model->node, model->values, (size_t)model->elements * sizeof(float));
     *out = model;
     model = NULL;
@@ -174,7 +190,7 @@ Status model_load_untrained(const Comm *comm, Model **out, const char *path, con
     Status status = OK;
     TensorFile *file = NULL;
     TRY(load_table(comm, out, &file, path, task, sizes));
-    model_allocate_shared(*out, comm->node);
+    model_allocate_shared(*out, comm_replicas(comm)->node);
 done:
     tensors_close(file);
     return status;

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "nn/group.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -36,6 +37,25 @@ static bool is_there(const ModelSpec *spec, const ParamRow *row)
     return !row->when || size_at(spec, row->when) > 0;
 }
 
+/// Which part of a parameter this rank has: `rows` and `cols` of the whole become its own.
+static void take_part(Param *param, const Model *model, const ParamRow *row, unsigned flags)
+{
+    int size = model->group ? model->group->size : 1, rank = model->group ? model->group->rank : 0;
+    int64_t kv_heads = model->spec.num_key_value_heads, sections = flags & PARAM_QKV ? 3 : 1;
+    bool out = flags & (PARAM_OUT | PARAM_QKV), in = flags & PARAM_IN;
+    int64_t *length = in || param->rank == 1 ? &param->cols : &param->rows; // of what is split
+    bool keys = row->rows == SIZE(key_size) || (param->rank == 1 && row->cols == SIZE(key_size));
+    int parts = !out && !in ? 1 : keys && kv_heads < size ? (int)kv_heads : size;
+    int part = rank / (size / parts);
+    int64_t whole = *length / sections, start = whole * part / parts;
+    int64_t unit = out && param->rank == 2 ? param->cols : 1; // elements of one of them
+    *length = (whole * (part + 1) / parts - start) * sections;
+    if (parts > 1)
+        param->layout = (TensorLayout){ start * unit, *length / sections * unit, whole * unit };
+    param->sharers = size / parts;
+    param->summed = param->sharers > 1 && !(flags & PARAM_HEAD);
+}
+
 static void add_param(Model *model, const ParamRow *row, int64_t layer, unsigned flags)
 {
     int64_t rows = size_at(&model->spec, row->rows), cols = size_at(&model->spec, row->cols);
@@ -56,6 +76,9 @@ static void add_param(Model *model, const ParamRow *row, int64_t layer, unsigned
                       .gain = flags & PARAM_GAIN,
                       .residual = flags & PARAM_RESIDUAL,
                       .absent = true };
+    param->dims[0] = param->rank == 1 ? cols : rows;
+    param->dims[1] = cols;
+    take_part(param, model, row, flags);
     format_name(param->name, sizeof param->name, row->name, model->arch->prefix, layer);
     CHECK(param->table || model->elements == model->dense_elements, "%s follows a table",
           param->name);
@@ -98,7 +121,7 @@ static void build(Model *model)
     for (const Head *head = model->arch->heads; head->task; head++)
         if (!only || head == only) add_rows(model, head->rows, head->row_count, 0, PARAM_HEAD);
     model->words = model->param_count;
-    add_param(model, &words, 0, tied ? 0 : PARAM_TABLE);
+    add_param(model, &words, 0, PARAM_OUT | (tied ? 0 : PARAM_TABLE));
     // the last gap belongs to the whole too, so that copies need no remainder
     model->elements = (model->elements + alignment - 1) / alignment * alignment;
     model->dense_elements = tied ? model->elements : model->params[model->words].offset;
@@ -118,8 +141,34 @@ static Status find_head(Model *model, const char *task, const char *where)
     return status;
 }
 
+/// True if this many ranks can have the model between them.
+static bool divides(const ModelSpec *spec, int64_t ranks)
+{
+    int64_t kv_heads = spec->num_key_value_heads;
+    return spec->num_attention_heads % ranks == 0 && spec->intermediate_size % ranks == 0 &&
+           (kv_heads % ranks == 0 || ranks % kv_heads == 0);
+}
+
+static Status check_group(const Model *model, const char *where)
+{
+    const ModelSpec *spec = &model->spec;
+    int ranks = model->group ? model->group->size : 1;
+    Text possible = { 0 };
+    if (divides(spec, ranks)) return OK;
+    for (int n = 1; n <= GROUP_MOST_RANKS; n++)
+        if (divides(spec, n)) text_printf(&possible, "%s%d", n > 1 ? ", " : "", n);
+    Status status = status_fail(
+        USAGE,
+        "%s: grid.cols %d does not divide the model's %lld heads (%lld of keys) and "
+        "width %lld: it can be %s",
+        where, ranks, (long long)spec->num_attention_heads, (long long)spec->num_key_value_heads,
+        (long long)spec->intermediate_size, possible.data);
+    text_release(&possible);
+    return status;
+}
+
 Status model_new(Model **out, const Json *config, const char *task, int64_t num_labels,
-                 const char *where)
+                 const Comm *group, const char *where)
 {
     Status status = OK;
     Model *model = MEM_NEW(Model, 1);
@@ -134,6 +183,8 @@ Status model_new(Model **out, const Json *config, const char *task, int64_t num_
              names.data);
     TRY(find_head(model, task, where));
     TRY(model->arch->read_config(&model->spec, config, where));
+    model->group = group && group->size > 1 ? group : NULL;
+    TRY(check_group(model, where));
     if (!num_labels) num_labels = json_size(labels);
     if (!num_labels) num_labels = json_int(json_get(config, "num_labels"), 2);
     if (num_labels < 1 || num_labels > 1 << 24)
@@ -205,11 +256,12 @@ static void init_elements(Model *model, int index, int64_t first, int64_t end, u
     float *value = model->values + param->offset;
     double layers = (double)model->spec.num_hidden_layers;
     double deviation = param->residual ? 0.02 / sqrt(2 * layers) : 0.02;
-    for (int64_t k = first; k < end; k++)
-        value[k] =
-            param->rank < 2
-                ? (float)param->gain
-                : (float)(deviation * rng_normal(seed, RNG_INIT, (uint32_t)index, (uint64_t)k));
+    for (int64_t k = first; k < end; k++) {
+        uint64_t place = (uint64_t)layout_place(&param->layout, k);
+        value[k] = param->rank < 2
+                       ? (float)param->gain
+                       : (float)(deviation * rng_normal(seed, RNG_INIT, (uint32_t)index, place));
+    }
 }
 
 void model_init_absent(Model *model, uint64_t seed)
@@ -329,6 +381,27 @@ void model_set_labels(Model *model, char *const *names, int64_t count, uint64_t 
     mem_free(rows);
 }
 
+bool param_leads(const Model *model, const Param *param)
+{
+    return !model->group || model->group->rank % param->sharers == 0;
+}
+
+void model_sum_gradient(const Model *model, const Weight *weights, Tape *tape, int index)
+{
+    const Param *param = &model->params[index];
+    const Weight *weight = &weights[index];
+    if (!param->summed || !weight->written) return; // agreed: the same operators on all ranks
+    CHECK(!weight->touched, "%s: a table that ranks share", param->name);
+    int first = model->group->rank / param->sharers * param->sharers;
+    group_sum(tape, weight->gradient, param->rows * param->cols, first, param->sharers);
+}
+
+int64_t model_key_columns(const Model *model)
+{
+    int64_t heads = model->spec.num_key_value_heads, size = model->group ? model->group->size : 1;
+    return model->spec.key_size / (heads < size ? heads : size);
+}
+
 double model_dropout(const ModelSpec *spec, const Tape *tape)
 {
     return tape_pass(tape)->training ? spec->dropout : 0;
@@ -340,9 +413,14 @@ Output model_head(const Model *model, Weight *weights, Tape *tape, Var *x)
                                 x);
 }
 
+Var *model_hidden(const Model *model, Weight *weights, Tape *tape)
+{
+    return gather_tokens(tape, model->arch->hidden(model, weights, tape), false);
+}
+
 Output model_output(const Model *model, Weight *weights, Tape *tape)
 {
-    Var *x = model->arch->hidden(model, weights, tape);
+    Var *x = model_hidden(model, weights, tape);
     return model_head(model, weights, tape, model->head->reads(tape, x));
 }
 
@@ -353,5 +431,8 @@ void model_bind(const Model *model, Weight *weights)
         weights[i] = (Weight){ .rows = param->rows,
                                .cols = param->cols,
                                .value = model->values + param->offset };
+        if (param->layout.run < param->cols || param->cols < param->dims[1]) continue;
+        weights[i].first_row = param->layout.first / param->cols;
+        weights[i].all_rows = param->dims[0];
     }
 }

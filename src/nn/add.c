@@ -37,8 +37,10 @@ static void add_backward(Tape *tape, void *context)
 
 Var *add(Tape *tape, Var *a, Var *b)
 {
-    CHECK(a->rows == b->rows && a->cols == b->cols, "add: operands differ in shape");
+    CHECK(a->rows == b->rows && a->cols == b->cols && a->own == b->own,
+          "add: operands differ in shape");
     Var *y = tape_var(tape, a->rows, a->cols, a->needs_gradient || b->needs_gradient);
+    y->own = a->own;
     int64_t n = a->rows * a->cols;
 #pragma omp parallel for schedule(static)
     for (int64_t at = 0; at < n; at += BLOCK) {

@@ -1,5 +1,6 @@
 #include "nn/ops.h"
 #include "nn/cache.h"
+#include "nn/group.h"
 #include "nn/mask.h"
 #include "base/status.h"
 #include "linalg/elementary.h"
@@ -19,6 +20,7 @@ typedef struct {
 typedef struct {
     Var *y, *qkv;
     int64_t heads, kv_heads, width; ///< width: of a head
+    int64_t first_head;             ///< of the model, in the mask
     bool causal;
     Mask mask;
     float scale;
@@ -331,8 +333,8 @@ static RowShape row_shape(const Attention *op, const Task *task, int64_t start, 
                        .scale = op->scale,
                        .factors_stride = s };
     if (op->mask.cut)
-        shape.factors =
-            mask_factors(factors, &op->mask, task->sample, (task->head * s + start) * s, rows * s);
+        shape.factors = mask_factors(factors, &op->mask, task->sample,
+                                     ((op->first_head + task->head) * s + start) * s, rows * s);
     return shape;
 }
 
@@ -459,6 +461,7 @@ static double product_flops(const Attention *op, const Packing *packing)
 Var *attention(Tape *tape, Var *qkv, int64_t heads, int64_t kv_heads, bool causal, double dropout)
 {
     const Packing *packing = tape_packing(tape);
+    heads = group_heads(tape, heads), kv_heads = group_heads(tape, kv_heads);
     int64_t all = heads + 2 * kv_heads, width = all ? qkv->cols / all : 0, each;
     CHECK(qkv->rows == packing->tokens, "attention: a row must be a token");
     CHECK(width > 0 && all * width == qkv->cols && kv_heads > 0 && heads % kv_heads == 0,
@@ -473,6 +476,7 @@ Var *attention(Tape *tape, Var *qkv, int64_t heads, int64_t kv_heads, bool causa
                        .heads = heads,
                        .kv_heads = kv_heads,
                        .width = width,
+                       .first_head = heads * tape_group_rank(tape),
                        .causal = causal,
                        .mask = mask_next(tape, dropout),
                        .scale = (float)(1 / sqrt((double)width)),

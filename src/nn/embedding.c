@@ -2,6 +2,7 @@
 #include "nn/columns.h"
 #include "base/status.h"
 #include "linalg/kernel.h"
+#include "nn/group.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@ typedef struct {
     Var *y;
     Weight *word, *position, *type;
     int64_t offset;
+    Span tokens; ///< that the rows of y stand for
 } Embedding;
 
 KERNEL static void add_rows(float *restrict y, const float *a, const float *b, const float *c,
@@ -21,6 +23,18 @@ KERNEL static void add_rows(float *restrict y, const float *a, const float *b, c
         for (int64_t i = 0; i < cols; i++) y[i] = a[i] + (b ? b : c)[i];
     else
         memcpy(y, a, (size_t)cols * sizeof(float));
+}
+
+static void put_rows(float *y, const float *a, const float *b, const float *c, int64_t cols)
+{
+    if (a)
+        add_rows(y, a, b, c, cols);
+    else if (c)
+        add_rows(y, c, b, NULL, cols);
+    else if (b)
+        add_rows(y, b, NULL, NULL, cols);
+    else
+        memset(y, 0, (size_t)cols * sizeof(float));
 }
 
 /// The row of each table that a token reads.
@@ -55,18 +69,33 @@ static int compare_keys(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/// Taken from the tape.
-static Groups group_tokens(Tape *tape, const Embedding *op, RowOf row_of)
+/// Tokens of a sequence among those of the operator: [*first, *end).
+static void tokens_here(int64_t *first, int64_t *end, const Packing *packing, Span tokens,
+                        int64_t sequence)
+{
+    *first = packing->cu_seqlens[sequence], *end = packing->cu_seqlens[sequence + 1];
+    if (*first < tokens.first) *first = tokens.first;
+    if (*end > tokens.first + tokens.count) *end = tokens.first + tokens.count;
+}
+
+/// Of the tokens whose row this rank has. Taken from the tape.
+static Groups group_tokens(Tape *tape, const Embedding *op, const Weight *table, RowOf row_of)
 {
     const Packing *packing = tape_packing(tape);
-    size_t count = (size_t)packing->tokens;
-    uint64_t *keys = tape_take(tape, count * sizeof *keys);
-    Groups groups = { .starts = tape_take(tape, (count + 1) * sizeof *groups.starts),
-                      .rows = tape_take(tape, count * sizeof *groups.rows),
-                      .tokens = tape_take(tape, count * sizeof *groups.tokens) };
-    for (int64_t s = 0; s < packing->sequences; s++)
-        for (int64_t t = packing->cu_seqlens[s]; t < packing->cu_seqlens[s + 1]; t++)
-            keys[t] = (uint64_t)row_of(packing, op->offset, s, t) << 32 | (uint32_t)t;
+    size_t most = (size_t)op->tokens.count, count = 0;
+    uint64_t *keys = tape_take(tape, most * sizeof *keys);
+    Groups groups = { .starts = tape_take(tape, (most + 1) * sizeof *groups.starts),
+                      .rows = tape_take(tape, most * sizeof *groups.rows),
+                      .tokens = tape_take(tape, most * sizeof *groups.tokens) };
+    for (int64_t s = 0; s < packing->sequences; s++) {
+        int64_t first, end;
+        tokens_here(&first, &end, packing, op->tokens, s);
+        for (int64_t t = first; t < end; t++) {
+            int64_t row = row_of(packing, op->offset, s, t) - table->first_row;
+            if (row < 0 || row >= table->rows) continue;
+            keys[count++] = (uint64_t)row << 32 | (uint32_t)(t - op->tokens.first);
+        }
+    }
     qsort(keys, count, sizeof *keys, compare_keys);
     for (size_t i = 0; i < count; i++) {
         groups.tokens[i] = (int32_t)(uint32_t)keys[i];
@@ -80,9 +109,9 @@ static Groups group_tokens(Tape *tape, const Embedding *op, RowOf row_of)
 
 /// Sums of n <= 16 columns over tokens: blocks of 64 in order, then pairwise, merged as the carries
 /// of a binary counter.
-KERNEL_INLINE void gather_columns(float *restrict out, const float *restrict dy,
-                                  const int32_t *restrict tokens, int64_t count, int64_t cols,
-                                  bool first, int n)
+KERNEL_INLINE void gathered_columns(float *restrict out, const float *restrict dy,
+                                    const int32_t *restrict tokens, int64_t count, int64_t cols,
+                                    bool first, int n)
 {
     float level[40][LANES];
     int depth = 0;
@@ -104,8 +133,8 @@ KERNEL static void gather_sum(float *restrict out, const float *restrict dy, con
 {
     int64_t i = 0;
     for (; i + LANES <= cols; i += LANES)
-        gather_columns(out + i, dy + i, tokens, count, cols, first, LANES);
-    if (i < cols) gather_columns(out + i, dy + i, tokens, count, cols, first, (int)(cols - i));
+        gathered_columns(out + i, dy + i, tokens, count, cols, first, LANES);
+    if (i < cols) gathered_columns(out + i, dy + i, tokens, count, cols, first, (int)(cols - i));
 }
 
 /// Makes room in `touched` for rows that it lacks, filled with 0. From the end, so in place.
@@ -164,7 +193,7 @@ static void table_backward(Tape *tape, const Embedding *op, Weight *table, RowOf
     int64_t cols = op->y->cols;
     bool first;
     size_t mark = tape_scratch_begin(tape);
-    Groups groups = group_tokens(tape, op, row_of);
+    Groups groups = group_tokens(tape, op, table, row_of);
     int64_t *places = tape_take(tape, (size_t)groups.groups * sizeof *places);
     float *rows = table_rows(table, &groups, places, &first);
 #pragma omp parallel for schedule(dynamic, 8)
@@ -193,31 +222,57 @@ static const float *table_row(const Weight *table, int32_t row)
     return table->value + row * table->cols;
 }
 
-Var *embedding(Tape *tape, Weight *word, Weight *position, Weight *type, int64_t position_offset)
+/// The word's row, NULL where another rank of the group has it.
+static const float *word_row_here(const Tape *tape, const Weight *word, int32_t id)
+{
+    int64_t row = id - word->first_row;
+    if (tape_group(tape) && (row < 0 || row >= word->rows)) return NULL;
+    return table_row(word, (int32_t)row);
+}
+
+/// y (tokens, C) = the sum of rows of the tables that are not NULL.
+static Var *look_up(Tape *tape, Weight *word, Weight *position, Weight *type, int64_t offset,
+                    Span tokens, int64_t cols)
 {
     const Packing *packing = tape_packing(tape);
-    int64_t cols = word->cols;
-    CHECK((!position || position->cols == cols) && (!type || type->cols == cols),
-          "embedding: the tables differ in width");
     bool needs = is_trained(word) || is_trained(position) || is_trained(type);
-    Var *y = tape_var(tape, packing->tokens, cols, needs);
+    Var *y = tape_var(tape, tokens.count, cols, needs);
 #pragma omp parallel for schedule(static)
     for (int64_t s = 0; s < packing->sequences; s++) {
-        for (int64_t t = packing->cu_seqlens[s]; t < packing->cu_seqlens[s + 1]; t++) {
-            int32_t place = position_row(packing, position_offset, s, t);
-            add_rows(y->value + t * cols, table_row(word, packing->ids[t]),
+        int64_t first, end;
+        tokens_here(&first, &end, packing, tokens, s);
+        for (int64_t t = first; t < end; t++) {
+            int32_t place = position_row(packing, offset, s, t);
+            put_rows(y->value + (t - tokens.first) * cols,
+                     word ? word_row_here(tape, word, packing->ids[t]) : NULL,
                      position ? table_row(position, place) : NULL,
                      type ? table_row(type, type_row(packing, 0, s, t)) : NULL, cols);
         }
     }
     if (tape_records(tape, y)) {
         Embedding *op = tape_take(tape, sizeof *op);
-        *op = (Embedding){ y, word, position, type, position_offset };
+        *op = (Embedding){ y, word, position, type, offset, tokens };
         tape_uses(tape, word);
         tape_uses(tape, position);
         tape_uses(tape, type);
-        tape_work(tape, 0, (2 + !!position + !!type) * (double)(y->rows * cols) * sizeof(float));
-        tape_record(tape, y, embedding_backward, op);
+        tape_work(tape, 0,
+                  (1 + !!word + !!position + !!type) * (double)(y->rows * cols) * sizeof(float));
+        tape_record_as(tape, "embedding", y, embedding_backward, op);
     }
     return y;
+}
+
+Var *embedding(Tape *tape, Weight *word, Weight *position, Weight *type, int64_t position_offset)
+{
+    const Span all = { 0, tape_packing(tape)->tokens };
+    int64_t cols = word->cols;
+    CHECK((!position || position->cols == cols) && (!type || type->cols == cols),
+          "embedding: the tables differ in width");
+    if (!tape_group(tape)) return look_up(tape, word, position, type, position_offset, all, cols);
+    Var *y = scatter_tokens(tape, look_up(tape, word, NULL, NULL, 0, all, cols), NULL);
+    if (!position && !type) return y;
+    Span own = tape_tokens_of(tape, tape_group_rank(tape));
+    Var *places = look_up(tape, NULL, position, type, position_offset, own, cols);
+    places->own = true;
+    return add(tape, y, places);
 }

@@ -2,6 +2,7 @@
 #include "base/rng.h"
 #include "base/status.h"
 #include "linalg/kernel.h"
+#include "nn/group.h"
 
 #include <math.h>
 
@@ -68,11 +69,13 @@ float *mask_factors(float *factors, const Mask *mask, int64_t sample, int64_t fi
     return factors + skipped;
 }
 
-RowPlace row_place(const Packing *packing, int64_t rows, int64_t row)
+RowPlace row_place(const Tape *tape, const Var *x, int64_t row)
 {
-    RowPlace at = { .packing = packing, .tokens = rows == packing->tokens };
-    CHECK(at.tokens || rows == packing->sequences,
+    const Packing *packing = tape_packing(tape);
+    RowPlace at = { .packing = packing, .tokens = x->own || x->rows == packing->tokens };
+    CHECK(at.tokens || x->rows == packing->sequences,
           "a value has neither tokens nor sequences as rows");
+    if (x->own) row += tape_tokens_of(tape, tape_group_rank(tape)).first;
     if (!at.tokens) {
         at.sequence = row;
         return at;

@@ -143,12 +143,12 @@ static int64_t scratch_floats(const Norm *op)
     return 2 * width + 2 * MASK_BLOCK;
 }
 
-static void forward_block(const Norm *op, const Packing *packing, float *scratch, int64_t start)
+static void forward_block(const Norm *op, const Tape *tape, float *scratch, int64_t start)
 {
     int64_t rows = op->y->rows, cols = op->y->cols;
     int64_t end = start + COLUMN_BLOCK < rows ? start + COLUMN_BLOCK : rows;
     RowPlace at = { 0 };
-    if (op->mask.cut) at = row_place(packing, rows, start);
+    if (op->mask.cut) at = row_place(tape, op->y, start);
     for (int64_t r = start; r < end; r++) {
         NormRow row;
         row_inputs(&row, op, scratch, at, r);
@@ -169,7 +169,7 @@ typedef struct {
     Sums sums;
 } NormBackward;
 
-static void backward_block(const Norm *op, const NormBackward *pass, const Packing *packing,
+static void backward_block(const Norm *op, const NormBackward *pass, const Tape *tape,
                            float *scratch, int64_t block)
 {
     int64_t rows = op->y->rows, cols = op->y->cols, start = block * COLUMN_BLOCK;
@@ -181,7 +181,7 @@ static void backward_block(const Norm *op, const NormBackward *pass, const Packi
                          .bias = pass->sums.bias ? pass->sums.bias + block * cols : NULL,
                          .row = scratch + scratch_floats(op) / 2 + MASK_BLOCK };
     RowPlace at = { 0 };
-    if (op->mask.cut && start < end) at = row_place(packing, rows, start);
+    if (op->mask.cut && start < end) at = row_place(tape, op->y, start);
     if (to.gain) memset(to.gain, 0, bytes);
     if (to.bias) memset(to.bias, 0, bytes);
     for (int64_t r = start; r < end; r++) {
@@ -197,7 +197,6 @@ static void backward_block(const Norm *op, const NormBackward *pass, const Packi
 static void layer_norm_backward(Tape *tape, void *context)
 {
     Norm *op = context;
-    const Packing *packing = tape_packing(tape);
     int64_t cols = op->y->cols, blocks = column_blocks(op->y->rows);
     bool gain_first, bias_first;
     NormBackward pass = { .dy = tape_gradient(tape, op->y) };
@@ -212,7 +211,7 @@ static void layer_norm_backward(Tape *tape, void *context)
     float *scratch = tape_take(tape, (size_t)(omp_get_max_threads() * each) * sizeof(float));
 #pragma omp parallel for schedule(static)
     for (int64_t b = 0; b < blocks; b++)
-        backward_block(op, &pass, packing, scratch + omp_get_thread_num() * each, b);
+        backward_block(op, &pass, tape, scratch + omp_get_thread_num() * each, b);
     if (dgain) columns_add_up(dgain, pass.sums.gain, blocks, cols, gain_first);
     if (dbias) columns_add_up(dbias, pass.sums.bias, blocks, cols, bias_first);
     tape_scratch_end(tape, mark);
@@ -227,7 +226,8 @@ Var *layer_norm(Tape *tape, Var *residual, Var *x, Weight *gain, Weight *bias, d
                 double dropout)
 {
     int64_t rows = x->rows, cols = x->cols;
-    CHECK(!residual || (residual->rows == rows && residual->cols == cols),
+    CHECK(!residual ||
+              (residual->rows == rows && residual->cols == cols && residual->own == x->own),
           "layer_norm: residual and input differ in shape");
     CHECK(is_vector(gain, cols) && is_vector(bias, cols),
           "layer_norm: gain or bias is not a vector of the input's width");
@@ -235,6 +235,7 @@ Var *layer_norm(Tape *tape, Var *residual, Var *x, Weight *gain, Weight *bias, d
     bool needs = x->needs_gradient || (residual && residual->needs_gradient) || gain->gradient ||
                  bias->gradient;
     Var *y = tape_var(tape, rows, cols, needs);
+    y->own = x->own;
     Norm *op = tape_take(tape, sizeof *op);
     *op = (Norm){ y,          residual,
                   x,          gain,
@@ -245,7 +246,7 @@ Var *layer_norm(Tape *tape, Var *residual, Var *x, Weight *gain, Weight *bias, d
     float *scratch = tape_take(tape, (size_t)(omp_get_max_threads() * each) * sizeof(float));
 #pragma omp parallel for schedule(static)
     for (int64_t start = 0; start < rows; start += COLUMN_BLOCK)
-        forward_block(op, tape_packing(tape), scratch + omp_get_thread_num() * each, start);
+        forward_block(op, tape, scratch + omp_get_thread_num() * each, start);
     tape_scratch_end(tape, mark);
     if (tape_records(tape, y)) {
         tape_uses(tape, gain);

@@ -80,6 +80,7 @@ Var *rms_norm(Tape *tape, Var *x, Weight *gain, double eps)
     CHECK(gain->rows == 1 && gain->cols == cols && !gain->touched,
           "rms_norm: the gain is not a vector of the input's width");
     Var *y = tape_var(tape, rows, cols, x->needs_gradient || gain->gradient);
+    y->own = x->own;
     RmsNorm *op = tape_take(tape, sizeof *op);
     *op = (RmsNorm){ y, x, gain, (float)eps, tape_take(tape, (size_t)rows * sizeof(float)) };
 #pragma omp parallel for schedule(static)

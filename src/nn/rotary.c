@@ -1,6 +1,7 @@
 #include "nn/ops.h"
 #include "base/status.h"
 #include "linalg/kernel.h"
+#include "nn/group.h"
 
 #include <math.h>
 #include <string.h>
@@ -86,8 +87,9 @@ static void rotary_backward(Tape *tape, void *context)
     if (dx) turn(tape, op, dx, dy, -1, first);
 }
 
-Var *rotary(Tape *tape, Var *x, const Rotary *table, int64_t heads)
+Var *rotary(Tape *tape, Var *x, const Rotary *table, int64_t heads, int64_t kv_heads)
 {
+    heads = group_heads(tape, heads) + group_heads(tape, kv_heads);
     CHECK(x->rows == tape_packing(tape)->tokens, "rotary: a row must be a token");
     CHECK(x->cols >= 2 * heads * table->half, "rotary: %lld columns for %lld heads",
           (long long)x->cols, (long long)heads);

@@ -1,5 +1,7 @@
 #include "nn/tape.h"
 #include "base/status.h"
+#include "comm/exchange.h"
+#include "nn/group.h"
 
 #include <string.h>
 
@@ -47,6 +49,8 @@ struct Tape {
     int weight_count;
     GradientReady ready;
     void *ready_context;
+    const Comm *group;  ///< borrowed; NULL: this rank alone
+    Exchange *exchange; ///< owned, of the group
 };
 
 Tape *tape_new(size_t arena_bytes)
@@ -60,9 +64,37 @@ Tape *tape_new(size_t arena_bytes)
 void tape_free(Tape *tape)
 {
     if (!tape) return;
+    exchange_free(tape->exchange);
     arena_release(&tape->gradients);
     arena_release(&tape->arena);
     mem_free(tape);
+}
+
+void tape_set_group(Tape *tape, const Comm *group)
+{
+    exchange_free(tape->exchange);
+    tape->group = group && group->size > 1 ? group : NULL;
+    tape->exchange = tape->group ? exchange_new(group, 2 * group->size) : NULL;
+}
+
+const Comm *tape_group(const Tape *tape)
+{
+    return tape->group;
+}
+
+int tape_group_size(const Tape *tape)
+{
+    return tape->group ? tape->group->size : 1;
+}
+
+int tape_group_rank(const Tape *tape)
+{
+    return tape->group ? tape->group->rank : 0;
+}
+
+Exchange *tape_exchange(const Tape *tape)
+{
+    return tape->exchange;
 }
 
 void tape_start(Tape *tape, const Pass *pass, const Packing *packing)

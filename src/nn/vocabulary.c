@@ -3,8 +3,13 @@
 #include "base/status.h"
 #include "linalg/elementary.h"
 #include "linalg/gemm.h"
+#include "linalg/vecmath.h"
+#include "nn/group.h"
 
-enum { MOST_LOGITS = 1 << 23, LEAST_ROWS = 64, EXP_BLOCK = 1024 };
+#include <math.h>
+#include <string.h>
+
+enum { MOST_LOGITS = 1 << 23, LEAST_ROWS = 64, EXP_BLOCK = 1024, ROW_PART_FLOATS = 8 };
 
 /// Rows whose logits are in memory at a time: by the vocabulary alone, so that bits are.
 static int64_t chunk_rows(int64_t vocabulary)
@@ -16,12 +21,12 @@ static int64_t chunk_rows(int64_t vocabulary)
 int64_t vocabulary_scratch_floats(int64_t vocabulary, int64_t rows)
 {
     int64_t chunk = chunk_rows(vocabulary) < rows ? chunk_rows(vocabulary) : rows;
-    return chunk * vocabulary + (column_blocks(chunk) + 1) * vocabulary + 4 * rows + 64;
+    return chunk * vocabulary + (column_blocks(chunk) + 1) * vocabulary + 4 * rows + 64 +
+           chunk * GROUP_MOST_RANKS * ROW_PART_FLOATS;
 }
 
 typedef struct {
     double smoothing, divisor;
-    int64_t classes;
     bool slopes; ///< logits become gradients
 } Loss;
 
@@ -59,29 +64,100 @@ KERNEL static void to_slopes(float *restrict z, float most, float scale, float o
     for (int64_t i = 0; i < n; i++) z[i] = kernel_exp(z[i] - most) * scale - on_each;
 }
 
-static TargetLoss row_loss(const Loss *loss, float *z, int32_t target)
+/// What a rank's classes say of a row.
+typedef struct {
+    float most, on_target; ///< logits: the greatest; the target's, -INFINITY where others have it
+    bool leads;            ///< the target is here, and the first of the greatest
+    int32_t classes;
+    double exps, plain; ///< sums of exp(z - most), and of z - most
+} RowPart;
+_Static_assert(sizeof(RowPart) == ROW_PART_FLOATS * sizeof(float), "of a group's scratch");
+
+/// target: among these n classes, else another rank's.
+static RowPart row_part(const float *z, int64_t n, int64_t target)
 {
-    float most = greatest(z, loss->classes);
-    double exps = 0, plain = 0, classes = (double)loss->classes;
-    for (int64_t at = 0; at < loss->classes; at += EXP_BLOCK) {
+    RowPart part = { .most = greatest(z, n), .on_target = -INFINITY, .classes = (int32_t)n };
+    for (int64_t at = 0; at < n; at += EXP_BLOCK) {
         float e, p;
-        int64_t n = loss->classes - at < EXP_BLOCK ? loss->classes - at : EXP_BLOCK;
-        block_sums(&e, &p, z + at, most, n);
-        exps += e;
-        plain += p;
+        block_sums(&e, &p, z + at, part.most, n - at < EXP_BLOCK ? n - at : EXP_BLOCK);
+        part.exps += e;
+        part.plain += p;
     }
-    double log_sum = log(exps), on_target = log_sum - ((double)z[target] - most);
-    double spread = log_sum - plain / classes;
-    TargetLoss result = { .loss = ((1 - loss->smoothing) * on_target + loss->smoothing * spread) /
-                                  loss->divisor,
-                          .correct = z[target] == most };
-    for (int32_t k = 0; k < target && result.correct; k++) result.correct = z[k] < most;
+    if (target < 0 || target >= n) return part;
+    part.on_target = z[target];
+    part.leads = z[target] == part.most;
+    for (int64_t k = 0; k < target && part.leads; k++) part.leads = z[k] < part.most;
+    return part;
+}
+
+/// Of all classes, from the ranks' parts in the order of their classes.
+static RowPart join_parts(const RowPart *parts, int64_t stride, int count)
+{
+    RowPart all = parts[0];
+    for (int i = 1; i < count; i++) {
+        const RowPart *next = &parts[i * stride];
+        float most = all.most < next->most ? next->most : all.most;
+        double before = (double)all.most - (double)most, after = (double)next->most - (double)most;
+        all.plain += all.classes * before + next->plain + next->classes * after;
+        all.exps = all.exps * exp(before) + next->exps * exp(after);
+        all.leads = all.most == most ? all.leads : next->leads;
+        all.on_target = all.on_target < next->on_target ? next->on_target : all.on_target;
+        all.classes += next->classes;
+        all.most = most;
+    }
+    return all;
+}
+
+/// The row's loss; its n logits here become gradients.
+static TargetLoss row_loss(const Loss *loss, const RowPart *all, float *z, int64_t n,
+                           int64_t target)
+{
+    double classes = all->classes, log_sum = log(all->exps);
+    double on_target = log_sum - ((double)all->on_target - (double)all->most);
+    double spread = log_sum - all->plain / classes;
     if (loss->slopes) {
-        to_slopes(z, most, (float)(1 / (exps * loss->divisor)),
-                  (float)(loss->smoothing / (classes * loss->divisor)), loss->classes);
-        z[target] -= (float)((1 - loss->smoothing) / loss->divisor);
+        to_slopes(z, all->most, (float)(1 / (all->exps * loss->divisor)),
+                  (float)(loss->smoothing / (classes * loss->divisor)), n);
+        if (target >= 0 && target < n) z[target] -= (float)((1 - loss->smoothing) / loss->divisor);
     }
-    return result;
+    return (TargetLoss){ .loss = ((1 - loss->smoothing) * on_target + loss->smoothing * spread) /
+                                 loss->divisor,
+                         .correct = all->leads };
+}
+
+/// parts (size, rows) of all ranks, from this rank's, which are in their place.
+COLLECTIVE
+static void share_parts(Tape *tape, RowPart *parts, int64_t rows)
+{
+    int size = tape_group_size(tape);
+    if (size == 1) return;
+    size_t mark = tape_scratch_begin(tape);
+    int64_t *counts = tape_take(tape, (size_t)size * sizeof *counts);
+    for (int i = 0; i < size; i++) counts[i] = rows * (int64_t)sizeof *parts;
+    comm_gather_in_place(tape_group(tape), parts, counts);
+    tape_scratch_end(tape, mark);
+}
+
+/// Losses of a chunk of rows from its logits (rows, n), which become gradients.
+COLLECTIVE
+static void chunk_loss(Tape *tape, TargetLoss *out, const Loss *loss, float *logits,
+                       const Weight *w, const int32_t *targets, int64_t rows)
+{
+    int64_t n = w->rows;
+    int size = tape_group_size(tape);
+    size_t mark = tape_scratch_begin(tape);
+    RowPart *parts = tape_take(tape, (size_t)(size * rows) * sizeof *parts);
+    RowPart *own = parts + tape_group_rank(tape) * rows;
+#pragma omp parallel for schedule(dynamic)
+    for (int64_t r = 0; r < rows; r++)
+        own[r] = row_part(logits + r * n, n, targets[r] - w->first_row);
+    share_parts(tape, parts, rows);
+#pragma omp parallel for schedule(dynamic)
+    for (int64_t r = 0; r < rows; r++) {
+        RowPart all = join_parts(parts + r, rows, size);
+        out[r] = row_loss(loss, &all, logits + r * n, n, targets[r] - w->first_row);
+    }
+    tape_scratch_end(tape, mark);
 }
 
 /// Where the gradients go.
@@ -110,9 +186,11 @@ static double pairwise(const TargetLoss *rows, int64_t n)
 VocabularyLoss vocabulary_loss(Tape *tape, TargetLoss *each, Var *x, Weight *w, Weight *b,
                                const int32_t *targets, double label_smoothing, double divisor)
 {
-    int64_t rows = x->rows, n = w->rows, k = w->cols, chunk = chunk_rows(n);
-    Loss loss = { label_smoothing, divisor, n, tape_pass(tape)->training };
+    int64_t rows = x->rows, n = w->rows, k = w->cols;
+    int64_t chunk = chunk_rows(w->all_rows ? w->all_rows : n); // the same on all ranks
+    Loss loss = { label_smoothing, divisor, tape_pass(tape)->training };
     Slopes to = { 0 };
+    bool x_first = false;
     VocabularyLoss out = { 0 };
     CHECK(x->cols == k && !w->touched, "vocabulary_loss: %lld columns meet a weight of %lld",
           (long long)x->cols, (long long)k);
@@ -120,20 +198,31 @@ VocabularyLoss vocabulary_loss(Tape *tape, TargetLoss *each, Var *x, Weight *w, 
         tape_uses(tape, w);
         tape_uses(tape, b);
         to.dx = tape_gradient_for(tape, x, &to.x_first);
+        x_first = to.x_first;
         to.dw = weight_gradient_for(w, &to.w_first);
         if (b) to.db = weight_gradient_for(b, &to.b_first);
     }
     size_t mark = tape_scratch_begin(tape);
+    float *dx = to.dx;
+    if (dx && tape_group(tape)) { // a summand of it
+        to.dx = tape_take(tape, (size_t)(rows * k) * sizeof(float));
+        to.x_first = true;
+    }
     TargetLoss *results = each ? each : tape_take(tape, (size_t)rows * sizeof *results);
     if (rows < chunk) chunk = rows;
     float *logits = tape_take(tape, (size_t)(chunk * n) * sizeof(float));
     for (int64_t start = 0; start < rows || (start == 0 && loss.slopes); start += chunk + !chunk) {
         int64_t count = rows - start < chunk ? rows - start : chunk;
         gemm_forward(logits, x->value + start * k, w->value, b ? b->value : NULL, count, n, k, 0);
-#pragma omp parallel for schedule(dynamic)
-        for (int64_t r = 0; r < count; r++)
-            results[start + r] = row_loss(&loss, logits + r * n, targets[start + r]);
+        chunk_loss(tape, results + start, &loss, logits, w, targets + start, count);
         if (loss.slopes) chunk_backward(tape, &to, logits, x->value + start * k, w, start, count);
+    }
+    if (dx != to.dx) {
+        group_sum(tape, to.dx, rows * k, 0, tape_group_size(tape));
+        if (x_first)
+            memcpy(dx, to.dx, (size_t)(rows * k) * sizeof(float));
+        else
+            vec_add(dx, to.dx, rows * k);
     }
     out.sum = pairwise(results, rows);
     for (int64_t r = 0; r < rows; r++) out.correct += results[r].correct;

@@ -118,6 +118,53 @@ Status tensors_read(TensorFile *file, const TensorInfo *info, int64_t first, int
     return read_bytes(file, (const Tensor *)info, first * size, (first + count) * size, out);
 }
 
+int64_t layout_place(const TensorLayout *layout, int64_t element)
+{
+    if (!layout->run) return element;
+    return layout->first + element / layout->run * layout->stride + element % layout->run;
+}
+
+/// Elements [first, end) of a part whose runs are short: read with what lies between them.
+static Status read_runs(TensorFile *file, const TensorInfo *info, const TensorLayout *layout,
+                        int64_t first, int64_t end, char *out)
+{
+    Status status = OK;
+    int64_t size = (int64_t)element_bytes(info->type), run = layout->run;
+    int64_t at_once = (BLOCK_BYTES / size) / layout->stride + 1;
+    char *buffer = MEM_NEW(char, at_once * layout->stride * size);
+    while (first < end) {
+        int64_t last = (first / run + at_once) * run < end ? (first / run + at_once) * run : end;
+        int64_t start = layout_place(layout, first);
+        TRY(tensors_read(file, info, start, layout_place(layout, last - 1) + 1 - start, buffer));
+        for (int64_t next; first < last; first = next) {
+            next = (first / run + 1) * run < last ? (first / run + 1) * run : last;
+            size_t bytes = (size_t)((next - first) * size);
+            memcpy(out, buffer + (layout_place(layout, first) - start) * size, bytes);
+            out += bytes;
+        }
+    }
+done:
+    mem_free(buffer);
+    return status;
+}
+
+Status tensors_read_part(TensorFile *file, const TensorInfo *info, const TensorLayout *layout,
+                         int64_t first, int64_t count, void *out)
+{
+    Status status = OK;
+    int64_t size = (int64_t)element_bytes(info->type), end = first + count;
+    bool is_short = layout->run && 4 * layout->run * size < BLOCK_BYTES;
+    if (is_short) return read_runs(file, info, layout, first, end, out);
+    for (int64_t at = first, next; at < end; at = next) {
+        next = layout->run ? (at / layout->run + 1) * layout->run : end;
+        if (next > end) next = end;
+        TRY(tensors_read(file, info, layout_place(layout, at), next - at,
+                         (char *)out + (at - first) * size));
+    }
+done:
+    return status;
+}
+
 Status tensors_map(TensorFile *file, const TensorInfo *info, const void **out)
 {
     Status status = OK;

@@ -24,7 +24,8 @@ enum { LONG_TEXT_BYTES = 4096, DRAFT_ROOM_BYTES = 64 << 20, PIECE_BYTES = 1 << 2
 
 /// One data set and this rank's range of it, in bytes.
 typedef struct {
-    int64_t first_byte, bytes;
+    int64_t first_byte, bytes; ///< of what the layout takes
+    TensorLayout layout;       ///< in bytes
     const void *data;
     int64_t element_bytes, total_bytes, offset_bytes; ///< rank 0's, known to all
 } Slot;
@@ -244,6 +245,9 @@ static void share_table(Writer *w, const TensorPart *parts)
     for (int i = 0; i < w->part_count; i++) {
         w->slots[i] = (Slot){ .first_byte = parts[i].first * table[i][2],
                               .bytes = parts[i].count * table[i][2],
+                              .layout = { .first = parts[i].layout.first * table[i][2],
+                                          .run = parts[i].layout.run * table[i][2],
+                                          .stride = parts[i].layout.stride * table[i][2] },
                               .data = parts[i].data,
                               .total_bytes = table[i][0],
                               .offset_bytes = table[i][1],
@@ -266,16 +270,18 @@ static Status write_slot(Writer *w, int index, int file)
 {
     Status status = OK;
     const Slot *slot = &w->slots[index];
-    int64_t end = slot->first_byte + slot->bytes;
-    if (slot->first_byte < 0 || slot->bytes < 0 || end > slot->total_bytes)
+    int64_t end = slot->first_byte + slot->bytes, run = slot->layout.run;
+    if (slot->first_byte < 0 || slot->bytes < 0 ||
+        (slot->bytes && layout_place(&slot->layout, end - 1) >= slot->total_bytes))
         FAIL(FAILED, "%s: a part is outside its tensor of %" PRId64 " bytes", w->path,
              slot->total_bytes);
     for (int64_t at = slot->first_byte; at < end;) {
-        int64_t bytes = BLOCK_BYTES - at % BLOCK_BYTES;
+        int64_t place = layout_place(&slot->layout, at), bytes = BLOCK_BYTES - place % BLOCK_BYTES;
         if (bytes > end - at) bytes = end - at;
+        if (run && bytes > run - at % run) bytes = run - at % run;
         const char *data = (const char *)slot->data + (at - slot->first_byte);
-        keep_piece(w, (Piece){ index, at, bytes, crc32c(0, data, (size_t)bytes) });
-        TRY(file_write_at(file, slot->offset_bytes + at, data, (size_t)bytes, w->path));
+        keep_piece(w, (Piece){ index, place, bytes, crc32c(0, data, (size_t)bytes) });
+        TRY(file_write_at(file, slot->offset_bytes + place, data, (size_t)bytes, w->path));
         if (fault_at("write-payload")) FAIL(FAILED, "%s: %s", w->path, strerror(EIO));
         fault_kill_at("kill-payload");
         at += bytes;

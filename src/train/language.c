@@ -29,7 +29,7 @@ static VocabularyLoss targets_loss(TargetLoss *each, const Model *model, Weight 
                                    double divisor)
 {
     Var *x =
-        select_rows(tape, model->arch->hidden(model, weights, tape), targets->rows, targets->count);
+        select_rows(tape, model_hidden(model, weights, tape), targets->rows, targets->count);
     Output out = model_head(model, weights, tape, x);
     return vocabulary_loss(tape, each, out.x, out.weight, out.bias, targets->ids, smoothing,
                            divisor);

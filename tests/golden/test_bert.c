@@ -372,7 +372,7 @@ static void check_arena(int64_t hidden, int64_t heads, int64_t feed, int64_t lab
     json_set_int(config, "num_attention_heads", heads);
     json_set_int(config, "intermediate_size", feed);
     json_set_int(config, "max_position_embeddings", length);
-    CHECK_EQ(model_new(&model, config, "text_classification", labels, "config"), OK);
+    CHECK_EQ(model_new(&model, config, "text_classification", labels, NULL, "config"), OK);
     model_allocate(model);
     int64_t tokens = sequences * length;
     int32_t *ids = MEM_NEW(int32_t, tokens), *fences = MEM_NEW(int32_t, sequences + 1);

@@ -212,7 +212,8 @@ static Var *gated_forward(Problem *p, Tape *tape)
 static Var *rotary_forward(Problem *p, Tape *tape)
 {
     static const float frequencies[] = { 1, 0.3f, 0.1f, 0.03f };
-    return rotary(tape, p->vars[0], rotary_table(tape, frequencies, 4), p->options.heads);
+    const Rotary *table = rotary_table(tape, frequencies, 4);
+    return rotary(tape, p->vars[0], table, p->options.heads - 1, 1);
 }
 
 static Operands vocabulary_operands(const Options *o)

@@ -149,7 +149,7 @@ static Status write_model(const char *path)
     Json *config = NULL;
     Model *bert = NULL;
     TRY(json_parse(&config, config_text, sizeof config_text - 1, "test"));
-    TRY(model_new(&bert, config, "text_classification", 0, "test"));
+    TRY(model_new(&bert, config, "text_classification", 0, NULL, "test"));
     TRY(text_read_file(&bert->tokenizer_json, NULL,
                        TEST_FOLDER "/../golden/tiny-bert/tokenizer.json"));
     model_allocate(bert);

@@ -152,16 +152,20 @@ static void places_of_rows(void)
 {
     static const int32_t gaps[] = { 0, 0, 3, 3, 3, 40, 41, 60, 60 }; // sequences may be empty
     const Packing of_gaps = { .sequences = 8, .tokens = 60, .cu_seqlens = gaps };
-    RowPlace next = row_place(&of_gaps, 60, 0);
+    Tape *tape = tape_new(1 << 20);
+    tape_start(tape, &pass, &of_gaps);
+    const Var tokens = { .rows = 60 }, sequences = { .rows = 8 };
+    RowPlace next = row_place(tape, &tokens, 0);
     for (int64_t row = 0, sequence = 0; row < 60; row++) {
         while (gaps[sequence + 1] <= row) sequence++;
-        RowPlace at = row_place(&of_gaps, 60, row);
+        RowPlace at = row_place(tape, &tokens, row);
         CHECK_EQ(at.sequence, sequence);
         CHECK_EQ(at.place, row - gaps[sequence]);
         CHECK_TRUE(next.sequence == at.sequence && next.place == at.place);
         if (row < 59) row_place_next(&next);
     }
-    CHECK_EQ(row_place(&of_gaps, 8, 5).sequence, 5);
+    CHECK_EQ(row_place(tape, &sequences, 5).sequence, 5);
+    tape_free(tape);
 }
 
 static void rate_does_not_renumber_sites(void)

@@ -113,7 +113,7 @@ static void test_table(void)
     Json *config = tiny_config();
     Model *model = NULL;
     json_set_int(config, "hidden_size", 20); // vectors that are no multiple of the alignment
-    CHECK_EQ(model_new(&model, config, "text_classification", 7, "config.json"), OK);
+    CHECK_EQ(model_new(&model, config, "text_classification", 7, NULL, "config.json"), OK);
     CHECK_EQ(model->param_count, 4 + 2 * 16 + 5);
     CHECK_EQ(model->spec.num_labels, 7);
     CHECK_EQ(model->elements % 16, 0);
@@ -180,7 +180,7 @@ static void test_config_errors(void)
             CHECK_EQ(json_parse(&value, rows[i].value, strlen(rows[i].value), "value"), OK);
             json_set(config, rows[i].key, value);
         }
-        CHECK_EQ(model_new(&model, config, "text_classification", 0, "config.json"), FAILED);
+        CHECK_EQ(model_new(&model, config, "text_classification", 0, NULL, "config.json"), FAILED);
         CHECK_TRUE(!model);
         if (!strstr(status_message(), rows[i].message))
             check_failed(__FILE__, __LINE__, "%s: \"%s\"", rows[i].message, status_message());

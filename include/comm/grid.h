@@ -1,0 +1,31 @@
+/// The process grid data x rows x cols: what its ranks have of a model and of a step.
+///
+/// Rank (d, r, c) is (d * rows + r) * cols + c. Ranks that differ in c alone are a group: they have
+/// the parts of one model between them and work on the same leaves, so neighbours in the launcher's
+/// order, on one node where it can be. Ranks with the same c are replicas: they have the same parts
+/// and different leaves. Rows are a leaf's tokens dealt to several replicas.
+#pragma once
+#include "comm/comm.h"
+
+typedef struct Grid {
+    int data, rows, cols;
+    Comm group, replicas;
+} Grid;
+
+/// Collective. Splits `all` for these sizes; data 0: as many as there are ranks for. Gives the
+/// replicas their node. USAGE with the grids that would do. The caller owns it (`grid_stop`).
+COLLECTIVE
+Status grid_start(Grid *grid, const Comm *all, int64_t data, int64_t rows, int64_t cols);
+COLLECTIVE
+void grid_stop(Grid *grid); ///< of one that was not started too
+
+/// Local. What a communicator stands for where its grid is asked for: without one its ranks are
+/// replicas, each a group of its own.
+static inline const Comm *comm_group(const Comm *comm)
+{
+    return comm->grid ? &comm->grid->group : NULL;
+}
+static inline const Comm *comm_replicas(const Comm *comm)
+{
+    return comm->grid ? &comm->grid->replicas : comm;
+}

@@ -1,0 +1,56 @@
+/// Several ranks on one leaf: each has a part of every large weight, the tape's group has them all.
+///
+/// Products are column parallel (a rank has some of the outputs) or row parallel (some of the
+/// inputs: its result is one summand of the whole; Shoeybi et al. 2019). Between them each rank has
+/// a run of the leaf's tokens at full width, its own tokens (Korthikanti et al. 2022): norms,
+/// residual sums and dropout of a token are done once and with the bits of a rank alone. A tape
+/// without a group has all weights and all tokens, and nothing here does anything.
+///
+/// Functions are Collective over the group and use its messages alone: all its ranks run the same
+/// operators in the same order.
+#pragma once
+#include "comm/comm.h"
+#include "nn/tape.h"
+
+enum { GROUP_MOST_RANKS = 64 };
+
+/// Tokens [first, first + count) of the leaf.
+typedef struct {
+    int64_t first, count;
+} Span;
+
+/// Local. The tape's ranks from now on; borrowed. One of a single rank is none.
+void tape_set_group(Tape *tape, const Comm *group);
+/// Local. Ranks of the group, and this one among them; 1 and 0 without one.
+int tape_group_size(const Tape *tape);
+int tape_group_rank(const Tape *tape);
+const Comm *tape_group(const Tape *tape); ///< NULL: none
+/// Local. For messages within the group.
+struct Exchange *tape_exchange(const Tape *tape);
+/// Local. How many of a model's heads a rank has: its share, at least one.
+int64_t group_heads(const Tape *tape, int64_t heads);
+/// Local. The tokens of a rank of the group: whole blocks of 64.
+Span tape_tokens_of(const Tape *tape, int rank);
+
+/// x (count) = its sum over ranks [first, first + ranks) of the group, in their order, for whom
+/// this is one of: the same bits on all of them.
+COLLECTIVE
+void group_sum(Tape *tape, float *x, int64_t count, int first, int ranks);
+
+/// y (T, C) = the tokens of all ranks from x, each rank's own ones. `partial`: what is made of y
+/// differs from rank to rank, so that its gradient is the sum over them; else all ranks do the same
+/// with it.
+COLLECTIVE
+Var *gather_tokens(Tape *tape, Var *x, bool partial);
+/// y (own tokens, C) = the sum of x (T, C) over the ranks + b (1, C; may be NULL).
+COLLECTIVE
+Var *scatter_tokens(Tape *tape, Var *x, Weight *b);
+/// y (rows, all C) = the columns of all ranks, side by side. Not recorded.
+COLLECTIVE
+Var *gather_columns(Tape *tape, Var *x, int64_t all_columns);
+
+/// As `linear`: of own tokens to all tokens and a part of the outputs; and back.
+COLLECTIVE
+Var *column_parallel(Tape *tape, Var *x, Weight *w, Weight *b);
+COLLECTIVE
+Var *row_parallel(Tape *tape, Var *x, Weight *w, Weight *b);

@@ -1,0 +1,243 @@
+/* TEST ranks=1,2,3,4,6 labels=model timeout=120 */
+#include "base/log.h"
+#include "base/mem.h"
+#include "model/model.h"
+#include "nn/group.h"
+#include "support/check.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Every rank has a part of a model, and all of a twin: losses and gradients must agree.
+
+static Comm world;
+
+enum { TOKENS = 300, SEQUENCES = 5, LABELS = 3, TARGETS = 40, VOCABULARY = 101 };
+static const int32_t cu_seqlens[] = { 0, 1, 120, 121, 210, TOKENS };
+static const int64_t samples[] = { 7, 3, 11, 0, 5 };
+static int32_t ids[TOKENS], types[TOKENS], target_rows[TARGETS], target_ids[TARGETS];
+static const int32_t labels[] = { 0, 2, 1, 1, 0 };
+
+typedef struct {
+    Model *model;
+    Weight *weights;
+    float *gradients; ///< like the values
+    Tape *tape;
+    bool sums;
+} Twin;
+
+static void ready(void *context, int param)
+{
+    Twin *twin = context;
+    if (twin->sums) model_sum_gradient(twin->model, twin->weights, twin->tape, param);
+}
+
+static TouchedRows *touched_rows(const Param *param)
+{
+    TouchedRows *touched = MEM_NEW(TouchedRows, 1);
+    *touched = (TouchedRows){ .capacity = TOKENS, .cols = param->cols };
+    touched->ids = MEM_NEW(int32_t, TOKENS);
+    touched->rows = MEM_NEW(float, TOKENS * param->cols);
+    return touched;
+}
+
+static void twin_init(Twin *twin, const char *text, const char *task, const Comm *group)
+{
+    Json *config;
+    *twin = (Twin){ .sums = true };
+    CHECK_EQ(json_parse(&config, text, strlen(text), "test"), OK);
+    CHECK_EQ(model_new(&twin->model, config, task, LABELS, group, "test"), OK);
+    json_free(config);
+    Model *model = twin->model;
+    model_allocate(model);
+    model_init_absent(model, 5);
+    twin->weights = MEM_NEW(Weight, model->param_count);
+    twin->gradients = MEM_NEW(float, model->elements);
+    model_bind(model, twin->weights);
+    for (int i = 0; i < model->param_count; i++) {
+        const Param *param = &model->params[i];
+        if (param->table)
+            twin->weights[i].touched = touched_rows(param);
+        else
+            twin->weights[i].gradient = twin->gradients + param->offset;
+    }
+    twin->tape = tape_new(model_arena_bytes(model, TOKENS, SEQUENCES, TOKENS) + (64 << 20));
+    tape_set_group(twin->tape, group);
+    tape_watch(twin->tape, twin->weights, model->param_count, ready, twin);
+}
+
+static void twin_release(Twin *twin)
+{
+    for (int i = 0; i < twin->model->param_count; i++) {
+        TouchedRows *touched = twin->weights[i].touched;
+        if (touched) mem_free(touched->ids), mem_free(touched->rows);
+        mem_free(touched);
+    }
+    tape_free(twin->tape);
+    mem_free(twin->weights);
+    mem_free(twin->gradients);
+    model_free(twin->model);
+}
+
+static double run(Twin *twin, bool recompute)
+{
+    const Model *model = twin->model;
+    const Packing packing = { .sequences = SEQUENCES,
+                              .tokens = TOKENS,
+                              .longest = 119,
+                              .cu_seqlens = cu_seqlens,
+                              .samples = samples,
+                              .ids = ids,
+                              .types = model->spec.type_vocab_size ? types : NULL };
+    const Pass pass = { .seed = 3, .step = 2, .training = true, .recompute = recompute };
+    double loss;
+    memset(twin->gradients, 0, (size_t)model->elements * sizeof(float));
+    for (int i = 0; i < model->param_count; i++) {
+        twin->weights[i].written = false;
+        if (twin->weights[i].touched) twin->weights[i].touched->count = 0;
+    }
+    tape_start(twin->tape, &pass, &packing);
+    if (model->head->vocabulary) {
+        Var *x = select_rows(twin->tape, model_hidden(model, twin->weights, twin->tape),
+                             target_rows, TARGETS);
+        Output out = model_head(model, twin->weights, twin->tape, x);
+        loss =
+            vocabulary_loss(twin->tape, NULL, out.x, out.weight, out.bias, target_ids, 0.1, 17).sum;
+    } else {
+        Output out = model_output(model, twin->weights, twin->tape);
+        Var *logits = linear(twin->tape, out.x, out.weight, out.bias);
+        loss = cross_entropy(twin->tape, logits, labels, NULL, 0, 5);
+    }
+    tape_backward(twin->tape);
+    for (int i = 0; i < model->param_count; i++) {
+        const TouchedRows *touched = twin->weights[i].touched;
+        float *table = twin->gradients + model->params[i].offset;
+        for (int64_t r = 0; touched && r < touched->count; r++)
+            memcpy(table + touched->ids[r] * touched->cols, touched->rows + r * touched->cols,
+                   (size_t)touched->cols * sizeof(float));
+    }
+    return loss;
+}
+
+static double norm(const float *x, int64_t n)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += (double)x[i] * (double)x[i];
+    return sqrt(sum);
+}
+
+/// The greatest error of a parameter's gradient, as a share of its norm.
+static double gradient_error(const Twin *part, const Twin *whole)
+{
+    double worst = 0, all = norm(whole->gradients, whole->model->elements);
+    for (int i = 0; i < whole->model->param_count; i++) {
+        const Param *p = &part->model->params[i], *w = &whole->model->params[i];
+        const float *mine = part->gradients + p->offset, *theirs = whole->gradients + w->offset;
+        double error = 0, size = norm(theirs, w->rows * w->cols);
+        for (int64_t e = 0; e < p->rows * p->cols; e++) {
+            double d = (double)mine[e] - (double)theirs[layout_place(&p->layout, e)];
+            error += d * d;
+        }
+        error = sqrt(error) / (size > 1e-3 * all ? size : 1e-3 * all);
+        if (error > worst) worst = error;
+    }
+    return worst;
+}
+
+static void compare(const char *config, const char *task)
+{
+    Comm self = comm_self();
+    Twin part, whole;
+    twin_init(&part, config, task, &world);
+    twin_init(&whole, config, task, &self);
+    double expected = run(&whole, false), loss = run(&part, false);
+    CHECK_TRUE(fabs(loss - expected) <= 1e-6 * fabs(expected));
+    CHECK_TRUE(gradient_error(&part, &whole) <= 1e-5);
+    if (world.size == 1) CHECK_TRUE(gradient_error(&part, &whole) == 0);
+    size_t bytes = (size_t)part.model->elements * sizeof(float);
+    float *kept = MEM_NEW(float, part.model->elements);
+    memcpy(kept, part.gradients, bytes);
+    CHECK_TRUE(run(&part, true) == loss);
+    CHECK_EQ(memcmp(kept, part.gradients, bytes), 0);
+    part.sums = false; // the control: a summand alone is another gradient
+    run(&part, false);
+    if (world.size > 1) CHECK_TRUE(gradient_error(&part, &whole) > 1e-3);
+    mem_free(kept);
+    twin_release(&part);
+    twin_release(&whole);
+}
+
+#define BERT                                                                                       \
+    "{\"model_type\": \"bert\", \"hidden_size\": 48, \"num_hidden_layers\": 2, "                   \
+    "\"num_attention_heads\": 12, \"intermediate_size\": 96, \"vocab_size\": 101, "                \
+    "\"max_position_embeddings\": 128, \"type_vocab_size\": 2, \"layer_norm_eps\": 1e-12, "        \
+    "\"hidden_act\": \"gelu\"}"
+#define DISTILBERT                                                                                 \
+    "{\"model_type\": \"distilbert\", \"dim\": 48, \"n_layers\": 2, \"n_heads\": 12, "             \
+    "\"hidden_dim\": 96, \"vocab_size\": 101, \"max_position_embeddings\": 128, "                  \
+    "\"activation\": \"gelu\"}"
+#define GPT2                                                                                       \
+    "{\"model_type\": \"gpt2\", \"n_embd\": 48, \"n_layer\": 2, \"n_head\": 12, "                  \
+    "\"vocab_size\": 101, \"n_positions\": 128, \"activation_function\": \"gelu_new\", "           \
+    "\"layer_norm_epsilon\": 1e-5}"
+#define LLAMA(kv_heads, more)                                                                      \
+    "{\"model_type\": \"llama\", \"hidden_size\": 48, \"num_hidden_layers\": 2, "                  \
+    "\"num_attention_heads\": 12, \"num_key_value_heads\": " kv_heads                              \
+    ", \"intermediate_size\": 96, \"vocab_size\": 101, \"max_position_embeddings\": 128, "         \
+    "\"hidden_act\": \"silu\", \"rms_norm_eps\": 1e-5, " more "}"
+
+static void encoders(void)
+{
+    compare(BERT, "text_classification");
+    compare(BERT, "masked_lm");
+    compare(DISTILBERT, "text_classification");
+}
+
+static void decoders(void)
+{
+    bool thirds = world.size % 3 == 0; // fewer heads of keys than ranks: several have the same
+    compare(GPT2, "causal_lm");
+    compare(GPT2, "text_classification");
+    compare(thirds ? LLAMA("3", "\"tie_word_embeddings\": true")
+                   : LLAMA("2", "\"tie_word_embeddings\": true"),
+            "causal_lm");
+    compare(thirds ? LLAMA("3", "\"attention_bias\": true")
+                   : LLAMA("2", "\"attention_bias\": true"),
+            "causal_lm");
+    compare(LLAMA("12", "\"tie_word_embeddings\": true"), "text_classification");
+}
+
+static void refuses_what_does_not_divide(void)
+{
+    Json *config;
+    Model *model = NULL;
+    const Comm five = { .size = 5 };
+    CHECK_EQ(json_parse(&config, BERT, strlen(BERT), "test"), OK);
+    CHECK_EQ(model_new(&model, config, "masked_lm", 0, &five, "m.h5"), USAGE);
+    CHECK_TRUE(strstr(status_message(), "it can be 1, 2, 3, 4, 6, 12") != NULL);
+    json_free(config);
+}
+
+static const Case cases[] = {
+    { "encoders", encoders },
+    { "decoders", decoders },
+    { "refuses what does not divide", refuses_what_does_not_divide },
+};
+
+int main(int argc, char **argv)
+{
+    if (comm_start(&world) != OK) return EXIT_FAILURE;
+    for (int i = 0; i < TOKENS; i++) {
+        ids[i] = (i * 37 + i / 7) % VOCABULARY;
+        types[i] = i % 5 == 0;
+    }
+    for (int i = 0; i < TARGETS; i++) {
+        target_rows[i] = 7 * i;
+        target_ids[i] = (i * 29) % VOCABULARY;
+    }
+    log_start(1); // says nothing
+    int result = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+    comm_stop(&world);
+    return result;
+}
