@@ -20,6 +20,7 @@ typedef struct {
     bool help;      ///< --help was given; nothing else is checked then
 } Invocation;
 
+enum { KEY_SECTIONS_MAX = 2 };
 struct Command {
     const char *name;
     /// Collective if the row needs MPI, with the same status on all ranks; else local. Results go
@@ -29,11 +30,12 @@ struct Command {
     const char *arguments[ARGUMENTS_MAX]; ///< "RECIPE"; "[FILE]" may be left out
     const Option *flags;                  ///< rows over a struct of flags_bytes, or NULL
     size_t flags_bytes;
-    const Option *keys;      ///< rows that key=value words may set, or NULL: takes none
-    const char *key_section; ///< what begins the keys among them that it takes; NULL: takes all
-    const char *summary;     ///< one line without a full stop
-    const char *description; ///< paragraphs of lines of at most 90 columns
-    const char *example;     ///< one or more lines
+    const Option *keys; ///< rows that key=value words may set, or NULL: takes none
+    const char *key_sections[KEY_SECTIONS_MAX]; ///< what begins the keys among them that it
+                                                ///< takes; none: takes all
+    const char *summary;                        ///< one line without a full stop
+    const char *description;                    ///< paragraphs of lines of at most 90 columns
+    const char *example;                        ///< one or more lines
 };
 
 extern const Command command_import, command_prepare, command_validate, command_train,

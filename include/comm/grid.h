@@ -5,17 +5,22 @@
 /// order, on one node where it can be. Ranks with the same c are replicas: they have the same parts
 /// and different leaves. Rows are a leaf's tokens dealt to several replicas.
 #pragma once
-#include "comm/comm.h"
+#include "comm/node.h"
+
+#include <stdbool.h>
 
 typedef struct Grid {
     int data, rows, cols;
     Comm group, replicas;
+    const Node *node; ///< of the replicas, owned
 } Grid;
 
 /// Collective. Splits `all` for these sizes; data 0: as many as there are ranks for. Gives the
-/// replicas their node. USAGE with the grids that would do. The caller owns it (`grid_stop`).
+/// replicas their node: with `shares` false, one of each rank alone. USAGE with the grids that
+/// would do. The caller owns it (`grid_stop`).
 COLLECTIVE
-Status grid_start(Grid *grid, const Comm *all, int64_t data, int64_t rows, int64_t cols);
+Status grid_start(Grid *grid, const Comm *all, int64_t data, int64_t rows, int64_t cols,
+                  bool shares);
 COLLECTIVE
 void grid_stop(Grid *grid); ///< of one that was not started too
 

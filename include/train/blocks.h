@@ -27,12 +27,17 @@ typedef struct {
     int ranks, rank;
     Segment *segments; ///< (segment_count), owned: this rank's dense slice, cut at parameters
     int segment_count;
+    Segment *others; ///< (other_count), owned: parts of parameters that another rank of the group
+                     ///< speaks for, ascending
+    int other_count;
 } Blocks;
 
 /// Local.
 void blocks_init(Blocks *blocks, const Model *model, const Comm *comm);
 void blocks_release(Blocks *blocks);
 
+/// Local. The sum of squares of x (block->count), without what others speak for.
+double blocks_square_sum(const Blocks *blocks, const Block *block, const float *x);
 /// Local. Elements [*first, *first + *count) of the dense part that rank `rank` owns.
 void blocks_dense_slice(const Blocks *blocks, int rank, int64_t *first, int64_t *count);
 /// Local. Rows [*first, *first + *count) of a table that rank `rank` owns.

@@ -1,7 +1,7 @@
 /// The recipe: everything that a run is, as one plain struct filled from one option table.
 #pragma once
 #include "base/options.h"
-#include "comm/comm.h"
+#include "comm/grid.h"
 #include "data/dataset.h"
 
 typedef struct {
@@ -37,7 +37,8 @@ typedef struct {
 } TrainOptions;
 
 typedef struct {
-    char shared_weights[8]; ///< "auto" or "never"
+    int64_t data, rows, cols; ///< data 0: as many as there are ranks for
+    char shared_weights[8];   ///< "auto" or "never"
 } GridOptions;
 
 typedef struct {
@@ -65,5 +66,9 @@ Status recipe_read(const Comm *comm, Recipe *out, const char *path, const Settin
 /// Local. Appends "key: value" lines in table order, as YAML: the canonical text of a recipe, in
 /// recipe.yaml and in checkpoints.
 void recipe_print(Text *out, const Recipe *recipe);
+/// Collective. *out is `comm` with the options' grid, which it borrows; the caller owns the grid
+/// (`grid_stop`), and it must not move. USAGE if the grid has not as many ranks.
+COLLECTIVE
+Status recipe_grid(Comm *out, Grid *grid, const Comm *comm, const GridOptions *options);
 /// Local. From the text that `recipe_print` made.
 Status recipe_parse(Recipe *out, const char *text, const char *where);

@@ -17,17 +17,19 @@ typedef struct {
 } Best;
 
 typedef struct {
-    Comm own; ///< the communicator, as grid.shared_weights has it
+    Grid grid;
+    Comm own; ///< the communicator, with the grid
     const Comm *comm;
+    const Comm *replicas; ///< of the grid: they have different leaves
     const Recipe *recipe;
     const Objective *objective;
     Model *model;
     Tokenizer *tokenizer;
     Dataset *data;
     Batches batches;
-    int64_t leaves, warmup;
-    int64_t *cuts;         ///< (ranks + 1): rank r owns leaves [cuts[r], cuts[r + 1])
-    double *class_weights; ///< (labels), or NULL: ones
+    int64_t leaves, warmup; ///< leaves: of a step, times the grid's rows
+    int64_t *cuts;          ///< (replicas + 1): replica r owns leaves [cuts[r], cuts[r + 1])
+    double *class_weights;  ///< (labels), or NULL: ones
     Blocks blocks;
     Gradients *gradients;
     Optimizer optimizer;

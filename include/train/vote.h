@@ -3,7 +3,8 @@
 #include "train/blocks.h"
 
 typedef struct {
-    const Comm *comm;
+    const Comm *comm;  ///< of the replicas
+    const Comm *group; ///< NULL: none
     const Blocks *blocks;
     const int64_t *cuts;   ///< (ranks + 1): leaves of each rank
     double *mine, *all;    ///< packed ballots, owned
@@ -18,8 +19,9 @@ typedef struct {
     bool stop;        ///< a rank was asked to stop
 } Verdict;
 
-/// Local. `cuts` as for `gradients_new`.
-void vote_init(Vote *vote, const Comm *comm, const Blocks *blocks, const int64_t *cuts);
+/// Local. `cuts` as for `gradients_new`. All are borrowed.
+void vote_init(Vote *vote, const Comm *comm, const Comm *group, const Blocks *blocks,
+               const int64_t *cuts);
 void vote_release(Vote *vote);
 /// Collective. Combines every rank's leaf losses (vote->losses), block squares (vote->squares) and
 /// `stop` into one verdict, the same on all ranks and for all rank counts.

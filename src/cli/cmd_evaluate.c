@@ -52,7 +52,7 @@ static Status check_split(const Trained *trained, const Settings *overrides)
     if (has_path(overrides)) goto done;
     TRY(checkpoint_recipe(before, trained->path));
     for (const Option *row = recipe_options; row->key; row++) {
-        bool may_change = false;
+        bool may_change = strncmp(row->key, "data.", 5) != 0;
         for (size_t i = 0; i < sizeof free_keys / sizeof *free_keys; i++)
             may_change |= !strcmp(row->key, free_keys[i]);
         text_clear(&was);
@@ -148,7 +148,7 @@ static Status evaluate_run(const Invocation *invocation)
     TRY(load_rows(world, &trained, &data, &invocation->overrides, &split));
     if (!has_path(&invocation->overrides))
         TRY_ROOT(world, check_contents(&trained, data)); // agreed: all ranks have the same words
-    bool any = evaluate_split(world, &found, &trained.recipe->train, trained.model,
+    bool any = evaluate_split(&trained.comm, &found, &trained.recipe->train, trained.model,
                               trained.tokenizer, data, split);
     if (!any)
         TRY_ALL(world, status_fail(USAGE, "%s has no rows of the split '%s'",
@@ -169,7 +169,7 @@ const Command command_evaluate = {
     .flags = flags,
     .flags_bytes = sizeof(EvaluateFlags),
     .keys = recipe_options,
-    .key_section = "data.",
+    .key_sections = { "data.", "grid." },
     .summary = "prints the metrics of a run on any split or file",
     .description =
         "RUN is a run folder, which stands for its best checkpoint where one is kept and "

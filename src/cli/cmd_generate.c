@@ -113,7 +113,7 @@ static Status load_model(Trained *trained, const Invocation *invocation)
     comm_broadcast_text(world, &path, 0);
     comm_broadcast(world, &is_model, sizeof is_model, 0);
     if (is_model)
-        TRY(trained_load_model(trained, world, path, "causal_lm"));
+        TRY(trained_load_model(trained, world, path, "causal_lm", &invocation->overrides));
     else
         TRY(trained_load(trained, world, path, "", &invocation->overrides));
     if (!trained->model->arch->causal || !trained->model->head->vocabulary) // agreed: one model
@@ -139,7 +139,7 @@ static void print_completions(const Comm *world, const Completion *completions, 
         text_printf(&lines, ", \"tokens\": %" PRId64 ", \"finish\": \"%s\"}\n", c->tokens,
                     finish_names[c->finish]);
     }
-    comm_gather_root(world, &all, &bytes, text_chars(&lines), lines.length_bytes);
+    comm_gather_root(comm_replicas(world), &all, &bytes, text_chars(&lines), lines.length_bytes);
     if (world->rank == 0) fwrite(all, 1, bytes, stdout);
     mem_free(all);
     text_release(&lines);
@@ -168,9 +168,9 @@ static Status generate_run(const Invocation *invocation)
     TRY(load_model(&trained, invocation));
     prompts =
         encode_prompts(&count, lines, *given->input, &trained, choose_template(given, &trained));
-    TRY(generate(world, &completions, &first, &mine, trained.model, trained.tokenizer, prompts,
-                 count, &options));
-    print_completions(world, completions, mine);
+    TRY(generate(&trained.comm, &completions, &first, &mine, trained.model, trained.tokenizer,
+                 prompts, count, &options));
+    print_completions(&trained.comm, completions, mine);
 done:
     completions_free(completions, mine);
     for (int64_t i = 0; i < count; i++) mem_free(prompts[i].ids);
@@ -187,6 +187,8 @@ const Command command_generate = {
     .arguments = { "RUN" },
     .flags = flags,
     .flags_bytes = sizeof(GenerateFlags),
+    .keys = recipe_options,
+    .key_sections = { "grid." },
     .summary = "goes on with texts, one JSON line a prompt",
     .description =
         "RUN is the run folder of a causal language model, a checkpoint, or a model file. A line "

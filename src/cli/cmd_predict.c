@@ -93,7 +93,7 @@ static Status predict_run(const Invocation *invocation)
                                    invocation->arguments[0], objective->task));
     TRY(load_rows(invocation, &data, &trained));
     int64_t count = dataset_split_rows(data, SPLIT_TEST, &rows);
-    objective->predict(world, stdout, trained.model, data, rows, count, given->logits);
+    objective->predict(&trained.comm, stdout, trained.model, data, rows, count, given->logits);
 done:
     mem_free(rows);
     dataset_free(data);
@@ -109,7 +109,7 @@ const Command command_predict = {
     .flags = flags,
     .flags_bytes = sizeof(PredictFlags),
     .keys = recipe_options,
-    .key_section = "data.",
+    .key_sections = { "data.", "grid." },
     .summary = "prints label and probabilities, or loss, of texts, one JSON line each",
     .description =
         "RUN is a run folder, which stands for its best checkpoint where one is kept and "

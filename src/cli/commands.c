@@ -12,15 +12,25 @@ static const char *const spellings[][2] = { { "--help", "help" },
                                             { "-h", "help" },
                                             { "--version", "version" } };
 
+static bool takes(const Command *command, const char *key)
+{
+    bool any = false;
+    for (int i = 0; i < KEY_SECTIONS_MAX && command->key_sections[i]; i++) {
+        const char *section = command->key_sections[i];
+        if (!strncmp(key, section, strlen(section))) return true;
+        any = true;
+    }
+    return !any;
+}
+
 const Option *command_keys(const Command *command)
 {
     enum { MOST_KEYS = 256 };
     static Option rows[MOST_KEYS];
-    const char *section = command->key_section;
     int count = 0;
     if (!command->keys) return NULL;
     for (const Option *row = command->keys; row->key && count + 1 < MOST_KEYS; row++)
-        if (!section || !strncmp(row->key, section, strlen(section))) rows[count++] = *row;
+        if (takes(command, row->key)) rows[count++] = *row;
     rows[count] = (Option){ 0 };
     return rows;
 }

@@ -75,10 +75,10 @@ static void append_section(Text *out, const Command *command)
                 toupper((unsigned char)command->summary[0]), command->summary + 1);
     help_usage(out, command);
     text_printf(out, "\n\n%s\n", command->description);
-    if (command->keys)
-        text_printf(out, "\nTakes the %s%s[keys of the recipe](#keys-of-the-recipe).\n",
-                    command->key_section ? command->key_section : "",
-                    command->key_section ? "* " : "");
+    if (command->keys) text_append(out, "\nTakes the ");
+    for (int i = 0; i < KEY_SECTIONS_MAX && command->key_sections[i]; i++)
+        text_printf(out, "%s%s* ", i ? "and " : "", command->key_sections[i]);
+    if (command->keys) text_append(out, "[keys of the recipe](#keys-of-the-recipe).\n");
     if (command->flags) {
         text_append(out, "\n");
         options_markdown(out, command->flags, OPTIONS_FLAGS);

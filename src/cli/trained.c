@@ -11,21 +11,33 @@
 static Status check_keys(const Settings *overrides)
 {
     for (int i = 0; i < overrides->count; i++)
-        if (strncmp(overrides->items[i].key, "data.", 5))
-            return status_fail(USAGE, "%s: %s: a run that is trained takes data.* keys alone",
+        if (strncmp(overrides->items[i].key, "data.", 5) &&
+            strncmp(overrides->items[i].key, "grid.", 5))
+            return status_fail(USAGE,
+                               "%s: %s: a run that is trained takes data.* and grid.* keys alone",
                                overrides->items[i].where, overrides->items[i].key);
     return OK;
 }
 
+/// The run's grid for this many ranks, if it can be had; what is given goes.
+static void choose_grid(GridOptions *grid, int ranks, const Settings *overrides)
+{
+    for (int i = 0; i < overrides->count; i++)
+        if (!strncmp(overrides->items[i].key, "grid.", 5)) return;
+    grid->data = 0;
+    if (ranks % (grid->rows * grid->cols)) grid->rows = grid->cols = 1;
+}
+
 /// Local (rank 0). The checkpoint's recipe with the overrides over it.
 static Status read_recipe(Recipe *recipe, char **path, const char *run, const char *checkpoint,
-                          const Settings *overrides)
+                          const Settings *overrides, int ranks)
 {
     Status status = OK;
     TRY(checkpoint_of_run(path, *checkpoint ? checkpoint : run, false));
     TRY(checkpoint_recipe(recipe, *path));
     TRY(options_override(recipe, recipe_options, overrides));
     TRY(check_keys(overrides));
+    choose_grid(&recipe->grid, ranks, overrides);
 done:
     return status;
 }
@@ -35,14 +47,27 @@ Status trained_load(Trained *out, const Comm *comm, const char *run, const char 
 {
     Status status = OK;
     *out = (Trained){ .recipe = MEM_NEW(Recipe, 1) };
-    TRY_ROOT(comm, read_recipe(out->recipe, &out->path, run, checkpoint, overrides));
+    TRY_ROOT(comm, read_recipe(out->recipe, &out->path, run, checkpoint, overrides, comm->size));
     comm_broadcast(comm, out->recipe, sizeof *out->recipe, 0);
     comm_broadcast_text(comm, &out->path, 0);
-    TRY(model_load(comm, &out->model, out->path, out->recipe->model.task));
+    TRY(recipe_grid(&out->comm, &out->grid, comm, &out->recipe->grid));
+    TRY(model_load(&out->comm, &out->model, out->path, out->recipe->model.task));
     TRY_ALL(comm, prepare_check_model(out->recipe, out->model));
     TRY_ALL(comm, prepare_tokenizer(&out->tokenizer, out->model->tokenizer_json,
                                     out->model->spec.vocab_size, out->path));
 done:
+    return status;
+}
+
+/// The grid.* keys alone.
+static Status read_grid(GridOptions *out, const Settings *overrides)
+{
+    Recipe *recipe = MEM_NEW(Recipe, 1);
+    recipe->grid = *out;
+    Status status = options_override(recipe, recipe_options, overrides);
+    if (status == OK) status = check_keys(overrides);
+    *out = recipe->grid;
+    mem_free(recipe);
     return status;
 }
 
@@ -58,11 +83,15 @@ done:
     return status;
 }
 
-Status trained_load_model(Trained *out, const Comm *comm, const char *path, const char *task)
+Status trained_load_model(Trained *out, const Comm *comm, const char *path, const char *task,
+                          const Settings *overrides)
 {
     Status status = OK;
+    GridOptions options = { .rows = 1, .cols = 1 };
     *out = (Trained){ .path = mem_copy_text(path) };
-    TRY(model_load(comm, &out->model, path, task));
+    TRY_ALL(comm, read_grid(&options, overrides));
+    TRY(recipe_grid(&out->comm, &out->grid, comm, &options));
+    TRY(model_load(&out->comm, &out->model, path, task));
     TRY_ALL(comm, model_check_whole(out->model, path));
     TRY_ALL(comm, prepare_tokenizer(&out->tokenizer, out->model->tokenizer_json,
                                     out->model->spec.vocab_size, path));
@@ -74,6 +103,7 @@ void trained_release(Trained *trained)
 {
     tokenizer_free(trained->tokenizer);
     model_free(trained->model);
+    grid_stop(&trained->grid);
     mem_free(trained->recipe);
     mem_free(trained->path);
     *trained = (Trained){ 0 };

@@ -1,6 +1,5 @@
 #include "comm/grid.h"
 #include "base/text.h"
-#include "comm/node.h"
 
 /// "2 x 1 x 1, 1 x 1 x 2": with these ranks and one row.
 static void list_grids(Text *out, int ranks)
@@ -25,22 +24,32 @@ static Status check(const Comm *all, int64_t *data, int64_t rows, int64_t cols)
     return status;
 }
 
-Status grid_start(Grid *grid, const Comm *all, int64_t data, int64_t rows, int64_t cols)
+Status grid_start(Grid *grid, const Comm *all, int64_t data, int64_t rows, int64_t cols,
+                  bool shares)
 {
     Status status = check(all, &data, rows, cols); // the same on all ranks
     *grid = (Grid){ 0 };
     if (status != OK) return status;
     *grid = (Grid){ .data = (int)data, .rows = (int)rows, .cols = (int)cols };
-    grid->group = comm_split(all, all->rank / (int)cols);
-    grid->replicas = comm_split(all, all->rank % (int)cols);
-    node_start(&grid->replicas);
+    grid->group = comm_self();
+    grid->replicas = *all;
+    if (cols > 1) {
+        grid->group = comm_split(all, all->rank / (int)cols);
+        grid->replicas = comm_split(all, all->rank % (int)cols);
+        node_start(&grid->replicas);
+    }
+    grid->node = grid->replicas.node;
+    if (grid->node && !shares) grid->replicas.node = grid->node->alone;
     return OK;
 }
 
 void grid_stop(Grid *grid)
 {
-    node_stop(&grid->replicas);
-    comm_release(&grid->replicas);
-    comm_release(&grid->group);
+    if (grid->cols > 1) {
+        grid->replicas.node = grid->node;
+        node_stop(&grid->replicas);
+        comm_release(&grid->replicas);
+        comm_release(&grid->group);
+    }
     *grid = (Grid){ 0 };
 }

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "comm/agree.h"
+#include "comm/grid.h"
 #include "infer/sample.h"
 #include "nn/cache.h"
 #include "nn/group.h"
@@ -178,16 +179,19 @@ static Status check_prompts(const Model *model, const Prompt *prompts, int64_t c
     return OK;
 }
 
-static void generator_init(Generator *g, const Model *model, int64_t longest, int64_t slots)
+static void generator_init(Generator *g, const Comm *group, int64_t longest, int64_t slots)
 {
+    const Model *model = g->model;
     int64_t positions = model_positions(&model->spec), capacity = longest + g->options->max_tokens;
     if (capacity > positions) capacity = positions;
     g->weights = MEM_NEW(Weight, model->param_count);
     model_bind(model, g->weights);
     if (longest < GROUP) longest = GROUP;
     g->tape = tape_new(model_arena_bytes(model, longest, GROUP, positions));
+    tape_set_group(g->tape, group);
     g->ids = MEM_NEW(int32_t, longest);
-    cache_init(&g->cache, model->spec.num_hidden_layers, slots, capacity, 2 * model_key_columns(model));
+    cache_init(&g->cache, model->spec.num_hidden_layers, slots, capacity,
+               2 * model_key_columns(model));
 }
 
 static void generator_release(Generator *g)
@@ -217,24 +221,25 @@ Status generate(const Comm *comm, Completion **out, int64_t *first, int64_t *min
                 int64_t count, const GenerateOptions *options)
 {
     Status status = OK;
+    const Comm *ranks = comm_replicas(comm);
     Generator g = { .model = model, .tokenizer = tokenizer, .options = options };
     int64_t groups = (count + GROUP - 1) / GROUP, longest = 1;
     *out = NULL;
     TRY_ALL(comm, check_prompts(model, prompts, count));
     for (int64_t i = 0; i < count; i++)
         longest = prompts[i].count > longest ? prompts[i].count : longest;
-    *first = groups * comm->rank / comm->size * GROUP;
-    int64_t end = groups * (comm->rank + 1) / comm->size * GROUP;
+    *first = groups * ranks->rank / ranks->size * GROUP;
+    int64_t end = groups * (ranks->rank + 1) / ranks->size * GROUP;
     *mine = (end < count ? end : count) - *first;
     if (*mine < 0) *mine = 0;
     *out = MEM_NEW(Completion, *mine);
     g.end_count = model_end_tokens(g.ends, model, tokenizer);
-    if (*mine) generator_init(&g, model, longest, *mine < GROUP ? *mine : GROUP);
+    if (*mine) generator_init(&g, comm_group(comm), longest, *mine < GROUP ? *mine : GROUP);
     for (int64_t at = 0; at < *mine; at += GROUP)
         write_group(&g, prompts + *first + at, *out + at, *first + at,
                     *mine - at < GROUP ? *mine - at : GROUP);
     if (*mine) generator_release(&g);
-    log_rate(comm, &g);
+    log_rate(ranks, &g);
 done:
     return status;
 }

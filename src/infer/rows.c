@@ -1,5 +1,7 @@
 #include "infer/rows.h"
 #include "base/mem.h"
+#include "comm/grid.h"
+#include "nn/group.h"
 
 enum { LEAF_TOKENS = 1024, LEAF_SEQUENCES = 64 };
 
@@ -33,22 +35,24 @@ void infer_rows(const Comm *comm, void *results, size_t row_bytes, const Model *
                 const Dataset *data, const int64_t *rows, int64_t count, InferLeaf run,
                 void *context)
 {
+    const Comm *ranks = comm_replicas(comm);
     int64_t leaves, most_tokens;
     int64_t *starts = cut_leaves(data, rows, count, &leaves, &most_tokens);
-    int64_t *counts = MEM_NEW(int64_t, comm->size);
+    int64_t *counts = MEM_NEW(int64_t, ranks->size);
     Weight *weights = MEM_NEW(Weight, model->param_count);
     Tape *tape =
         tape_new(model_arena_bytes(model, most_tokens, LEAF_SEQUENCES, dataset_longest(data)));
+    tape_set_group(tape, comm_group(comm));
     LeafBuffers buffers = { 0 };
     Pass pass = { .training = false };
     model_bind(model, weights);
-    for (int rank = 0; rank < comm->size; rank++) {
-        int64_t from = starts[leaves * rank / comm->size];
-        int64_t to = starts[leaves * (rank + 1) / comm->size];
+    for (int rank = 0; rank < ranks->size; rank++) {
+        int64_t from = starts[leaves * rank / ranks->size];
+        int64_t to = starts[leaves * (rank + 1) / ranks->size];
         counts[rank] = (to - from) * (int64_t)row_bytes;
     }
-    int64_t last = leaves * (comm->rank + 1) / comm->size;
-    for (int64_t leaf = leaves * comm->rank / comm->size; leaf < last; leaf++) {
+    int64_t last = leaves * (ranks->rank + 1) / ranks->size;
+    for (int64_t leaf = leaves * ranks->rank / ranks->size; leaf < last; leaf++) {
         Packing packing;
         int64_t size = starts[leaf + 1] - starts[leaf];
         leaf_pack(&buffers, &packing, data, rows + starts[leaf], size);
@@ -56,7 +60,7 @@ void infer_rows(const Comm *comm, void *results, size_t row_bytes, const Model *
         run((char *)results + (size_t)starts[leaf] * row_bytes,
             &(InferredLeaf){ model, weights, tape, &buffers, size }, context);
     }
-    comm_gather_in_place(comm, results, counts);
+    comm_gather_in_place(ranks, results, counts);
     leaf_buffers_release(&buffers);
     tape_free(tape);
     mem_free(weights);

@@ -1,4 +1,5 @@
 #include "train/ahead.h"
+#include "train/touched.h"
 
 #include <stdlib.h>
 
@@ -31,7 +32,14 @@ void ahead_take(Trainer *t)
     if (t->step >= t->batches.last) return;
     batches_take(&t->batches, &t->next, t->step);
     int64_t count = distinct_ids(t);
-    // every lookup table is looked up by token id
-    for (int table = 0; table < t->blocks.table_count; table++)
-        optimizer_refresh(&t->optimizer, table, t->ids, count);
+    // the one lookup table that there is holds the words, or this rank's part of them
+    CHECK(t->blocks.table_count <= 1, "%d lookup tables", t->blocks.table_count);
+    for (int table = 0; table < t->blocks.table_count; table++) {
+        const Weight *words = &t->weights[t->blocks.tables[table]];
+        int64_t first = touched_search(t->ids, count, words->first_row);
+        int64_t end = touched_search(t->ids, count, words->first_row + words->rows);
+        for (int64_t i = first; i < end; i++)
+            t->ids[i - first] = t->ids[i] - (int32_t)words->first_row;
+        optimizer_refresh(&t->optimizer, table, t->ids, end - first);
+    }
 }

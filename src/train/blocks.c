@@ -1,5 +1,6 @@
 #include "train/blocks.h"
 #include "base/mem.h"
+#include "linalg/vecmath.h"
 
 enum { BLOCK_ELEMENTS = 65536, BLOCK_ROWS = 256 };
 
@@ -70,6 +71,30 @@ static void cut_segments(Blocks *blocks, const Model *model)
     }
 }
 
+static void list_others(Blocks *blocks, const Model *model)
+{
+    blocks->others = MEM_NEW(Segment, model->param_count);
+    for (int i = 0; i < model->param_count; i++) {
+        const Param *p = &model->params[i];
+        if (!param_leads(model, p))
+            blocks->others[blocks->other_count++] = (Segment){ p->offset, p->rows * p->cols, i };
+    }
+}
+
+double blocks_square_sum(const Blocks *blocks, const Block *block, const float *x)
+{
+    int64_t at = block->first, end = block->first + block->count;
+    double sum = 0;
+    for (int i = 0; i < blocks->other_count; i++) {
+        const Segment *other = &blocks->others[i];
+        int64_t other_end = other->first + other->count;
+        if (other_end <= at || other->first >= end) continue;
+        if (other->first > at) sum += vec_square_sum(x + (at - block->first), other->first - at);
+        at = other_end < end ? other_end : end;
+    }
+    return sum + vec_square_sum(x + (at - block->first), end - at);
+}
+
 void blocks_init(Blocks *blocks, const Model *model, const Comm *comm)
 {
     *blocks = (Blocks){ .ranks = comm->size, .rank = comm->rank };
@@ -81,6 +106,7 @@ void blocks_init(Blocks *blocks, const Model *model, const Comm *comm)
         if (model->params[i].table) add_table(blocks, model, i);
     deal(blocks);
     cut_segments(blocks, model);
+    list_others(blocks, model);
 }
 
 void blocks_release(Blocks *blocks)
@@ -89,6 +115,7 @@ void blocks_release(Blocks *blocks)
     mem_free(blocks->tables);
     mem_free(blocks->slice);
     mem_free(blocks->segments);
+    mem_free(blocks->others);
     *blocks = (Blocks){ 0 };
 }
 

@@ -144,7 +144,7 @@ static void merge_bucket(Buckets *b)
         float *to = b->sum + block->first;
         float *from = merge_node(b, 0, b->sources->root, &(Place){ b->merged, block });
         if (from != to) memcpy(to, from, (size_t)block->count * sizeof(float));
-        b->squares[i] = vec_square_sum(to, block->count);
+        b->squares[i] = blocks_square_sum(b->blocks, block, to);
     }
     b->merged++;
     post_receives(b);

@@ -9,16 +9,18 @@
 #include <stdio.h>
 #include <string.h>
 
-/// The part of one parameter-shaped tensor that this rank's slice holds.
+/// The part of one parameter-shaped tensor that this rank's slice holds, whoever speaks for it.
 static TensorPart slice_part(const Trainer *t, const Param *p, const char *path, const float *slice)
 {
     int64_t size = p->rows * p->cols;
     int64_t start = p->offset > t->optimizer.first ? p->offset : t->optimizer.first;
     int64_t end = p->offset + size, own_end = t->optimizer.first + t->optimizer.count;
     if (end > own_end) end = own_end;
-    TensorPart part = { .path = path, .type = ELEMENT_F32, .rank = p->rank };
-    part.dims[0] = p->rank == 1 ? p->cols : p->rows;
-    part.dims[1] = p->cols;
+    TensorPart part = { .path = path,
+                        .type = ELEMENT_F32,
+                        .rank = p->rank,
+                        .dims = { p->dims[0], p->dims[1] },
+                        .layout = p->layout };
     if (start < end) {
         part.first = start - p->offset;
         part.count = end - start;
@@ -43,6 +45,7 @@ static TensorPart *make_parts(const Trainer *t, Text **paths)
             Text *path = &(*paths)[g * params + i];
             text_printf(path, "%s/%s", groups[g], t->model->params[i].name);
             parts[g * params + i] = slice_part(t, &t->model->params[i], path->data, slices[g]);
+            if (!param_leads(t->model, &t->model->params[i])) parts[g * params + i].count = 0;
         }
     }
     return parts;
@@ -74,7 +77,7 @@ static int make_values(Value *values, Text storage[2], Trainer *t)
     values[count++] = int_value("epoch", t->done.epoch);
     values[count++] = int_value("rows_consumed", t->done.rows_consumed);
     values[count++] = int_value("seed", t->recipe->train.seed);
-    values[count++] = int_value("leaves", t->leaves);
+    values[count++] = int_value("leaves", t->leaves / t->grid.rows);
     values[count++] = text_value("dataset_key", t->data->content_key);
     values[count++] = int_value("best_step", t->kept.step);
     values[count++] = real_value("best_metric", t->kept.metric);
@@ -123,10 +126,12 @@ static Status read_group(TensorFile *file, const Trainer *t, const char *group, 
         text_printf(&path, "%s/%s", group, p->name);
         TensorPart part = slice_part(t, p, path.data, slice);
         const TensorInfo *info = tensors_find(file, path.data);
-        if (!info || info->elements != p->rows * p->cols)
+        if (!info || info->elements != p->dims[0] * (p->rank == 2 ? p->dims[1] : 1))
             FAIL(FAILED, "%s: %s is missing or has another shape than the model",
                  tensors_file_path(file), path.data);
-        if (part.count) TRY(tensors_read(file, info, part.first, part.count, (float *)part.data));
+        if (part.count)
+            TRY(tensors_read_part(file, info, &part.layout, part.first, part.count,
+                                  (float *)part.data));
     }
 done:
     text_release(&path);
@@ -136,7 +141,7 @@ done:
 static Status read_state(Trainer *t, TensorFile *file)
 {
     Status status = OK;
-    TRY(resume_check(file, t->recipe, t->model, t->data, t->leaves));
+    TRY(resume_check(file, t->recipe, t->model, t->data, t->leaves / t->grid.rows));
     TRY(read_group(file, t, groups[1], t->optimizer.exp_avg));
     TRY(read_group(file, t, groups[2], t->optimizer.exp_avg_sq));
     platform_compare(file);

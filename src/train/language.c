@@ -28,8 +28,7 @@ static VocabularyLoss targets_loss(TargetLoss *each, const Model *model, Weight 
                                    Tape *tape, const Targets *targets, double smoothing,
                                    double divisor)
 {
-    Var *x =
-        select_rows(tape, model_hidden(model, weights, tape), targets->rows, targets->count);
+    Var *x = select_rows(tape, model_hidden(model, weights, tape), targets->rows, targets->count);
     Output out = model_head(model, weights, tape, x);
     return vocabulary_loss(tape, each, out.x, out.weight, out.bias, targets->ids, smoothing,
                            divisor);

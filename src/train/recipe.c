@@ -6,6 +6,7 @@
 #include "store/json.h"
 #include "store/yaml.h"
 #include "data/chat.h"
+#include "nn/group.h"
 #include "train/evaluate.h"
 
 #include <string.h>
@@ -128,6 +129,15 @@ const Option recipe_options[] = {
     { FIELD(Recipe, train.profile), .def = "false", .may_differ_on_resume = true,
       .help = "time every operator and print a table at the end" },
 
+    { FIELD(Recipe, grid.data), .def = "0", .min = 0, .max = 1e6, .may_differ_on_resume = true,
+      .help =
+          "copies of the model at work on different leaves; 0: as many as there are ranks for" },
+    { FIELD(Recipe, grid.rows), .def = "1", .min = 1, .max = 4096, .may_differ_on_resume = true,
+      .help = "copies that the tokens of a leaf are dealt to" },
+    { FIELD(Recipe, grid.cols), .def = "1", .min = 1, .max = GROUP_MOST_RANKS,
+      .may_differ_on_resume = true,
+      .help = "ranks that have a copy between them, each a part of every large weight: for models "
+              "that outgrow a rank. data x rows x cols are the ranks" },
     { FIELD(Recipe, grid.shared_weights), .def = "auto", .choices = sharings,
       .may_differ_on_resume = true,
       .help = "auto: the ranks of a node keep one copy of the weights where they can" },
@@ -238,5 +248,14 @@ Status recipe_parse(Recipe *out, const char *text, const char *where)
     out->data.form = objective_find(out->model.task)->form;
 done:
     settings_release(&settings);
+    return status;
+}
+
+Status recipe_grid(Comm *out, Grid *grid, const Comm *comm, const GridOptions *options)
+{
+    bool shares = strcmp(options->shared_weights, "never");
+    Status status = grid_start(grid, comm, options->data, options->rows, options->cols, shares);
+    *out = *comm;
+    if (status == OK) out->grid = grid;
     return status;
 }

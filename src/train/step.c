@@ -70,7 +70,7 @@ void train_step(Trainer *t, StepRecord *out)
     int64_t tokens = deal_leaves(t, &batch);
 
     double divisor = t->objective->divisor(t, &batch);
-    for (int64_t leaf = t->cuts[t->comm->rank]; leaf < t->cuts[t->comm->rank + 1]; leaf++)
+    for (int64_t leaf = t->cuts[t->replicas->rank]; leaf < t->cuts[t->replicas->rank + 1]; leaf++)
         t->vote.losses[leaf] = leaf_step(t, &batch, leaf, divisor);
 
     gradients_finish(t->gradients, t->vote.squares);

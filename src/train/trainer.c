@@ -1,6 +1,7 @@
 #include "train/trainer.h"
 #include "base/mem.h"
 #include "comm/agree.h"
+#include "nn/group.h"
 #include "train/classification.h"
 #include "train/evaluate.h"
 #include "train/prepare.h"
@@ -13,10 +14,9 @@ COLLECTIVE
 static Status load_inputs(Trainer *t, const Comm *comm, const Recipe *recipe)
 {
     Status status = OK;
-    t->own = *comm;
-    if (comm->node && !strcmp(recipe->grid.shared_weights, "never"))
-        t->own.node = comm->node->alone;
+    TRY(recipe_grid(&t->own, &t->grid, comm, &recipe->grid));
     t->comm = &t->own;
+    t->replicas = comm_replicas(t->comm);
     t->recipe = recipe;
     t->objective = objective_find(recipe->model.task);
     TRY(prepare_model(t->comm, &t->model, recipe));
@@ -39,27 +39,39 @@ static Status choose_leaves(Trainer *t, int64_t *leaf_tokens)
 {
     Status status = OK;
     TRY(batches_leaves(&t->leaves, leaf_tokens, &t->batches, t->model));
-    if (t->comm->size > t->leaves)
+    if (t->grid.data > t->leaves)
         FAIL(USAGE,
-             "%d ranks are more than the %lld %s of a step: start at most %lld %s, give the cores "
-             "to threads (OMP_NUM_THREADS), or raise train.batch_size or train.leaves",
-             t->comm->size, (long long)t->leaves, t->leaves == 1 ? "leaf" : "leaves",
-             (long long)t->leaves, t->leaves == 1 ? "rank" : "ranks");
+             "%d %s are more than the %lld %s of a step: start at most %lld %s, give the cores "
+             "to threads (OMP_NUM_THREADS) or to grid.rows or grid.cols, or raise "
+             "train.batch_size or train.leaves",
+             t->grid.data, t->comm->size > t->grid.data ? "copies of the model" : "ranks",
+             (long long)t->leaves, t->leaves == 1 ? "leaf" : "leaves",
+             (long long)t->leaves * t->grid.rows * t->grid.cols,
+             t->leaves * t->grid.rows * t->grid.cols == 1 ? "rank" : "ranks");
+    t->leaves *= t->grid.rows;
 done:
     return status;
+}
+
+/// Of the leaf in hand: first the group's sum, then the replicas'.
+static void gradient_ready(void *trainer, int param)
+{
+    Trainer *t = trainer;
+    model_sum_gradient(t->model, t->weights, t->tape, param);
+    gradients_ready(t->gradients, param);
 }
 
 COLLECTIVE
 static void build_engine(Trainer *t, int64_t leaf_tokens)
 {
-    t->cuts = MEM_NEW(int64_t, t->comm->size + 1);
-    leaves_cut(t->cuts, t->leaves, t->comm->size);
+    t->cuts = MEM_NEW(int64_t, t->replicas->size + 1);
+    leaves_cut(t->cuts, t->leaves, t->replicas->size);
     t->warmup = schedule_warmup(&t->recipe->train, t->batches.horizon);
     t->model->spec.dropout = t->recipe->train.dropout;
-    blocks_init(&t->blocks, t->model, t->comm);
-    t->gradients = gradients_new(t->comm, t->model, &t->blocks, t->cuts, leaf_tokens);
-    optimizer_init(&t->optimizer, t->comm, t->model, &t->blocks, &t->recipe->train);
-    vote_init(&t->vote, t->comm, &t->blocks, t->cuts);
+    blocks_init(&t->blocks, t->model, t->replicas);
+    t->gradients = gradients_new(t->replicas, t->model, &t->blocks, t->cuts, leaf_tokens);
+    optimizer_init(&t->optimizer, t->replicas, t->model, &t->blocks, &t->recipe->train);
+    vote_init(&t->vote, t->replicas, comm_group(t->comm), &t->blocks, t->cuts);
     t->weights = MEM_NEW(Weight, t->model->param_count);
     model_bind(t->model, t->weights);
     if (t->recipe->train.profile) t->profile = MEM_NEW(Profile, 1);
@@ -71,7 +83,8 @@ static void build_engine(Trainer *t, int64_t leaf_tokens)
     t->tape = tape_new(model_arena_bytes(t->model, leaf_tokens, t->batches.most_sequences,
                                          dataset_longest(t->data)));
     tape_set_profile(t->tape, t->profile);
-    tape_watch(t->tape, t->weights, t->model->param_count, gradients_ready, t->gradients);
+    tape_set_group(t->tape, comm_group(t->comm));
+    tape_watch(t->tape, t->weights, t->model->param_count, gradient_ready, t);
 }
 
 Status trainer_init(Trainer *t, const Comm *comm, const Recipe *recipe)
@@ -119,5 +132,6 @@ void trainer_release(Trainer *t)
     dataset_free(t->data);
     tokenizer_free(t->tokenizer);
     model_free(t->model);
+    grid_stop(&t->grid);
     *t = (Trainer){ 0 };
 }

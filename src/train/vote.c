@@ -1,5 +1,6 @@
 #include "train/vote.h"
 #include "base/mem.h"
+#include "nn/group.h"
 
 #include <math.h>
 #include <string.h>
@@ -11,10 +12,11 @@ static int64_t ballot_size(const Vote *vote, int rank)
     return 1 + leaves + vote->blocks->slice[rank + 1] - vote->blocks->slice[rank];
 }
 
-void vote_init(Vote *vote, const Comm *comm, const Blocks *blocks, const int64_t *cuts)
+void vote_init(Vote *vote, const Comm *comm, const Comm *group, const Blocks *blocks,
+               const int64_t *cuts)
 {
     int64_t total = 0;
-    *vote = (Vote){ .comm = comm, .blocks = blocks, .cuts = cuts };
+    *vote = (Vote){ .comm = comm, .group = group, .blocks = blocks, .cuts = cuts };
     vote->counts_bytes = MEM_NEW(int64_t, comm->size);
     for (int rank = 0; rank < comm->size; rank++) {
         int64_t size = ballot_size(vote, rank);
@@ -45,6 +47,26 @@ static double pairwise(const double *x, int64_t n)
     return pairwise(x, n / 2) + pairwise(x + n / 2, n - n / 2);
 }
 
+/// What the ranks of the group have found of their parts of the model.
+typedef struct {
+    double squares, stops;
+} Found;
+
+COLLECTIVE
+static Found sum_over_group(const Comm *group, Found mine)
+{
+    Found all[GROUP_MOST_RANKS], sum = { 0 };
+    int64_t counts[GROUP_MOST_RANKS];
+    if (!group || group->size == 1) return mine;
+    for (int i = 0; i < group->size; i++) counts[i] = sizeof mine;
+    comm_gather_all(group, all, &mine, counts);
+    for (int i = 0; i < group->size; i++) {
+        sum.squares += all[i].squares;
+        sum.stops += all[i].stops;
+    }
+    return sum;
+}
+
 void vote_cast(Vote *vote, Verdict *out, bool stop)
 {
     const Blocks *blocks = vote->blocks;
@@ -68,7 +90,9 @@ void vote_cast(Vote *vote, Verdict *out, bool stop)
         memcpy(vote->squares + from, at, (size_t)mine * sizeof *at);
         at += mine;
     }
+    Found found =
+        sum_over_group(vote->group, (Found){ pairwise(vote->squares, blocks->count), stops });
     *out = (Verdict){ .loss = pairwise(vote->losses, cuts[vote->comm->size]),
-                      .grad_norm = sqrt(pairwise(vote->squares, blocks->count)),
-                      .stop = stops > 0 };
+                      .grad_norm = sqrt(found.squares),
+                      .stop = found.stops > 0 };
 }

@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# TEST labels=train timeout=400
+# One training on several process grids: the losses of one rank within 1e-6, the same bits for every
+# number of replicas, and checkpoints that move from any grid to any other whole.
+source "${TEMPER_SOURCE:?}/tests/support/train.sh"
+widen
+
+# on DATA ROWS COLS FOLDER [key=value ...]: trains on that grid.
+on() {
+    local data=$1 rows=$2 cols=$3 folder=$4
+    shift 4
+    train $((data * rows * cols)) "$folder" "grid.rows=$rows" "grid.cols=$cols" "$@"
+}
+
+# first FOLDER: loss and norm of the first step.
+first() {
+    sed -nE '1s/.*"loss": ([^,]*),.*"grad_norm": ([^,]*),.*/\1 \2/p' "runs/$1/metrics.jsonl"
+}
+
+# close A B: first losses within 1e-6, norms within 1e-5.
+close() {
+    echo "$(first "$1") $(first "$2")" |
+        awk 'function off(a, b) { return (a > b ? a - b : b - a) / b }
+             END { exit !(NF == 4 && off($1, $3) <= 1e-6 && off($2, $4) <= 1e-5) }' ||
+        fail "the first steps of $1 and $2 differ: $(first "$1") and $(first "$2")"
+}
+
+expect_exit 0 train 1 one
+grids=(112 121 122 142 114)
+for grid in "${grids[@]}"; do
+    expect_exit 0 on "${grid:0:1}" "${grid:1:1}" "${grid:2:1}" "$grid"
+    close one "$grid"
+    [ "$(losses one)" != "$(losses "$grid")" ] || fail "grid $grid has the bits of one rank"
+done
+for pair in 212:112 312:112 222:122 221:121; do
+    grid=${pair%:*}
+    expect_exit 0 on "${grid:0:1}" "${grid:1:1}" "${grid:2:1}" "$grid"
+    same_run "${pair#*:}" "$grid"
+done
+expect_exit 0 on 2 1 2 again train.recompute=layer
+same_run 112 again
+
+# cut in the middle, and gone on with more replicas
+expect_exit 0 on 1 1 2 cut train.max_steps=3
+expect_exit 0 on 2 1 2 cut
+same_run 112 cut
+
+# a checkpoint that another grid reads and writes is the same
+from=$(newest 122)
+for grid in 111 211 112 114 142 222; do
+    expect_exit 0 on "${grid:0:1}" "${grid:1:1}" "${grid:2:1}" "moved$grid" "train.resume=$from"
+    expect_exit 0 "$TEMPER" compare "$from" "$(newest "moved$grid")"
+    sound "moved$grid"
+done
+expect_exit 0 on 1 1 4 elsewhere "train.resume=$(newest cut)"
+expect_exit 0 "$TEMPER" compare "$(newest cut)" "$(newest elsewhere)"
+
+# what is asked of a run on a grid is what one rank says
+expect_exit 0 ranks 1 "$TEMPER" evaluate runs/112 --json grid.cols=1
+cp "$work/out" metrics
+expect_exit 0 ranks 4 "$TEMPER" evaluate runs/112 --json
+python3 - metrics "$work/out" <<'EOF' || fail "metrics of one rank and of a grid differ"
+import json, sys
+one, grid = (json.load(open(path)) for path in sys.argv[1:])
+assert one["accuracy"] == grid["accuracy"] and one["rows"] == grid["rows"]
+assert 0 < abs(one["loss"] - grid["loss"]) < 1e-5 * one["loss"]
+EOF
+tail -n 9 sms.tsv | cut -f 2 >texts.txt
+expect_exit 0 ranks 4 "$TEMPER" predict runs/one --input texts.txt grid.cols=2
+[ "$(wc -l <"$work/out")" = 9 ] || fail "not one line a text"
+
+# languages: the words are split too
+gpt2=(model.path=gpt2.h5 model.task=causal_lm model.init=random model.hidden_size=48
+    model.num_hidden_layers=2 model.num_attention_heads=4 train.batch_size=16)
+expect_exit 0 "$TEMPER" import "$TEMPER_SOURCE/jobs/gpt2-tiny" -o gpt2.h5 --config-only
+expect_exit 0 train 1 causal "${gpt2[@]}"
+expect_exit 0 on 1 2 2 causal122 "${gpt2[@]}"
+close causal causal122
+expect_exit 0 on 2 2 2 causal222 "${gpt2[@]}"
+same_run causal122 causal222
+ask=(generate runs/causal --prompt "Free entry" --max-tokens 12)
+expect_exit 0 ranks 1 "$TEMPER" "${ask[@]}"
+cp "$work/out" answer
+expect_exit 0 ranks 4 "$TEMPER" "${ask[@]}" grid.cols=4
+cmp -s "$work/out" answer || fail "four ranks together say something else"
+expect_exit 0 ranks 4 "$TEMPER" "${ask[@]}" grid.cols=2
+cmp -s "$work/out" answer || fail "two pairs of ranks say something else"
+
+# grids that cannot be
+expect_exit 2 train 4 no grid.cols=3
+expect_text err "is not 4 ranks: with so many it can be 4 x 1 x 1, 2 x 1 x 2, 1 x 1 x 4"
+expect_exit 2 train 3 no grid.cols=3
+expect_text err "grid.cols 3 does not divide the model's 4 heads"
+expect_text err "it can be 1, 2, 4"
+expect_exit 2 train 17 no
+expect_text err "17 ranks are more than the 16 leaves"
