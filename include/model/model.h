@@ -200,13 +200,15 @@ void model_set_labels(Model *model, char *const *names, int64_t count, uint64_t 
 
 /// Local. The rate of dropout in this pass: 0 outside of training.
 double model_dropout(const ModelSpec *spec, const Tape *tape);
-/// Local. The model's hidden values (T, hidden_size) of all tokens, on every rank of a group.
+/// Groupwise. The model's hidden values (T, hidden_size) of all tokens.
 Var *model_hidden(const Model *model, Weight *weights, Tape *tape);
 /// Local. True for the one of the ranks with this same part that speaks for it.
-bool param_leads(const Model *model, const Param *param);
-/// Collective over the tape's group. In the backward pass, when the gradient of a parameter is
-/// complete here: adds the summands of the other ranks that have this same part.
-COLLECTIVE
+static inline bool param_leads(const Model *model, const Param *param)
+{
+    return !model->group || model->group->rank % param->sharers == 0;
+}
+/// Groupwise (nn/group.h). In the backward pass, when the gradient of a parameter is complete here:
+/// adds the summands of the other ranks that have this same part.
 void model_sum_gradient(const Model *model, const Weight *weights, Tape *tape, int param);
 /// Local. Columns of the keys of a token here.
 int64_t model_key_columns(const Model *model);

@@ -6,8 +6,9 @@
 /// residual sums and dropout of a token are done once and with the bits of a rank alone. A tape
 /// without a group has all weights and all tokens, and nothing here does anything.
 ///
-/// Functions are Collective over the group and use its messages alone: all its ranks run the same
-/// operators in the same order.
+/// Groupwise stands for: by all ranks of the group, which run the same operators in the same order.
+/// Operators cannot fail, so none of them leaves early; every forward and backward pass is
+/// groupwise.
 #pragma once
 #include "comm/comm.h"
 #include "nn/tape.h"
@@ -32,25 +33,19 @@ int64_t group_heads(const Tape *tape, int64_t heads);
 /// Local. The tokens of a rank of the group: whole blocks of 64.
 Span tape_tokens_of(const Tape *tape, int rank);
 
-/// x (count) = its sum over ranks [first, first + ranks) of the group, in their order, for whom
-/// this is one of: the same bits on all of them.
-COLLECTIVE
+/// Groupwise. x (count) = its sum over ranks [first, first + ranks) of the group, in their order,
+/// for whom this is one of: the same bits on all of them.
 void group_sum(Tape *tape, float *x, int64_t count, int first, int ranks);
 
-/// y (T, C) = the tokens of all ranks from x, each rank's own ones. `partial`: what is made of y
-/// differs from rank to rank, so that its gradient is the sum over them; else all ranks do the same
-/// with it.
-COLLECTIVE
+/// Groupwise. y (T, C) = the tokens of all ranks from x, each rank's own ones. `partial`: what is
+/// made of y differs from rank to rank, so that its gradient is the sum over them; else all ranks
+/// do the same with it.
 Var *gather_tokens(Tape *tape, Var *x, bool partial);
-/// y (own tokens, C) = the sum of x (T, C) over the ranks + b (1, C; may be NULL).
-COLLECTIVE
+/// Groupwise. y (own tokens, C) = the sum of x (T, C) over the ranks + b (1, C; may be NULL).
 Var *scatter_tokens(Tape *tape, Var *x, Weight *b);
-/// y (rows, all C) = the columns of all ranks, side by side. Not recorded.
-COLLECTIVE
+/// Groupwise. y (rows, all C) = the columns of all ranks, side by side. Not recorded.
 Var *gather_columns(Tape *tape, Var *x, int64_t all_columns);
 
-/// As `linear`: of own tokens to all tokens and a part of the outputs; and back.
-COLLECTIVE
+/// Groupwise. As `linear`: of own tokens to all tokens and a part of the outputs; and back.
 Var *column_parallel(Tape *tape, Var *x, Weight *w, Weight *b);
-COLLECTIVE
 Var *row_parallel(Tape *tape, Var *x, Weight *w, Weight *b);

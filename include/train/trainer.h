@@ -69,6 +69,7 @@ typedef struct {
 /// released.
 COLLECTIVE
 Status trainer_init(Trainer *trainer, const Comm *comm, const Recipe *recipe);
+COLLECTIVE
 void trainer_release(Trainer *trainer);
 /// Local. Gives back activations, gradients and optimizer state: after the last step.
 void trainer_release_engine(Trainer *trainer);

@@ -381,11 +381,6 @@ void model_set_labels(Model *model, char *const *names, int64_t count, uint64_t 
     mem_free(rows);
 }
 
-bool param_leads(const Model *model, const Param *param)
-{
-    return !model->group || model->group->rank % param->sharers == 0;
-}
-
 void model_sum_gradient(const Model *model, const Weight *weights, Tape *tape, int index)
 {
     const Param *param = &model->params[index];

@@ -52,7 +52,6 @@ static void add_up(float *out, const float *const *parts, int part_count, int64_
 }
 
 /// out = or += the sum over ranks [first, first + ranks) of this rank's section of x.
-COLLECTIVE
 static void sum_section(Tape *tape, float *out, const float *x, const Span *sections, int first,
                         int ranks, bool add)
 {
@@ -75,7 +74,6 @@ static void sum_section(Tape *tape, float *out, const float *x, const Span *sect
 }
 
 /// Every rank's section of x, from the rank that has it.
-COLLECTIVE
 static void share_sections(Tape *tape, float *x, const Span *sections, int first, int ranks)
 {
     int own = tape_group_rank(tape) - first;
@@ -118,7 +116,6 @@ static Span *token_sections(Tape *tape, int64_t cols)
 }
 
 /// y (T, cols) with this rank's tokens in place: everybody's.
-COLLECTIVE
 static void share_tokens(Tape *tape, float *y, int64_t cols)
 {
     size_t mark = tape_scratch_begin(tape);
@@ -127,7 +124,6 @@ static void share_tokens(Tape *tape, float *y, int64_t cols)
 }
 
 /// out (own tokens, cols) = or += the sum of x (T, cols) over the ranks.
-COLLECTIVE
 static void sum_tokens(Tape *tape, float *out, const float *x, int64_t cols, bool add)
 {
     size_t mark = tape_scratch_begin(tape);

@@ -126,7 +126,6 @@ static TargetLoss row_loss(const Loss *loss, const RowPart *all, float *z, int64
 }
 
 /// parts (size, rows) of all ranks, from this rank's, which are in their place.
-COLLECTIVE
 static void share_parts(Tape *tape, RowPart *parts, int64_t rows)
 {
     int size = tape_group_size(tape);
@@ -139,7 +138,6 @@ static void share_parts(Tape *tape, RowPart *parts, int64_t rows)
 }
 
 /// Losses of a chunk of rows from its logits (rows, n), which become gradients.
-COLLECTIVE
 static void chunk_loss(Tape *tape, TargetLoss *out, const Loss *loss, float *logits,
                        const Weight *w, const int32_t *targets, int64_t rows)
 {

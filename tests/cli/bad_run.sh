@@ -23,7 +23,7 @@ for command in evaluate "predict --text x"; do
     refused 1 "texts.txt: not an HDF5 file" $command runs/one --checkpoint texts.txt
     refused 2 "none.h5: No such file" $command runs/one --checkpoint none.h5
     refused 2 "data.max_length 41 exceeds the 40 positions" $command runs/one data.max_length=41
-    refused 2 "command line: train.seed: a run that is trained takes data.* keys alone" \
+    refused 2 "command line: train.seed: a run that is trained takes data.* and grid.* keys alone" \
         $command runs/one train.seed=1
     refused 2 "command line: unknown key 'data.txt'; did you mean 'data.text'?" $command runs/one \
         data.txt=1
