@@ -30,6 +30,8 @@ Comm comm_self(void);
 /// below 0 is in none: of size 0.
 COLLECTIVE
 Comm comm_split(const Comm *comm, int color);
+/// Local. What Fortran calls the communicator: for libraries that send messages of their own.
+int comm_fortran_handle(const Comm *comm);
 COLLECTIVE
 void comm_release(Comm *part); ///< of one of size 0, or without MPI, too
 

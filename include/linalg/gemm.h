@@ -2,6 +2,7 @@
 /// function of the product's shape alone; a tile is one single-threaded call, and threads take
 /// tiles in any order. So the bits do not depend on the number of threads.
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 /// Local, threads inside. Y = X W' + beta Y, with bias where given (then beta must be 0):
@@ -14,6 +15,17 @@ void gemm_backward_input(float *dx, const float *dy, const float *w, int64_t m, 
 /// Local, threads inside. dW = dY' X + beta dW: dw (n, k), dy (m, n), x (m, k).
 void gemm_backward_weight(float *dw, const float *dy, const float *x, int64_t m, int64_t n,
                           int64_t k, float beta);
+
+/// A part of a matrix: rows lie `stride` apart.
+typedef struct {
+    const float *data;
+    int64_t stride;
+    bool transposed; ///< of the operand
+} GemmOperand;
+/// Local, threads inside. C = A B + beta C: c (m, n) with rows c_stride apart, A is (m, k), B (k,
+/// n).
+void gemm_strided(float *c, int64_t c_stride, GemmOperand a, GemmOperand b, int64_t m, int64_t n,
+                  int64_t k, float beta);
 
 /// Local. Makes the BLAS use kernels for this CPU: old OpenBLAS releases do not know new CPUs and
 /// fall back to AVX2 where AVX-512 doubles the rate. Starts the program again (execv) with

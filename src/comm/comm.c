@@ -93,6 +93,11 @@ Comm comm_split(const Comm *comm, int color)
     return out;
 }
 
+int comm_fortran_handle(const Comm *comm)
+{
+    return (int)MPI_Comm_c2f((MPI_Comm)comm->handle);
+}
+
 void comm_release(Comm *part)
 {
     MPI_Comm handle = (MPI_Comm)part->handle;

@@ -143,6 +143,30 @@ void gemm_backward_weight(float *dw, const float *dy, const float *x, int64_t m,
     }
 }
 
+/// From row `r` and column `c` on.
+static const float *place(const GemmOperand *x, int64_t r, int64_t c)
+{
+    return x->data + (x->transposed ? c * x->stride + r : r * x->stride + c);
+}
+
+void gemm_strided(float *c, int64_t c_stride, GemmOperand a, GemmOperand b, int64_t m, int64_t n,
+                  int64_t k, float beta)
+{
+    Cut rows = cut(m, TILE_ROWS, 1), columns = cut(n, TILE_COLUMNS, 2);
+    if (!m || !n) return;
+#pragma omp parallel for collapse(2) schedule(dynamic)
+    for (int64_t i = 0; i < rows.count; i++) {
+        for (int64_t j = 0; j < columns.count; j++) {
+            int64_t row = i * rows.size, column = j * columns.size;
+            cblas_sgemm(CblasRowMajor, a.transposed ? CblasTrans : CblasNoTrans,
+                        b.transposed ? CblasTrans : CblasNoTrans, (int)extent(rows, i, m),
+                        (int)extent(columns, j, n), (int)k, 1, place(&a, row, 0), (int)a.stride,
+                        place(&b, 0, column), (int)b.stride, beta, c + row * c_stride + column,
+                        (int)c_stride);
+        }
+    }
+}
+
 // Declared here: other CBLAS libraries lack them.
 extern char *openblas_get_corename(void) __attribute__((weak));
 extern char *openblas_get_config(void) __attribute__((weak));
