@@ -210,6 +210,10 @@ static inline bool param_leads(const Model *model, const Param *param)
 /// Groupwise (nn/group.h). In the backward pass, when the gradient of a parameter is complete here:
 /// adds the summands of the other ranks that have this same part.
 void model_sum_gradient(const Model *model, const Weight *weights, Tape *tape, int param);
+/// Local. USAGE where so many ranks cannot have such a model between them, with those that can.
+Status model_check_group(const ModelSpec *spec, int ranks, const char *where);
+/// Local. Elements of the whole model, whatever part of it this rank has.
+int64_t model_parameters(const Model *model);
 /// Local. Columns of the keys of a token here.
 int64_t model_key_columns(const Model *model);
 /// Local. Hidden values, and the head's output for the rows that it reads.

@@ -96,21 +96,25 @@ static void print_lengths(const Dataset *data)
     mem_free(counts);
 }
 
-/// Bytes of one rank of a node: weights, gradient pieces and what is received, moments,
+/// About what a rank of `copies` copies of the model takes: weights, gradients, optimizer state and
 /// activations.
 static double rank_bytes(const Recipe *recipe, const Model *model, const Batches *batches,
-                         int64_t leaves, int64_t ranks)
+                         int64_t leaves, int64_t copies)
 {
-    double dense = 4 * (double)model->dense_elements, all = 4 * (double)model->elements;
+    const GridOptions *grid = &recipe->grid;
+    double cols = (double)grid->cols, all = 4 * (double)model->elements / cols;
+    double dense = 4 * (double)model->dense_elements / cols;
     double pieces = 1, tokens = batches->mean_tokens / (double)leaves;
-    for (int64_t n = (leaves + ranks - 1) / ranks; n > 1; n /= 2) pieces++;
+    for (int64_t n = (leaves + copies - 1) / copies; n > 1; n /= 2) pieces++;
     double layers = (double)model->spec.num_hidden_layers, h = (double)model->spec.hidden_size;
-    double width = 12 * h + 2 * (double)model->spec.intermediate_size;
+    double width = (12 * h + 2 * (double)model->spec.intermediate_size) / cols;
+    if (grid->cols > 1) width += 4 * h; // operands and summands of products, of all tokens
     bool again = !strcmp(recipe->train.recompute, "layer");
-    double activations = 4 * tokens * (again ? layers * h + width : layers * width);
-    bool shares = strcmp(recipe->grid.shared_weights, "never") != 0;
-    double weights = shares ? all / (double)ranks : all;
-    return weights + dense * (pieces + (ranks > 1 ? 1 : 0)) + 2 * all / (double)ranks + activations;
+    double activations = 4 * tokens * (again ? layers * h / cols + width : layers * width);
+    bool shares = strcmp(grid->shared_weights, "never") != 0;
+    double weights = shares ? all / (double)copies : all;
+    return weights + dense * (pieces + (copies > 1 ? 1 : 0)) + 2 * all / (double)copies +
+           activations;
 }
 
 static void print_memory(const Recipe *recipe, const Model *model, const Batches *batches,
@@ -118,8 +122,9 @@ static void print_memory(const Recipe *recipe, const Model *model, const Batches
 {
     double available = available_bytes();
     bool warned = available == 0;
-    for (int64_t ranks = 1; ranks <= leaves; ranks *= 2) {
-        double each = rank_bytes(recipe, model, batches, leaves, ranks);
+    for (int64_t copies = recipe->grid.rows; copies <= leaves; copies *= 2) {
+        int64_t ranks = copies * recipe->grid.cols;
+        double each = rank_bytes(recipe, model, batches, leaves, copies);
         double all = each * (double)ranks;
         printf("memory %" PRId64 " rank%s  about %.2f GB a rank\n", ranks, ranks == 1 ? "" : "s",
                each / 1e9);
@@ -145,7 +150,7 @@ static Status print_plan(int64_t *leaves, const Recipe *recipe, const Model *mod
            batches.last, batches.horizon, schedule_warmup(&recipe->train, batches.horizon),
            batches.mean_tokens);
     printf("leaves %" PRId64 "\n", chosen);
-    print_memory(recipe, model, &batches, chosen);
+    print_memory(recipe, model, &batches, chosen * recipe->grid.rows);
     *leaves = chosen;
 done:
     mem_free(weights);
@@ -207,6 +212,11 @@ static Status check_weights(const Recipe *recipe)
                        text);
 }
 
+static Status check_cols(const Recipe *recipe, const Model *model)
+{
+    return model_check_group(&model->spec, (int)recipe->grid.cols, recipe->model.path);
+}
+
 COLLECTIVE
 static Status validate_run(const Invocation *invocation)
 {
@@ -225,6 +235,7 @@ static Status validate_run(const Invocation *invocation)
                   findings_add(&errors, prepare_model(self, &model, recipe));
     bool sound = *recipe->data.path && findings_add(&errors, check_source(self, recipe));
     if (loaded) findings_add(&errors, prepare_check_model(recipe, model));
+    if (loaded) findings_add(&errors, check_cols(recipe, model));
     if (read && loaded && sound)
         data = check_training(&errors, &leaves, self, recipe, model);
     else

@@ -149,10 +149,8 @@ static bool divides(const ModelSpec *spec, int64_t ranks)
            (kv_heads % ranks == 0 || ranks % kv_heads == 0);
 }
 
-static Status check_group(const Model *model, const char *where)
+Status model_check_group(const ModelSpec *spec, int ranks, const char *where)
 {
-    const ModelSpec *spec = &model->spec;
-    int ranks = model->group ? model->group->size : 1;
     Text possible = { 0 };
     if (divides(spec, ranks)) return OK;
     for (int n = 1; n <= GROUP_MOST_RANKS; n++)
@@ -184,7 +182,7 @@ Status model_new(Model **out, const Json *config, const char *task, int64_t num_
     TRY(find_head(model, task, where));
     TRY(model->arch->read_config(&model->spec, config, where));
     model->group = group && group->size > 1 ? group : NULL;
-    TRY(check_group(model, where));
+    TRY(model_check_group(&model->spec, model->group ? model->group->size : 1, where));
     if (!num_labels) num_labels = json_size(labels);
     if (!num_labels) num_labels = json_int(json_get(config, "num_labels"), 2);
     if (num_labels < 1 || num_labels > 1 << 24)
@@ -389,6 +387,16 @@ void model_sum_gradient(const Model *model, const Weight *weights, Tape *tape, i
     CHECK(!weight->touched, "%s: a table that ranks share", param->name);
     int first = model->group->rank / param->sharers * param->sharers;
     group_sum(tape, weight->gradient, param->rows * param->cols, first, param->sharers);
+}
+
+int64_t model_parameters(const Model *model)
+{
+    int64_t sum = 0;
+    for (int i = 0; i < model->param_count; i++) {
+        const Param *param = &model->params[i];
+        sum += param->dims[0] * (param->rank == 2 ? param->dims[1] : 1);
+    }
+    return sum;
 }
 
 int64_t model_key_columns(const Model *model)

@@ -129,8 +129,10 @@ static void announce(const Trainer *t)
     const Batches *b = &t->batches;
     log_info("model %s: %s, %.1f M parameters; data %s: %" PRId64 " training rows, %.0f tokens a "
              "step",
-             t->recipe->model.path, t->model->arch->model_type, (double)t->model->elements / 1e6,
-             t->data->path, b->count, b->mean_tokens);
+             t->recipe->model.path, t->model->arch->model_type,
+             (double)model_parameters(t->model) / 1e6, t->data->path, b->count, b->mean_tokens);
+    if (t->grid.rows * t->grid.cols > 1)
+        log_info("grid %d x %d x %d (data, rows, cols)", t->grid.data, t->grid.rows, t->grid.cols);
     log_info("steps %" PRId64 " (horizon %" PRId64 ", warm-up %" PRId64 "); leaves %" PRId64
              ", ranks %d, threads a rank %d",
              b->last, b->horizon, t->warmup, t->leaves, t->comm->size, omp_get_max_threads());
@@ -149,9 +151,13 @@ static Json *summary(const Trainer *t, const char *checkpoint)
     json_set_text(object, "checkpoint", checkpoint);
     json_set_int(object, "step", t->step);
     json_set_int(object, "ranks", t->comm->size);
+    Text grid = { 0 };
+    text_printf(&grid, "%d x %d x %d", t->grid.data, t->grid.rows, t->grid.cols);
+    json_set_text(object, "grid", grid.data);
+    text_release(&grid);
     json_set_int(object, "threads a rank", omp_get_max_threads());
     json_set_int(object, "leaves", t->leaves);
-    json_set_int(object, "parameters", t->model->elements);
+    json_set_int(object, "parameters", model_parameters(t->model));
     for (int i = 0; i < count; i++) json_set_text(object, facts[i].name, facts[i].text);
     return object;
 }

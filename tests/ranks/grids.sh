@@ -94,3 +94,5 @@ expect_text err "grid.cols 3 does not divide the model's 4 heads"
 expect_text err "it can be 1, 2, 4"
 expect_exit 2 train 17 no
 expect_text err "17 ranks are more than the 16 leaves"
+expect_exit 2 "$TEMPER" validate recipe.yaml grid.cols=3
+expect_text err "grid.cols 3 does not divide"

@@ -1,6 +1,7 @@
-"""Usage: peak_memory.py FILE COMMAND...: runs the command, exits with its code, and writes to FILE
-the most memory in KiB that a process of the program $TEMPER had of its own at a time: pages of
-mapped files do not count, as they go when memory is short."""
+"""Usage: peak_memory.py [--all] FILE COMMAND...: runs the command, exits with its code, and writes to
+FILE the most memory in KiB that a process of the program $TEMPER had of its own at a time: pages of
+mapped files do not count, as they go when memory is short. With --all the most that its processes
+had together: what they share is counted once, mapped files too (the sum of PSS)."""
 import os
 import subprocess
 import sys
@@ -29,11 +30,26 @@ def own_kib(pid):
         return 0
 
 
-job = subprocess.Popen(sys.argv[2:])
+def shared_kib(pid):
+    try:
+        if os.path.realpath("/proc/%d/exe" % pid) != program:
+            return 0
+        with open("/proc/%d/smaps_rollup" % pid) as file:
+            lines = [line.split() for line in file]
+        return next((int(words[1]) for words in lines if words[0] == "Pss:"), 0)
+    except (OSError, IndexError):
+        return 0
+
+
+together = sys.argv[1] == "--all"
+arguments = sys.argv[2:] if together else sys.argv[1:]
+job = subprocess.Popen(arguments[1:])
 peak = 0
 while job.poll() is None:
-    peak = max([peak] + [own_kib(pid) for pid in [job.pid] + children(job.pid)])
-    time.sleep(0.005)
-with open(sys.argv[1], "w") as out:
+    pids = [job.pid] + children(job.pid)
+    now = sum(map(shared_kib, pids)) if together else max(map(own_kib, pids))
+    peak = max(peak, now)
+    time.sleep(0.1 if together else 0.005)
+with open(arguments[0], "w") as out:
     out.write("%d\n" % peak)
 sys.exit(job.returncode)
