@@ -78,7 +78,7 @@ static Line gather_line(const Dmat *m, const Comm *ranks, bool along_cols)
         send(exchange, m->data, block_bytes(m->local_rows, m->local_cols), i);
         at += bytes / sizeof(float);
     }
-    exchange_finish(exchange);
+    exchange_finish(exchange); // agreed: every rank leaves the loop
     exchange_free(exchange);
     return line;
 }
@@ -97,7 +97,7 @@ static void sum_line(float *own, float *const *parts, const int64_t *counts, con
         exchange_receive(exchange, received + i * count, block_bytes(1, count), i, 0);
         send(exchange, parts[i], block_bytes(1, counts[i]), i);
     }
-    exchange_finish(exchange);
+    exchange_finish(exchange); // agreed: every rank leaves the loop
     memcpy(received + ranks->rank * count, own, block_bytes(1, count));
     for (int i = 1; i < ranks->size; i++) vec_add(received, received + i * count, count);
     memcpy(own, received, block_bytes(1, count));

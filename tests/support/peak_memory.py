@@ -1,7 +1,7 @@
-"""Usage: peak_memory.py [--all] FILE COMMAND...: runs the command, exits with its code, and writes to
-FILE the most memory in KiB that a process of the program $TEMPER had of its own at a time: pages of
-mapped files do not count, as they go when memory is short. With --all the most that its processes
-had together: what they share is counted once, mapped files too (the sum of PSS)."""
+"""Usage: peak_memory.py [--all] FILE COMMAND...: runs the command, exits with its code, and writes
+to FILE the most memory in KiB that a process of the program $TEMPER had of its own at a time: pages
+of mapped files do not count, as they go when memory is short. With --all the most that its
+processes had together: what they share is counted once, mapped files too (the sum of PSS)."""
 import os
 import subprocess
 import sys
