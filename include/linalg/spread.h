@@ -1,0 +1,43 @@
+/// Matrices in double for ScaLAPACK's solvers: column-major, block-cyclic over a grid.
+#pragma once
+#include "linalg/dmat.h"
+
+typedef struct {
+    const MatrixGrid *grid;
+    int64_t rows, cols; ///< of the whole
+    int64_t row_block, col_block;
+    int64_t local_rows, local_cols;
+    double *data; ///< (local_rows, local_cols), column-major; owned unless it was given
+    bool borrowed;
+    int desc[DESCRIPTOR];
+} Spread;
+
+/// Local. A matrix of zeros in square blocks; or one over `data`, in the blocks given. The caller
+/// owns it (`spread_release`).
+void spread_init(Spread *matrix, const MatrixGrid *grid, int64_t rows, int64_t cols);
+void spread_over(Spread *matrix, const MatrixGrid *grid, int64_t rows, int64_t cols,
+                 int64_t row_block, int64_t col_block, double *data);
+void spread_release(Spread *matrix);
+/// Local. Adds to an element, on the rank that has it.
+void spread_add(Spread *matrix, int64_t row, int64_t col, double value);
+/// Collective. to = from, of the same shape: their grids and blocks may differ, their ranks not.
+COLLECTIVE
+void spread_copy(Spread *to, const Spread *from);
+/// Collective. whole (rows, cols), column-major, on all ranks.
+COLLECTIVE
+void spread_gather(double *whole, const Spread *matrix);
+/// Collective. c, or its part from (row, col) on, = op(a) op(b), op the transpose where asked for.
+COLLECTIVE
+void spread_multiply(Spread *c, int64_t row, int64_t col, const Spread *a, bool a_transposed,
+                     const Spread *b, bool b_transposed);
+/// Collective. x = a^-1 x for a symmetric positive definite a, of which the upper triangle counts;
+/// a is destroyed. False if it is not positive definite.
+COLLECTIVE
+bool spread_solve(Spread *a, Spread *x);
+/// Collective. values (n), ascending, on all ranks, and vectors (n, n) in columns, of a symmetric
+/// a, of which the upper triangle counts; a is destroyed.
+COLLECTIVE
+void spread_eigen(double *values, Spread *vectors, Spread *a);
+/// Collective. x (count) = its sum over the ranks, in their order.
+COLLECTIVE
+void sum_doubles(const Comm *comm, double *x, int64_t count);
