@@ -5,6 +5,7 @@
 /// our grid of `rows` x `cols` ranks is a BLACS grid of cols x rows, and `desc` describes (cols,
 /// rows).
 #pragma once
+#include "base/mem.h"
 #include "comm/comm.h"
 
 typedef struct {
@@ -12,6 +13,7 @@ typedef struct {
     int row, col;              ///< of this rank, which is row * cols + col
     Comm all;                  ///< borrowed
     Comm row_ranks, col_ranks; ///< those of this rank's row, by column; of its column, by row
+    Arena *scratch;            ///< of products, owned
     int context;               ///< of BLACS
 } MatrixGrid;
 

@@ -1,5 +1,4 @@
 #include "linalg/dmat.h"
-#include "base/mem.h"
 
 #include <string.h>
 
@@ -10,6 +9,9 @@ extern void blacs_gridmap_(int *context, const int *map, const int *map_rows, co
                            const int *cols);
 extern void blacs_gridexit_(const int *context);
 
+// Address space alone.
+static const size_t SCRATCH_BYTES = (size_t)1 << 37;
+
 void matrix_grid_start(MatrixGrid *grid, const Comm *comm, int rows, int cols)
 {
     CHECK(rows * cols == comm->size, "%d x %d ranks are not %d", rows, cols, comm->size);
@@ -18,6 +20,8 @@ void matrix_grid_start(MatrixGrid *grid, const Comm *comm, int rows, int cols)
     grid->col = comm->rank % cols;
     grid->row_ranks = comm_split(comm, grid->row);
     grid->col_ranks = comm_split(comm, grid->col);
+    grid->scratch = MEM_NEW(Arena, 1);
+    arena_init(grid->scratch, SCRATCH_BYTES);
     if (!comm->handle) return;
     int *map = MEM_NEW(int, comm->size), communicator = comm_fortran_handle(comm);
     for (int rank = 0; rank < comm->size; rank++) map[rank] = rank;
@@ -31,6 +35,8 @@ void matrix_grid_start(MatrixGrid *grid, const Comm *comm, int rows, int cols)
 void matrix_grid_stop(MatrixGrid *grid)
 {
     if (grid->context >= 0) blacs_gridexit_(&grid->context);
+    if (grid->scratch) arena_release(grid->scratch);
+    mem_free(grid->scratch);
     comm_release(&grid->row_ranks);
     comm_release(&grid->col_ranks);
     *grid = (MatrixGrid){ .context = -1 };

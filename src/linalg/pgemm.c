@@ -1,5 +1,4 @@
 #include "linalg/pgemm.h"
-#include "base/mem.h"
 #include "comm/exchange.h"
 #include "linalg/gemm.h"
 #include "linalg/vecmath.h"
@@ -46,33 +45,21 @@ static void send(Exchange *exchange, const float *data, size_t bytes, int to)
     pgemm_traffic.bytes += (int64_t)bytes;
 }
 
-/// Blocks of all ranks of a line, one after the other; this rank's stays where it is.
-typedef struct {
-    float *received;
-    const float **blocks; ///< (ranks)
-} Line;
-
-static void line_release(Line *line)
-{
-    mem_free(line->received);
-    mem_free(line->blocks);
-}
-
 /// The blocks of a grid row (along the columns of m) or of a grid column.
 COLLECTIVE
-static Line gather_line(const Dmat *m, const Comm *ranks, bool along_cols)
+static const float **gather_line(const Dmat *m, const Comm *ranks, bool along_cols)
 {
     Exchange *exchange = exchange_new(ranks, 2 * ranks->size);
-    Line line = { MEM_NEW(float, along_cols ? m->local_rows * m->cols : m->rows * m->local_cols),
-                  mem_new((size_t)ranks->size, sizeof *line.blocks) };
-    float *at = line.received;
+    const float **blocks = arena_take(m->grid->scratch, (size_t)ranks->size * sizeof *blocks);
+    float *at = arena_take(m->grid->scratch, along_cols ? block_bytes(m->local_rows, m->cols)
+                                                        : block_bytes(m->rows, m->local_cols));
     for (int i = 0; i < ranks->size; i++) {
         int64_t first, count;
         dmat_block(&first, &count, along_cols ? m->cols : m->rows,
                    along_cols ? m->col_block : m->row_block, i);
         size_t bytes =
             along_cols ? block_bytes(m->local_rows, count) : block_bytes(count, m->local_cols);
-        line.blocks[i] = i == ranks->rank ? m->data : at;
+        blocks[i] = i == ranks->rank ? m->data : at;
         if (i == ranks->rank) continue;
         exchange_receive(exchange, at, bytes, i, 0);
         send(exchange, m->data, block_bytes(m->local_rows, m->local_cols), i);
@@ -80,18 +67,19 @@ static Line gather_line(const Dmat *m, const Comm *ranks, bool along_cols)
     }
     exchange_finish(exchange); // agreed: every rank leaves the loop
     exchange_free(exchange);
-    return line;
+    return blocks;
 }
 
 /// own = the sum over the ranks of a line of what each has for this one, in their order. parts[i]
 /// (counts[i]) is what this rank has for rank i; its own, parts[rank], is `own`.
 COLLECTIVE
-static void sum_line(float *own, float *const *parts, const int64_t *counts, const Comm *ranks)
+static void sum_line(float *own, float *const *parts, const int64_t *counts, const Comm *ranks,
+                     Arena *scratch)
 {
     int64_t count = counts[ranks->rank];
     if (ranks->size == 1) return;
     Exchange *exchange = exchange_new(ranks, 2 * ranks->size);
-    float *received = MEM_NEW(float, count * ranks->size);
+    float *received = arena_take(scratch, block_bytes(count, ranks->size));
     for (int i = 0; i < ranks->size; i++) {
         if (i == ranks->rank) continue;
         exchange_receive(exchange, received + i * count, block_bytes(1, count), i, 0);
@@ -101,7 +89,6 @@ static void sum_line(float *own, float *const *parts, const int64_t *counts, con
     memcpy(received + ranks->rank * count, own, block_bytes(1, count));
     for (int i = 1; i < ranks->size; i++) vec_add(received, received + i * count, count);
     memcpy(own, received, block_bytes(1, count));
-    mem_free(received);
     exchange_free(exchange);
 }
 
@@ -111,8 +98,8 @@ COLLECTIVE
 static void native_nn(Dmat *c, const Dmat *a, const Dmat *b)
 {
     const MatrixGrid *grid = c->grid;
-    Line across = gather_line(a, &grid->row_ranks, true);
-    Line down = gather_line(b, &grid->col_ranks, false);
+    const float **across = gather_line(a, &grid->row_ranks, true);
+    const float **down = gather_line(b, &grid->col_ranks, false);
     float beta = 0;
     for (int i = 0; i < grid->cols; i++) {
         int64_t first, count;
@@ -121,16 +108,14 @@ static void native_nn(Dmat *c, const Dmat *a, const Dmat *b)
             int owner = (int)(k / b->row_block);
             next = (owner + 1) * b->row_block;
             if (next > first + count) next = first + count;
-            GemmOperand left = { across.blocks[i] + (k - first), count, false };
-            GemmOperand right = { down.blocks[owner] + (k - owner * b->row_block) * b->local_cols,
+            GemmOperand left = { across[i] + (k - first), count, false };
+            GemmOperand right = { down[owner] + (k - owner * b->row_block) * b->local_cols,
                                   b->local_cols, false };
             gemm_strided(c->data, c->local_cols, left, right, c->local_rows, c->local_cols,
                          next - k, beta);
             beta = 1;
         }
     }
-    line_release(&across);
-    line_release(&down);
 }
 
 /// c = a b': b's grid column is gathered, which gives all columns of c for a's part of the inner
@@ -139,31 +124,26 @@ COLLECTIVE
 static void native_nt(Dmat *c, const Dmat *a, const Dmat *b)
 {
     const MatrixGrid *grid = c->grid;
-    Line down = gather_line(b, &grid->col_ranks, false);
-    float **parts = MEM_NEW(float *, grid->cols);
-    int64_t *counts = MEM_NEW(int64_t, grid->cols);
+    const float **down = gather_line(b, &grid->col_ranks, false);
+    float **parts = arena_take(grid->scratch, (size_t)grid->cols * sizeof *parts);
+    int64_t *counts = arena_take(grid->scratch, (size_t)grid->cols * sizeof *counts);
     for (int i = 0; i < grid->cols; i++) {
         int64_t first, cols;
         dmat_block(&first, &cols, c->cols, c->col_block, i);
         counts[i] = c->local_rows * cols;
-        parts[i] = i == grid->col ? c->data : MEM_NEW(float, counts[i]);
+        parts[i] = i == grid->col ? c->data : arena_take(grid->scratch, block_bytes(1, counts[i]));
         for (int64_t n = first, next; n < first + cols; n = next) {
             int owner = (int)(n / b->row_block);
             next = (owner + 1) * b->row_block;
             if (next > first + cols) next = first + cols;
             GemmOperand left = { a->data, a->local_cols, false };
-            GemmOperand right = { down.blocks[owner] + (n - owner * b->row_block) * b->local_cols,
+            GemmOperand right = { down[owner] + (n - owner * b->row_block) * b->local_cols,
                                   b->local_cols, true };
             gemm_strided(parts[i] + (n - first), cols, left, right, c->local_rows, next - n,
                          a->local_cols, 0);
         }
     }
-    sum_line(c->data, parts, counts, &grid->row_ranks);
-    for (int i = 0; i < grid->cols; i++)
-        if (i != grid->col) mem_free(parts[i]);
-    mem_free(counts);
-    mem_free(parts);
-    line_release(&down);
+    sum_line(c->data, parts, counts, &grid->row_ranks, grid->scratch);
 }
 
 /// c = a' b: a's grid row is gathered, which gives all rows of c for this rank's part of the inner
@@ -172,32 +152,27 @@ COLLECTIVE
 static void native_tn(Dmat *c, const Dmat *a, const Dmat *b)
 {
     const MatrixGrid *grid = c->grid;
-    Line across = gather_line(a, &grid->row_ranks, true);
-    float **parts = MEM_NEW(float *, grid->rows);
-    int64_t *counts = MEM_NEW(int64_t, grid->rows);
+    const float **across = gather_line(a, &grid->row_ranks, true);
+    float **parts = arena_take(grid->scratch, (size_t)grid->rows * sizeof *parts);
+    int64_t *counts = arena_take(grid->scratch, (size_t)grid->rows * sizeof *counts);
     for (int i = 0; i < grid->rows; i++) {
         int64_t first, rows;
         dmat_block(&first, &rows, c->rows, c->row_block, i);
         counts[i] = rows * c->local_cols;
-        parts[i] = i == grid->row ? c->data : MEM_NEW(float, counts[i]);
+        parts[i] = i == grid->row ? c->data : arena_take(grid->scratch, block_bytes(1, counts[i]));
         for (int64_t m = first, next; m < first + rows; m = next) {
             int owner = (int)(m / a->col_block);
             int64_t start, width;
             dmat_block(&start, &width, a->cols, a->col_block, owner);
             next = start + width;
             if (next > first + rows) next = first + rows;
-            GemmOperand left = { across.blocks[owner] + (m - start), width, true };
+            GemmOperand left = { across[owner] + (m - start), width, true };
             GemmOperand right = { b->data, b->local_cols, false };
             gemm_strided(parts[i] + (m - first) * c->local_cols, c->local_cols, left, right,
                          next - m, c->local_cols, a->local_rows, 0);
         }
     }
-    sum_line(c->data, parts, counts, &grid->col_ranks);
-    for (int i = 0; i < grid->rows; i++)
-        if (i != grid->row) mem_free(parts[i]);
-    mem_free(counts);
-    mem_free(parts);
-    line_release(&across);
+    sum_line(c->data, parts, counts, &grid->col_ranks, grid->scratch);
 }
 
 void pgemm(Dmat *c, const Dmat *a, const Dmat *b, PgemmKind kind, PgemmBackend backend)
@@ -215,6 +190,7 @@ void pgemm(Dmat *c, const Dmat *a, const Dmat *b, PgemmKind kind, PgemmBackend b
         native_nt(c, a, b);
     else
         native_tn(c, a, b);
+    arena_reset(c->grid->scratch, 0);
 }
 
 /// To each of the others of a line.
