@@ -27,7 +27,9 @@ typedef struct {
     char class_weights[1024]; ///< "", "balanced" or "[w0, w1, ...]" in label-id order
     int64_t seed;
     bool shuffle;
-    int64_t leaves; ///< 0: chosen
+    int64_t leaves;             ///< 0: chosen
+    char method[16], probe[16]; ///< "full" or "linear_probe", solved as "ridge" or "logistic"
+    double regularization;      ///< of the probe; 0: chosen
     char resume[1024];
     int64_t eval_steps; ///< 0: after every epoch
     char metric_for_best_model[32];

@@ -6,6 +6,7 @@
 #include "train/checkpoint.h"
 #include "train/checkpoint_folder.h"
 #include "train/evaluate.h"
+#include "train/method.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -148,12 +149,13 @@ Status loop_run(Trainer *t, Record *record)
     Status status = OK;
     // what was judged and not kept may still be saved if it is of this step
     Loop loop = { .trainer = t, .record = record, .candidate = t->judged };
+    const Method *method = method_find(t->recipe->train.method);
     bool stop = stops_early(t), asked = false;
     if (t->step > 0) batches_take(&t->batches, &t->done, t->step - 1); // a save tells its place
     ahead_take(t);
     while (!stop && t->step < t->batches.last) {
         StepRecord step;
-        train_step(t, &step);
+        TRY(method->step(t, &step)); // agreed: every method's step is collective
         if (step.diverged) TRY_ALL(t->comm, diverged(t, &step));
         record_step(record, &step);
         if (evaluation_due(t, &step)) TRY(evaluate_step(&loop));

@@ -8,10 +8,12 @@
 #include "data/chat.h"
 #include "nn/group.h"
 #include "train/evaluate.h"
+#include "train/method.h"
 
 #include <string.h>
 
 static const char *const recomputes[] = { "none", "layer", NULL };
+static const char *const probes[] = { "ridge", "logistic", NULL };
 static const char *const sharings[] = { "auto", "never", NULL };
 static const char *const inits[] = { "pretrained", "random", NULL };
 #define SIZE_HELP "with init random; 0: as the model file has it"
@@ -113,6 +115,14 @@ const Option recipe_options[] = {
     { FIELD(Recipe, train.shuffle), .def = "true", .help = "a new order every epoch" },
     { FIELD(Recipe, train.leaves), .def = "0", .min = 0, .max = 65536,
       .help = "pieces a step is cut into, the most ranks it can use; 0: by batch and tokens" },
+    { FIELD(Recipe, train.method), .def = "full", .choices = method_names,
+      .help = "full: all weights by gradients; linear_probe: the last product of a classifier "
+              "alone, solved exactly in one step, all else frozen" },
+    { FIELD(Recipe, train.probe), .def = "ridge", .choices = probes,
+      .help = "linear_probe: ridge or multinomial logistic regression" },
+    { FIELD(Recipe, train.regularization), .def = "0", .min = 0, .max = 1e30,
+      .help = "linear_probe: penalty of the squared weights; 0: of ridge the one with the least "
+              "exact leave-one-out error, of logistic 1" },
     { FIELD(Recipe, train.resume), .def = "auto", .may_differ_on_resume = true,
       .help = "auto: from the newest checkpoint of the run folder; never; or a checkpoint file" },
     { FIELD(Recipe, train.eval_steps), .def = "0", .min = 0, .max = 4e9, .unit = "steps",
@@ -186,6 +196,11 @@ static Status read_file(Recipe *out, const char *path, const Settings *overrides
     }
     bool sound = findings_add(&errors, options_read(out, recipe_options, &settings));
     if (sound) out->data.form = objective_find(out->model.task)->form;
+    if (sound && method_find(out->train.method)->once) {
+        out->train.epochs = 0;
+        out->train.max_steps = 1;
+        findings_add(&errors, probe_check(out));
+    }
     if (sound && out->train.epochs == 0 && out->train.max_steps == 0)
         findings_add(&errors, status_fail(USAGE,
                                           "%s: one of train.epochs and train.max_steps must "
