@@ -38,7 +38,7 @@ struct Command {
     const char *example;                        ///< one or more lines
 };
 
-extern const Command command_import, command_prepare, command_validate, command_train,
+extern const Command command_import, command_prepare, command_validate, command_plan, command_train,
     command_evaluate, command_predict, command_generate, command_export, command_tokenize,
     command_inspect, command_compare, command_doctor, command_version, command_help;
 

@@ -30,6 +30,8 @@ COLLECTIVE
 void *node_share(const Node *node, size_t bytes);
 void node_unshare(void *memory, size_t bytes); ///< Local. NULL-safe
 
+/// Local. Ranks on this one's node.
+int node_ranks(const Node *node);
 /// Local. True where some node has several ranks.
 bool node_shares(const Node *node);
 /// Local. True on the rank that writes what its node shares.

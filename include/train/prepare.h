@@ -7,6 +7,9 @@
 /// caller owns *out.
 COLLECTIVE
 Status prepare_model(const Comm *comm, Model **out, const Recipe *recipe);
+/// Collective. The same without its weights, which are 0: what there is to plan with.
+COLLECTIVE
+Status prepare_model_table(const Comm *comm, Model **out, const Recipe *recipe);
 /// Local (rank 0). USAGE where model.path is no file, with what to do about a folder.
 Status prepare_find_model(const Recipe *recipe);
 

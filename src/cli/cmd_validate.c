@@ -7,6 +7,7 @@
 #include "data/source.h"
 #include "model/model.h"
 #include "train/classification.h"
+#include "train/plan.h"
 #include "train/prepare.h"
 #include "train/resume.h"
 #include "train/schedule.h"
@@ -65,19 +66,6 @@ static void warn_of_disk(const Recipe *recipe, const Model *model)
     mem_free(at);
 }
 
-/// Bytes that this node can still give; 0 where the system does not say.
-static double available_bytes(void)
-{
-    char line[256];
-    double kilobytes = 0;
-    if (fault_at("memory-none")) return 1;
-    FILE *file = fopen("/proc/meminfo", "re");
-    while (file && fgets(line, sizeof line, file))
-        if (sscanf(line, "MemAvailable: %lf", &kilobytes) == 1) break;
-    if (file) fclose(file);
-    return kilobytes * 1024;
-}
-
 static void print_lengths(const Dataset *data)
 {
     int64_t *counts = dataset_label_counts(data), labels = data->label_count;
@@ -96,36 +84,20 @@ static void print_lengths(const Dataset *data)
     mem_free(counts);
 }
 
-/// About what a rank of `copies` copies of the model takes: weights, gradients, optimizer state and
-/// activations.
-static double rank_bytes(const Recipe *recipe, const Model *model, const Batches *batches,
-                         int64_t leaves, int64_t copies)
+/// With one copy of the model, two, four ... on one node.
+static Status print_memory(const Recipe *recipe, const PlanInput *input)
 {
+    Status status = OK;
     const GridOptions *grid = &recipe->grid;
-    double cols = (double)grid->cols, all = 4 * (double)model->elements / cols;
-    double dense = 4 * (double)model->dense_elements / cols;
-    double pieces = 1, tokens = batches->mean_tokens / (double)leaves;
-    for (int64_t n = (leaves + copies - 1) / copies; n > 1; n /= 2) pieces++;
-    double layers = (double)model->spec.num_hidden_layers, h = (double)model->spec.hidden_size;
-    double width = (12 * h + 2 * (double)model->spec.intermediate_size) / cols;
-    if (grid->cols > 1) width += 4 * h; // operands and summands of products, of all tokens
-    bool again = !strcmp(recipe->train.recompute, "layer");
-    double activations = 4 * tokens * (again ? layers * h / cols + width : layers * width);
-    bool shares = strcmp(grid->shared_weights, "never") != 0;
-    double weights = shares ? all / (double)copies : all;
-    return weights + dense * (pieces + (copies > 1 ? 1 : 0)) + 2 * all / (double)copies +
-           activations;
-}
-
-static void print_memory(const Recipe *recipe, const Model *model, const Batches *batches,
-                         int64_t leaves)
-{
-    double available = available_bytes();
+    double available = plan_available_bytes();
     bool warned = available == 0;
-    for (int64_t copies = recipe->grid.rows; copies <= leaves; copies *= 2) {
-        int64_t ranks = copies * recipe->grid.cols;
-        double each = rank_bytes(recipe, model, batches, leaves, copies);
-        double all = each * (double)ranks;
+    for (int64_t copies = grid->rows; copies <= input->leaves * grid->rows; copies *= 2) {
+        int64_t ranks = copies * grid->cols;
+        const Machine machine = { .nodes = 1, .ranks_per_node = ranks, .threads = 1, .gflops = 1 };
+        Plan plan;
+        TRY(plan_make(&plan, input, (Layout){ copies / grid->rows, grid->rows, grid->cols },
+                      &machine));
+        double each = plan_rank_bytes(&plan), all = each * (double)ranks;
         printf("memory %" PRId64 " rank%s  about %.2f GB a rank\n", ranks, ranks == 1 ? "" : "s",
                each / 1e9);
         if (warned || all <= available) continue;
@@ -133,6 +105,8 @@ static void print_memory(const Recipe *recipe, const Model *model, const Batches
                  ranks == 1 ? "" : "s", all / 1e9, available / 1e9);
         warned = true;
     }
+done:
+    return status;
 }
 
 /// Of a recipe whose parts are sound: *leaves of a step, and what training takes.
@@ -143,6 +117,7 @@ static Status print_plan(int64_t *leaves, const Recipe *recipe, const Model *mod
     Batches batches = { 0 };
     double *weights = NULL;
     int64_t leaf_tokens, chosen;
+    PlanInput input;
     TRY(classification_weights(&weights, recipe, data));
     TRY(batches_init(&batches, data, &recipe->train));
     TRY(batches_leaves(&chosen, &leaf_tokens, &batches, model));
@@ -150,7 +125,8 @@ static Status print_plan(int64_t *leaves, const Recipe *recipe, const Model *mod
            batches.last, batches.horizon, schedule_warmup(&recipe->train, batches.horizon),
            batches.mean_tokens);
     printf("leaves %" PRId64 "\n", chosen);
-    print_memory(recipe, model, &batches, chosen * recipe->grid.rows);
+    plan_input_init(&input, recipe, model, &batches, chosen);
+    TRY(print_memory(recipe, &input));
     *leaves = chosen;
 done:
     mem_free(weights);

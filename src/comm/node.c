@@ -131,6 +131,11 @@ static int open_file(const MemoryFile *file)
     return -1;
 }
 
+int node_ranks(const Node *node)
+{
+    return node ? node->ranks.size : 1;
+}
+
 bool node_shares(const Node *node)
 {
     return node && node->count < node->all.size;

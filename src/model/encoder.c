@@ -254,14 +254,20 @@ static double forward_flops(const ModelSpec *spec, int64_t tokens)
     return (double)tokens * (double)spec->num_hidden_layers * (8 * h * h + 4 * h * f);
 }
 
+static double layer_floats(const ModelSpec *spec)
+{
+    double h = (double)spec->hidden_size, f = (double)spec->intermediate_size;
+    // qkv (3 h), mixed, projected, normed (h each), up and activated (f each), down and normed (h
+    // each), moments of softmax and norms
+    return 8 * h + 2 * f + 2 * (double)spec->num_attention_heads + 8;
+}
+
 static double arena_floats(const ModelSpec *spec, int64_t tokens, int64_t longest)
 {
     double h = (double)spec->hidden_size, f = (double)spec->intermediate_size;
     double heads = (double)spec->num_attention_heads;
     double t = (double)tokens, s = (double)longest;
-    // a layer keeps qkv (3 h), mixed, projected, normed (h each), up and activated (f each), down
-    // and normed (h each), moments of softmax and norms; the input another 3 h
-    double kept = t * ((double)spec->num_hidden_layers * (8 * h + 2 * f + 2 * heads + 8) + 3 * h);
+    double kept = t * ((double)spec->num_hidden_layers * layer_floats(spec) + 3 * h); // and input
     // per thread: copies of one head of a sequence, scores of a block of queries, rows of a norm
     double width = h / heads + 16;
     double thread = 8 * (s + 16) * width + 256 * (s + width) + 8 * h + 16384;
@@ -290,7 +296,8 @@ static const Head distilbert_heads[] =
 
 #define COMMON                                                                                     \
     .words = "%sembeddings.word_embeddings.weight", .hidden = hidden,                              \
-    .sequence_cost = sequence_cost, .forward_flops = forward_flops, .arena_floats = arena_floats
+    .sequence_cost = sequence_cost, .forward_flops = forward_flops, .layer_floats = layer_floats,  \
+    .arena_floats = arena_floats
 
 const Arch bert_arch = { .model_type = "bert",
                          .prefix = "bert.",

@@ -119,15 +119,20 @@ static double forward_flops(const ModelSpec *spec, int64_t tokens)
     return (double)tokens * (double)spec->num_hidden_layers * (8 * h * h + 4 * h * f);
 }
 
+static double layer_floats(const ModelSpec *spec)
+{
+    double h = (double)spec->hidden_size, f = (double)spec->intermediate_size;
+    // two norms, two products, two of them dropped out and two sums (h each), qkv, attention, up
+    // and activated, and moments
+    return 6 * h + 2 * h + 3 * h + h + 2 * f + 2 * (double)spec->num_attention_heads + 8;
+}
+
 static double arena_floats(const ModelSpec *spec, int64_t tokens, int64_t longest)
 {
     double h = (double)spec->hidden_size, f = (double)spec->intermediate_size;
-    double heads = (double)spec->num_attention_heads, width = (double)spec->head_dim + 16;
+    double width = (double)spec->head_dim + 16;
     double t = (double)tokens, s = (double)longest;
-    // a layer keeps two norms, two products, two of them dropped out and two sums (h each), qkv,
-    // attention, up and activated, and moments
-    double layer = 6 * h + 2 * h + 3 * h + h + 2 * f + 2 * heads + 8;
-    double kept = t * ((double)spec->num_hidden_layers * layer + 4 * h);
+    double kept = t * ((double)spec->num_hidden_layers * layer_floats(spec) + 4 * h);
     double thread = 8 * (s + 16) * width + 256 * (s + width) + 8 * h + 16384;
     double sums = 2 * (t / 64 + 1) * (3 * h + f) + 16 * t;
     return 3 * kept + (double)omp_get_max_threads() * thread + sums;
@@ -149,4 +154,5 @@ const Arch gpt2_arch = { .model_type = "gpt2",
                          .hidden = hidden,
                          .sequence_cost = decoder_sequence_cost,
                          .forward_flops = forward_flops,
+                         .layer_floats = layer_floats,
                          .arena_floats = arena_floats };

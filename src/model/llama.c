@@ -197,16 +197,22 @@ static double forward_flops(const ModelSpec *spec, int64_t tokens)
     return (double)tokens * (double)spec->num_hidden_layers * (2 * h * wide + 6 * h * f);
 }
 
-static double arena_floats(const ModelSpec *spec, int64_t tokens, int64_t longest)
+static double layer_floats(const ModelSpec *spec)
 {
     double h = (double)spec->hidden_size, f = (double)spec->intermediate_size;
     double q = (double)spec->query_size, qkv = q + 2 * (double)spec->key_size;
-    double heads = (double)spec->num_attention_heads, width = (double)spec->head_dim + 16;
+    // two norms, two sums and two products (h each), qkv twice, attention, gate and up, their
+    // product, and moments
+    return 6 * h + 2 * qkv + q + 3 * f + 2 * (double)spec->num_attention_heads + 8;
+}
+
+static double arena_floats(const ModelSpec *spec, int64_t tokens, int64_t longest)
+{
+    double h = (double)spec->hidden_size, f = (double)spec->intermediate_size;
+    double width = (double)spec->head_dim + 16;
     double t = (double)tokens, s = (double)longest;
-    // a layer keeps two norms, two sums and two products (h each), qkv twice, attention, gate and
-    // up, their product, and moments
-    double layer = 6 * h + 2 * qkv + q + 3 * f + 2 * heads + 8;
-    double kept = t * ((double)spec->num_hidden_layers * layer + 3 * h) + 2 * s * width;
+    double layers = (double)spec->num_hidden_layers;
+    double kept = t * (layers * layer_floats(spec) + 3 * h) + 2 * s * width;
     double thread = 8 * (s + 16) * width + 256 * (s + width) + 8 * h + 16384;
     double sums = 2 * (t / 64 + 1) * (3 * h + 2 * f) + 16 * t;
     return 3 * kept + (double)omp_get_max_threads() * thread + sums;
@@ -217,7 +223,7 @@ static double arena_floats(const ModelSpec *spec, int64_t tokens, int64_t longes
     .size_count = sizeof sizes / sizeof *sizes, .causal = true,                                    \
     .tokenizer_class = "PreTrainedTokenizerFast", .add_params = add_params, .hidden = hidden,      \
     .sequence_cost = decoder_sequence_cost, .forward_flops = forward_flops,                        \
-    .arena_floats = arena_floats
+    .layer_floats = layer_floats, .arena_floats = arena_floats
 
 static const Head llama_heads[DECODER_HEADS] =
     DECODER_HEADS_OF("LlamaForCausalLM", "LlamaForSequenceClassification");

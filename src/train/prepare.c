@@ -49,24 +49,46 @@ Status prepare_find_model(const Recipe *recipe)
     return file_named(path, FILE_REGULAR, "model.path");
 }
 
-Status prepare_model(const Comm *comm, Model **out, const Recipe *recipe)
+static ModelSpec sizes_of(const ModelOptions *options)
 {
-    Status status = OK;
-    const ModelOptions *options = &recipe->model;
-    ModelSpec sizes = { .hidden_size = options->hidden_size,
+    return (ModelSpec){ .hidden_size = options->hidden_size,
                         .num_hidden_layers = options->num_hidden_layers,
                         .num_attention_heads = options->num_attention_heads,
                         .num_key_value_heads = options->num_key_value_heads,
                         .intermediate_size = options->intermediate_size };
-    bool anew = !strcmp(options->init, "random");
-    if (!anew && memcmp(&sizes, &(ModelSpec){ 0 }, sizeof sizes)) // agreed: by the recipe
-        TRY_ALL(comm, status_fail(USAGE, "model sizes are for model.init random: a pretrained "
-                                         "model has those of its weights"));
+}
+
+/// Sizes are for models that start anew.
+static Status check_sizes(const ModelOptions *options)
+{
+    ModelSpec sizes = sizes_of(options);
+    if (!strcmp(options->init, "random") || !memcmp(&sizes, &(ModelSpec){ 0 }, sizeof sizes))
+        return OK;
+    return status_fail(USAGE, "model sizes are for model.init random: a pretrained model has those "
+                              "of its weights");
+}
+
+Status prepare_model(const Comm *comm, Model **out, const Recipe *recipe)
+{
+    Status status = OK;
+    const ModelOptions *options = &recipe->model;
+    TRY_ALL(comm, check_sizes(options));
+    if (!strcmp(options->init, "random")) // agreed: by the recipe
+        return prepare_model_table(comm, out, recipe);
     TRY_ROOT(comm, prepare_find_model(recipe));
-    if (anew) // agreed: by the recipe
-        TRY(model_load_untrained(comm, out, options->path, options->task, &sizes));
-    else
-        TRY(model_load(comm, out, options->path, options->task));
+    TRY(model_load(comm, out, options->path, options->task));
+done:
+    return status;
+}
+
+Status prepare_model_table(const Comm *comm, Model **out, const Recipe *recipe)
+{
+    Status status = OK;
+    const ModelOptions *options = &recipe->model;
+    ModelSpec sizes = sizes_of(options);
+    TRY_ALL(comm, check_sizes(options));
+    TRY_ROOT(comm, prepare_find_model(recipe));
+    TRY(model_load_untrained(comm, out, options->path, options->task, &sizes));
 done:
     return status;
 }

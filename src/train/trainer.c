@@ -4,6 +4,7 @@
 #include "nn/group.h"
 #include "train/classification.h"
 #include "train/evaluate.h"
+#include "train/plan.h"
 #include "train/prepare.h"
 #include "train/schedule.h"
 
@@ -61,6 +62,38 @@ static void gradient_ready(void *trainer, int param)
     gradients_ready(t->gradients, param);
 }
 
+/// Local. FAILED on a node that cannot hold what its ranks will take, beyond the weights that they
+/// have. A tenth is left for the plan to be wrong in.
+static Status check_memory(Trainer *t, int64_t leaves, int64_t ranks_here)
+{
+    Status status = OK;
+    double available = plan_available_bytes();
+    int64_t nodes = (t->comm->size + ranks_here - 1) / ranks_here;
+    Machine machine = { .nodes = nodes, .ranks_per_node = ranks_here, .threads = 1, .gflops = 1 };
+    PlanInput input;
+    Plan plan;
+    if (available == 0) return OK;
+    plan_input_init(&input, t->recipe, t->model, &t->batches, leaves);
+    TRY(plan_make(&plan, &input, (Layout){ t->grid.data, t->grid.rows, t->grid.cols }, &machine));
+    double weights = plan.weights_bytes + plan.base_bytes;
+    double needed = (plan_rank_bytes(&plan) - weights) * (double)ranks_here;
+    if (0.9 * needed <= available) goto done;
+    machine.memory_bytes = available + weights * (double)ranks_here;
+    int64_t least = plan_least_nodes(&input, &machine);
+    if (least > nodes)
+        FAIL(FAILED,
+             "training takes about %.2f GB more on a node with %lld ranks, which has %.2f GB left: "
+             "%lld such nodes would do, see temper plan",
+             needed / 1e9, (long long)ranks_here, available / 1e9, (long long)least);
+    FAIL(FAILED,
+         "training takes about %.2f GB more on a node with %lld ranks, which has %.2f GB left: "
+         "start fewer ranks on a node, choose another grid (temper plan lists them), set "
+         "train.recompute=layer or lower train.batch_size",
+         needed / 1e9, (long long)ranks_here, available / 1e9);
+done:
+    return status;
+}
+
 COLLECTIVE
 static void build_engine(Trainer *t, int64_t leaf_tokens)
 {
@@ -96,6 +129,7 @@ Status trainer_init(Trainer *t, const Comm *comm, const Recipe *recipe)
     TRY_ALL(comm, classification_weights(&t->class_weights, recipe, t->data));
     TRY_ALL(comm, batches_init(&t->batches, t->data, &recipe->train));
     TRY_ALL(comm, choose_leaves(t, &leaf_tokens));
+    TRY_ALL(comm, check_memory(t, t->leaves / t->grid.rows, node_ranks(comm->node)));
     build_engine(t, leaf_tokens);
 done:
     if (status != OK) trainer_release(t);

@@ -47,3 +47,35 @@ memory_stays() {
         expect_exit 0 "$TEMPER" compare large-1/prepared-*.h5 memory-$count/prepared-*.h5
     done
 }
+
+# plan_recipe: recipe.yaml is from here on of three steps of MiniLM on all messages.
+plan_recipe() {
+    local model=$TEMPER_SOURCE/models/minilm-l6
+    [ -d "$model" ] || { echo "SKIPPED plan of memory: models/minilm-l6 is not there"; exit 77; }
+    expect_exit 0 "$TEMPER" import "$model" -o minilm.h5
+    cp "$TEMPER_SOURCE/jobs/data/sms-spam.tsv" all.tsv
+    sed -i -e 's/tiny.h5/minilm.h5/; s/sms.tsv/all.tsv/; s/, leaves: 16//' \
+        -e 's/max_length: 32/max_length: 128/; s/epochs: 2/max_steps: 3/' \
+        -e 's/split: {validation: 0.1, test: 0.1}/split: {test: 0.01}/' recipe.yaml
+    export OMP_NUM_THREADS=1
+}
+
+# pair DATAxROWSxCOLS [key=value ...]: what is planned of it is within a tenth of what is
+# measured.
+pair() {
+    local grid=$1 data rows cols planned measured
+    shift
+    IFS=x read -r data rows cols <<<"$grid"
+    local count=$((data * rows * cols))
+    expect_exit 0 "$TEMPER" plan recipe.yaml "$@" --ranks-per-node $count --memory-per-node 1000
+    planned=$(awk -v grid="$grid" '$1 == grid { print $8 * 1e9 / 1048576 }' "$work/out")
+    [ -n "$planned" ] || { fail "no plan of $grid"; return; }
+    expect_exit 0 python3 "$TEMPER_SOURCE/tests/support/peak_memory.py" --all peak.txt \
+        "${MPIEXEC:-mpirun}" --quiet --oversubscribe -n $count "$TEMPER" train recipe.yaml \
+        output.folder=runs/$RANDOM "grid.rows=$rows" "grid.cols=$cols" "$@"
+    measured=$(awk '{ print $1 / 1024 }' peak.txt)
+    awk -v p="$planned" -v m="$measured" -v what="$grid $*" 'BEGIN {
+        printf "%-60.60s %6.0f MiB planned, %6.0f measured, %.3f\n", what, p, m, p / m
+        exit !(p > 0.9 * m && p < 1.1 * m) }' ||
+        fail "$grid $*: $planned planned, $measured measured"
+}

@@ -1,0 +1,48 @@
+/// What a run takes on a process grid, before it is paid for: memory, messages, time.
+#pragma once
+#include "train/batches.h"
+
+typedef struct {
+    int64_t data, rows, cols;
+} Layout;
+
+/// Nodes of one kind, and what joins them.
+typedef struct {
+    int64_t nodes, ranks_per_node, threads;  ///< threads: of a rank
+    double memory_bytes;                     ///< of a node, for the run
+    double gflops;                           ///< products of a core
+    double latency_s, bytes_per_s;           ///< of a message between nodes
+    double near_latency_s, near_bytes_per_s; ///< of one within a node
+} Machine;
+
+/// Of a rank; what the ranks of a node share counts in equal parts.
+typedef struct {
+    Layout layout;
+    double weights_bytes, gradients_bytes, state_bytes, activations_bytes, buffers_bytes;
+    double base_bytes;            ///< of the program itself, its tokenizer and data
+    double messages, sent_bytes;  ///< in a step
+    double compute_s, exchange_s; ///< of a step; the exchange as if nothing hid it
+} Plan;
+
+/// What plans of one recipe have in common.
+typedef struct {
+    const Recipe *recipe;
+    const Model *model; ///< its table alone: values are not needed
+    Batches *batches;
+    int64_t leaves; ///< of a step, without the grid's rows
+    int64_t words;  ///< distinct tokens of the steps to come
+} PlanInput;
+
+/// Local. Counts the distinct tokens of the training rows that the run's steps take.
+void plan_input_init(PlanInput *input, const Recipe *recipe, const Model *model, Batches *batches,
+                     int64_t leaves);
+/// Local. USAGE where the model or its leaves cannot be laid out so.
+Status plan_make(Plan *out, const PlanInput *input, Layout layout, const Machine *machine);
+/// Local. The fewest nodes of this kind on which some grid fits, up to 1024; 0: on none.
+int64_t plan_least_nodes(const PlanInput *input, const Machine *machine);
+/// Local. All of it.
+double plan_rank_bytes(const Plan *plan);
+double plan_step_s(const Plan *plan);
+/// Local. Bytes that this node can still give, by the kernel and by the limit of its control group;
+/// 0 where neither says.
+double plan_available_bytes(void);

@@ -1,0 +1,196 @@
+#include "base/mem.h"
+#include "cli/commands.h"
+#include "linalg/gemm.h"
+#include "train/plan.h"
+#include "train/prepare.h"
+
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct {
+    int64_t nodes, ranks_per_node, threads;
+    double memory_per_node, gflops;
+    char network[64];
+} PlanFlags;
+
+static const Option flags[] = {
+    { FIELD(PlanFlags, nodes), .def = "1", .min = 1, .max = 1e5, .help = "nodes of the job" },
+    { FIELD(PlanFlags, ranks_per_node), .def = "0", .min = 0, .max = 4096,
+      .help = "ranks on a node; 0: as many as this one has cores" },
+    { FIELD(PlanFlags, threads), .def = "0", .min = 0, .max = 4096,
+      .help = "of a rank; 0: this node's cores shared by its ranks" },
+    { FIELD(PlanFlags, memory_per_node), .def = "0", .min = 0, .max = 1e9, .unit = "GB",
+      .help = "for the job; 0: what this node has left" },
+    { FIELD(PlanFlags, gflops), .def = "0", .min = 0, .max = 1e6, .unit = "GFLOP/s",
+      .help = "sgemm of a core; 0: measured here" },
+    { FIELD(PlanFlags, network), .def = "100Gb/s,2us",
+      .help = "between nodes: bandwidth of a node, latency of a message" },
+    { 0 }
+};
+
+static int64_t cores_here(void)
+{
+    cpu_set_t cpus;
+    return sched_getaffinity(0, sizeof cpus, &cpus) ? 1 : CPU_COUNT(&cpus);
+}
+
+static Status read_network(Machine *out, const char *text)
+{
+    double gigabits, microseconds;
+    int end = 0;
+    sscanf(text, "%lfGb/s,%lfus%n", &gigabits, &microseconds, &end);
+    if (!end || text[end] || !(gigabits > 0) || !(microseconds >= 0))
+        return status_fail(USAGE, "--network: '%s' is not of the form 100Gb/s,2us", text);
+    out->bytes_per_s = gigabits * 1e9 / 8;
+    out->latency_s = microseconds * 1e-6;
+    return OK;
+}
+
+static Status read_machine(Machine *out, const PlanFlags *given)
+{
+    int64_t cores = cores_here();
+    *out = (Machine){ .nodes = given->nodes,
+                      .ranks_per_node = given->ranks_per_node ? given->ranks_per_node : cores,
+                      .memory_bytes = given->memory_per_node * 1e9,
+                      .gflops = given->gflops,
+                      .near_latency_s = 1e-6,
+                      .near_bytes_per_s = 4e9 };
+    out->threads = given->threads ? given->threads : cores / out->ranks_per_node;
+    if (!out->threads) out->threads = 1;
+    if (out->memory_bytes == 0) out->memory_bytes = plan_available_bytes();
+    gemm_start(); // one thread a product
+    if (out->gflops == 0) out->gflops = gemm_measure_gflops();
+    return read_network(out, given->network);
+}
+
+/// The fewest rows that leave at most a copy for each leaf; 0 where there are none.
+static int64_t fewest_rows(int64_t copies, int64_t leaves)
+{
+    for (int64_t rows = 1; rows <= copies; rows++)
+        if (copies % rows == 0 && copies / rows <= leaves) return rows;
+    return 0;
+}
+
+static void print_plan(const Plan *p, const Machine *machine, double alone_s)
+{
+    double bytes = plan_rank_bytes(p), node = bytes * (double)machine->ranks_per_node;
+    Text grid = { 0 };
+    text_printf(&grid, "%lldx%lldx%lld", (long long)p->layout.data, (long long)p->layout.rows,
+                (long long)p->layout.cols);
+    printf("%-12s %8.2f %8.2f %8.2f %8.2f %8.2f %8.2f %9.2f %9.0f %9.1f %8.3f %6.2f  %s\n",
+           grid.data, p->weights_bytes / 1e9, p->gradients_bytes / 1e9, p->state_bytes / 1e9,
+           p->activations_bytes / 1e9, p->buffers_bytes / 1e9, bytes / 1e9, node / 1e9, p->messages,
+           p->sent_bytes / 1e6, plan_step_s(p),
+           alone_s / plan_step_s(p) / (double)(machine->nodes * machine->ranks_per_node),
+           node <= machine->memory_bytes ? "" : "does not fit");
+    text_release(&grid);
+}
+
+/// Prints all grids of these ranks; *best is the fastest that fits, its data 0 if none does.
+static Status print_grids(Plan *best, const PlanInput *input, const Machine *machine)
+{
+    Status status = OK;
+    int64_t ranks = machine->nodes * machine->ranks_per_node;
+    Machine single = *machine;
+    Plan alone;
+    single.nodes = single.ranks_per_node = 1;
+    TRY(plan_make(&alone, input, (Layout){ 1, 1, 1 }, &single));
+    printf("%-12s %8s %8s %8s %8s %8s %8s %9s %9s %9s %8s %6s\n", "grid", "weights", "gradient",
+           "state", "activat.", "buffers", "GB/rank", "GB/node", "messages", "MB sent", "s/step",
+           "effic.");
+    for (int64_t cols = 1; cols <= ranks && cols <= 64; cols++) {
+        Plan plan;
+        if (ranks % cols) continue;
+        int64_t rows = fewest_rows(ranks / cols, input->leaves);
+        Layout layout = { rows ? ranks / cols / rows : 0, rows, cols };
+        if (!rows || model_check_group(&input->model->spec, (int)cols, "") != OK) {
+            status_clear();
+            continue;
+        }
+        TRY(plan_make(&plan, input, layout, machine));
+        print_plan(&plan, machine, plan_step_s(&alone));
+        bool fits =
+            plan_rank_bytes(&plan) * (double)machine->ranks_per_node <= machine->memory_bytes;
+        if (fits && (!best->layout.data || plan_step_s(&plan) < plan_step_s(best))) *best = plan;
+    }
+done:
+    return status;
+}
+
+static Status advise(const Plan *best, const PlanInput *input, const Machine *machine)
+{
+    const Layout *l = &best->layout;
+    if (l->data) {
+        printf("take  grid.data=%" PRId64 " grid.rows=%" PRId64 " grid.cols=%" PRId64
+               ": the fastest of those that fit into %.2f GB a node\n",
+               l->data, l->rows, l->cols, machine->memory_bytes / 1e9);
+        return OK;
+    }
+    int64_t nodes = plan_least_nodes(input, machine);
+    if (nodes)
+        return status_fail(FAILED,
+                           "no grid fits into %.2f GB a node: %" PRId64 " nodes with %" PRId64
+                           " ranks each would do",
+                           machine->memory_bytes / 1e9, nodes, machine->ranks_per_node);
+    return status_fail(FAILED,
+                       "no grid fits into %.2f GB a node, nor would one on more nodes: lower "
+                       "train.batch_size or set train.recompute=layer",
+                       machine->memory_bytes / 1e9);
+}
+
+static Status plan_run(const Invocation *invocation)
+{
+    Status status = OK;
+    Comm self = comm_self();
+    Recipe *recipe = MEM_NEW(Recipe, 1);
+    Model *model = NULL;
+    Tokenizer *tokenizer = NULL;
+    Dataset *data = NULL;
+    Batches batches = { 0 };
+    Machine machine;
+    PlanInput input;
+    Plan best = { 0 };
+    int64_t leaves, leaf_tokens;
+    TRY(recipe_read(&self, recipe, invocation->arguments[0], &invocation->overrides));
+    TRY(read_machine(&machine, invocation->flags));
+    TRY(prepare_model_table(&self, &model, recipe));
+    TRY(prepare_check_model(recipe, model));
+    TRY(prepare_data(&self, &data, &tokenizer, recipe, model->tokenizer_json,
+                     model->spec.vocab_size));
+    TRY(batches_init(&batches, data, &recipe->train));
+    TRY(batches_leaves(&leaves, &leaf_tokens, &batches, model));
+    plan_input_init(&input, recipe, model, &batches, leaves);
+    printf("%.1f M parameters, %.0f tokens and %" PRId64 " leaves a step; %" PRId64 " x %" PRId64
+           " ranks of %" PRId64 " threads, %.0f GFLOP/s a core\n",
+           (double)model_parameters(model) / 1e6, batches.mean_tokens, leaves, machine.nodes,
+           machine.ranks_per_node, machine.threads, machine.gflops);
+    TRY(print_grids(&best, &input, &machine));
+    TRY(advise(&best, &input, &machine));
+done:
+    batches_release(&batches);
+    dataset_free(data);
+    tokenizer_free(tokenizer);
+    model_free(model);
+    mem_free(recipe);
+    return status;
+}
+
+const Command command_plan = {
+    .name = "plan",
+    .run = plan_run,
+    .arguments = { "RECIPE" },
+    .flags = flags,
+    .flags_bytes = sizeof(PlanFlags),
+    .keys = recipe_options,
+    .summary = "what each process grid would take: memory, messages, time",
+    .description =
+        "For a job of so many nodes and ranks: the memory of a rank in GB by what holds it, the "
+        "messages\nand megabytes it sends in a step, the seconds of a step as if nothing hid the "
+        "exchange, and the\nshare of a perfect speed-up over one rank. Names the fastest grid that "
+        "fits. Exit code 1 if none\ndoes, with the fewest nodes that would.",
+    .example = "temper plan jobs/sms-spam.yaml\n"
+               "temper plan jobs/sms-spam.yaml --nodes 8 --ranks-per-node 4 --threads 16 "
+               "--memory-per-node 256",
+};

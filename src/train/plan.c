@@ -1,0 +1,266 @@
+#include "train/plan.h"
+#include "base/fault.h"
+#include "base/mem.h"
+#include "data/leaves.h"
+#include "nn/group.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    STEPS_LOOKED_AT = 64,
+    TOKENS_LOOKED_AT = 1 << 24,
+    BUCKETS_AT_ONCE = 8,
+    BUCKET_BYTES = 1 << 20
+};
+// Of an idle rank of Open MPI with its libraries and a tokenizer: measured as the growth of all
+// ranks' memory with their number, and what is there once.
+static const double RANK_BYTES = 13.5 * (1 << 20), ONCE_BYTES = 14.0 * (1 << 20);
+// Share of the products' rate that a step reaches (docs/BENCHMARKS.md: 0.64 to 0.77).
+static const double STEP_SHARE = 0.70;
+
+/// Marks the tokens of a row; returns those that are new.
+static int64_t mark_tokens(bool *seen, const Dataset *data, int64_t row)
+{
+    int64_t fresh = 0;
+    for (int64_t k = data->offsets[row]; k < data->offsets[row + 1]; k++) {
+        fresh += !seen[data->ids[k]];
+        seen[data->ids[k]] = true;
+    }
+    return fresh;
+}
+
+void plan_input_init(PlanInput *input, const Recipe *recipe, const Model *model, Batches *batches,
+                     int64_t leaves)
+{
+    const Dataset *data = batches->data;
+    bool *seen = MEM_NEW(bool, model->spec.vocab_size);
+    *input = (PlanInput){ recipe, model, batches, leaves, 0 };
+    for (int64_t step = 0; step < batches->last && batches->last <= STEPS_LOOKED_AT; step++) {
+        Batch batch;
+        batches_take(batches, &batch, step);
+        for (int64_t i = 0; i < batch.count; i++)
+            input->words += mark_tokens(seen, data, batch.rows[i]);
+    }
+    bool all = batches->last > STEPS_LOOKED_AT; // of the training rows, if they are few
+    for (int64_t i = 0; i < batches->count && all && batches->tokens <= TOKENS_LOOKED_AT; i++)
+        input->words += mark_tokens(seen, data, batches->rows[i]);
+    if (!input->words) input->words = model->spec.vocab_size;
+    mem_free(seen);
+}
+
+/// Tokens of the largest leaf, and of a step, over some steps.
+static void look_at_leaves(int64_t *largest, double *mean, const PlanInput *input, int64_t leaves)
+{
+    Batches *b = input->batches;
+    LeafPlan plan = { 0 };
+    int64_t steps = b->last < STEPS_LOOKED_AT ? b->last : STEPS_LOOKED_AT, tokens = 0;
+    double *costs = MEM_NEW(double, b->most_sequences);
+    *largest = 1;
+    for (int64_t step = 0; step < steps; step++) {
+        Batch batch;
+        batches_take(b, &batch, step);
+        for (int64_t i = 0; i < batch.count; i++)
+            costs[i] = input->model->arch->sequence_cost(&input->model->spec,
+                                                         dataset_length(b->data, batch.rows[i]));
+        leaves_assign(&plan, costs, batch.count, leaves);
+        for (int64_t leaf = 0; leaf < leaves; leaf++) {
+            int64_t sum = 0;
+            for (int64_t m = plan.starts[leaf]; m < plan.starts[leaf + 1]; m++)
+                sum += dataset_length(b->data, batch.rows[plan.members[m]]);
+            tokens += sum;
+            if (sum > *largest) *largest = sum;
+        }
+    }
+    *mean = (double)tokens / (double)steps;
+    leaf_plan_release(&plan);
+    mem_free(costs);
+}
+
+/// What one rank of a group has of the model.
+typedef struct {
+    double elements, dense_elements, table_rows, table_cols;
+} Part;
+
+static Status take_part(Part *out, const Model *whole, int64_t cols, const char *where)
+{
+    Status status = OK;
+    Model *model = NULL;
+    Comm group = { .size = (int)cols };
+    *out = (Part){ 0 };
+    TRY(model_new(&model, whole->config, whole->head->task, whole->spec.num_labels, &group, where));
+    out->elements = (double)model->elements;
+    out->dense_elements = (double)model->dense_elements;
+    for (int i = 0; i < model->param_count; i++) {
+        if (!model->params[i].table) continue;
+        out->table_rows = (double)model->params[i].rows;
+        out->table_cols = (double)model->params[i].cols;
+    }
+done:
+    model_free(model);
+    return status;
+}
+
+static double least(double a, double b)
+{
+    return a < b ? a : b;
+}
+
+/// Floats of activations, their gradients and scratch of a leaf.
+static double leaf_floats(const PlanInput *input, double tokens, double cols)
+{
+    const Model *model = input->model;
+    const ModelSpec *spec = &model->spec;
+    double h = (double)spec->hidden_size, f = (double)spec->intermediate_size;
+    double layer = model->arch->layer_floats(spec) / cols + (cols > 1 ? 4 * h : 0);
+    double layers = (double)spec->num_hidden_layers;
+    bool again = !strcmp(input->recipe->train.recompute, "layer");
+    // on the way back: gradients of a layer's widest values, of a size one at a time
+    double back = (2 * f + 4 * h) / cols + (cols > 1 ? 2 * h : h);
+    double floats = tokens * (again ? layers * h / cols + layer : layers * layer) + tokens * back +
+                    tokens * 4 * h / cols;
+    if (model->head->vocabulary)
+        floats += (double)vocabulary_scratch_floats((int64_t)((double)spec->vocab_size / cols),
+                                                    (int64_t)tokens) -
+                  512 * least(tokens, 64) + 3 * tokens * h;
+    return floats;
+}
+
+static void plan_memory(Plan *out, const PlanInput *input, const Part *part, const Machine *machine,
+                        int64_t leaf_tokens)
+{
+    const Layout *l = &out->layout;
+    const Dataset *data = input->batches->data;
+    double copies = (double)(l->data * l->rows), cols = (double)l->cols;
+    double node = (double)machine->ranks_per_node;
+    double leaves = ceil((double)(input->leaves * l->rows) / copies);
+    double buffers = leaves <= 1 ? 1 : floor(log2(leaves)) + 1;
+    double rows = least((double)leaf_tokens, part->table_rows);
+    double words = least((double)input->words / cols, part->table_rows);
+    bool shares = strcmp(input->recipe->grid.shared_weights, "never");
+    double parts = least(node, cols); // kinds of parts on a node
+    out->weights_bytes = 4 * part->elements * (shares ? parts / node : 1);
+    out->gradients_bytes =
+        4 * buffers * (part->dense_elements + least(rows, words) * part->table_cols);
+    out->state_bytes = 8 * (part->dense_elements + words * part->table_cols) / copies;
+    out->activations_bytes = 4 * leaf_floats(input, (double)leaf_tokens, cols);
+    double slice = least(BUCKETS_AT_ONCE * (double)BUCKET_BYTES, 4 * part->dense_elements / copies);
+    out->buffers_bytes =
+        (copies - 1) * (slice + 8 * least(rows, words) * part->table_cols / copies);
+    double shared = ONCE_BYTES + 5 * (double)data->tokens + 24 * (double)data->rows;
+    out->base_bytes = RANK_BYTES + shared / node + 16 * (double)input->batches->count;
+}
+
+/// Messages of a step: subtrees to their owners, new weights, and between the ranks of a group.
+static void plan_messages(Plan *out, const PlanInput *input, const Part *part,
+                          const Machine *machine, double tokens)
+{
+    const Layout *l = &out->layout;
+    const ModelSpec *spec = &input->model->spec;
+    double copies = (double)(l->data * l->rows), cols = (double)l->cols;
+    double leaders = (double)machine->nodes < copies ? (double)machine->nodes : copies;
+    double dense = 4 * part->dense_elements, gradient = dense * (copies - 1) / copies;
+    double gather = dense * (leaders - 1) / copies;
+    double rank_leaves = ceil((double)(input->leaves * l->rows) / copies);
+    double layers = (double)spec->num_hidden_layers, h = (double)spec->hidden_size;
+    // twice a layer tokens are gathered and summands scattered, and on the way back
+    double group_bytes = 8 * layers * 4 * h * (tokens / copies) * (cols - 1) / cols;
+    double group_messages = 8 * layers * rank_leaves * (cols - 1);
+    bool far_copies = machine->nodes > 1 && copies > 1;
+    bool far_group = cols > (double)machine->ranks_per_node;
+    double bytes_per_s = far_copies ? machine->bytes_per_s / (double)machine->ranks_per_node
+                                    : machine->near_bytes_per_s;
+    double group_per_s = far_group ? machine->bytes_per_s / (double)machine->ranks_per_node
+                                   : machine->near_bytes_per_s;
+    out->messages = (copies - 1) * ceil(dense / copies / BUCKET_BYTES) + group_messages;
+    out->sent_bytes = gradient + gather + group_bytes;
+    out->exchange_s = (gradient + gather) / bytes_per_s + group_bytes / group_per_s +
+                      group_messages * (far_group ? machine->latency_s : machine->near_latency_s);
+}
+
+Status plan_make(Plan *out, const PlanInput *input, Layout layout, const Machine *machine)
+{
+    Status status = OK;
+    const Model *model = input->model;
+    Part part;
+    int64_t leaf_tokens;
+    double tokens, copies = (double)(layout.data * layout.rows);
+    *out = (Plan){ .layout = layout };
+    if (layout.data > input->leaves)
+        FAIL(USAGE, "%lld copies of the model are more than the %lld leaves of a step",
+             (long long)layout.data, (long long)input->leaves);
+    TRY(take_part(&part, model, layout.cols, input->recipe->model.path));
+    look_at_leaves(&leaf_tokens, &tokens, input, input->leaves * layout.rows);
+    plan_memory(out, input, &part, machine, leaf_tokens);
+    plan_messages(out, input, &part, machine, tokens);
+    double busiest = ceil((double)(input->leaves * layout.rows) / copies) * copies /
+                     (double)(input->leaves * layout.rows);
+    double flops = 3 * model->arch->forward_flops(&model->spec, (int64_t)tokens);
+    if (model->head->vocabulary)
+        flops += 6 * tokens * (double)model->spec.hidden_size * (double)model->spec.vocab_size;
+    if (!strcmp(input->recipe->train.recompute, "layer")) flops *= 4.0 / 3;
+    double rate = machine->gflops * 1e9 * (double)machine->threads * STEP_SHARE;
+    out->compute_s = flops / (copies * (double)layout.cols) * busiest / rate;
+done:
+    return status;
+}
+
+/// True if some grid of these nodes fits.
+static bool fits(const PlanInput *input, const Machine *machine)
+{
+    int64_t ranks = machine->nodes * machine->ranks_per_node;
+    for (int64_t cols = 1; cols <= ranks && cols <= GROUP_MOST_RANKS; cols++) {
+        int64_t copies = ranks / cols, data = copies;
+        while (data > input->leaves || (data && copies % data)) data--;
+        if (ranks % cols || model_check_group(&input->model->spec, (int)cols, "") != OK) continue;
+        Plan plan;
+        Status status = plan_make(&plan, input, (Layout){ data, copies / data, cols }, machine);
+        if (status == OK &&
+            plan_rank_bytes(&plan) * (double)machine->ranks_per_node <= machine->memory_bytes)
+            return true;
+    }
+    return false;
+}
+
+int64_t plan_least_nodes(const PlanInput *input, const Machine *machine)
+{
+    Machine more = *machine;
+    for (more.nodes = 1; more.nodes <= 1024; more.nodes++) {
+        bool enough = fits(input, &more);
+        status_clear();
+        if (enough) return more.nodes;
+    }
+    return 0;
+}
+
+double plan_rank_bytes(const Plan *plan)
+{
+    return plan->weights_bytes + plan->gradients_bytes + plan->state_bytes +
+           plan->activations_bytes + plan->buffers_bytes + plan->base_bytes;
+}
+
+double plan_step_s(const Plan *plan)
+{
+    return plan->compute_s + plan->exchange_s;
+}
+
+static double read_number(const char *path, const char *format)
+{
+    char line[256];
+    double number = 0;
+    FILE *file = fopen(path, "re");
+    while (file && fgets(line, sizeof line, file))
+        if (sscanf(line, format, &number) == 1) break;
+    if (file) fclose(file);
+    return number;
+}
+
+double plan_available_bytes(void)
+{
+    if (fault_at("memory-none")) return 1;
+    double node = 1024 * read_number("/proc/meminfo", "MemAvailable: %lf");
+    double limit = read_number("/sys/fs/cgroup/memory.max", "%lf");
+    double used = read_number("/sys/fs/cgroup/memory.current", "%lf");
+    return limit > 0 && (node == 0 || limit - used < node) ? limit - used : node;
+}
