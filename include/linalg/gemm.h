@@ -36,5 +36,6 @@ void gemm_start(void);
 /// Local. "SkylakeX", "Haswell", ... of the library in use.
 const char *gemm_core(void);
 const char *gemm_library(void);
-/// Local. Measured GFLOP/s of one thread on a 768^3 product (takes about 0.02 s).
+/// Local, threads inside. Measured GFLOP/s of all threads, each at products of 768^3 of its own
+/// (takes about 0.1 s).
 double gemm_measure_gflops(void);

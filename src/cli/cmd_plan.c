@@ -5,6 +5,7 @@
 #include "train/prepare.h"
 
 #include <inttypes.h>
+#include <omp.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -60,8 +61,7 @@ static Status read_machine(Machine *out, const PlanFlags *given)
     out->threads = given->threads ? given->threads : cores / out->ranks_per_node;
     if (!out->threads) out->threads = 1;
     if (out->memory_bytes == 0) out->memory_bytes = plan_available_bytes();
-    gemm_start(); // one thread a product
-    if (out->gflops == 0) out->gflops = gemm_measure_gflops();
+    if (out->gflops == 0) out->gflops = gemm_measure_gflops() / omp_get_max_threads();
     return read_network(out, given->network);
 }
 

@@ -119,7 +119,7 @@ done:
 COLLECTIVE
 static double measure_limit(const Comm *comm)
 {
-    int64_t mflops = (int64_t)(1e3 * gemm_measure_gflops() * omp_get_max_threads());
+    int64_t mflops = (int64_t)(1e3 * gemm_measure_gflops());
     comm_sum_int64(comm, &mflops, 1);
     return (double)mflops / 1e3;
 }
