@@ -22,7 +22,7 @@ done:
     return status;
 }
 
-static void fill_recipe(Recipe *recipe)
+static void fill_recipe(Recipe *recipe, const char *cols)
 {
     static const Recipe empty;
     const char *const set[][2] = {
@@ -38,6 +38,7 @@ static void fill_recipe(Recipe *recipe)
         { "output.folder", folder_path(".") },
         { "output.logging_steps", "1" },
         { "data.max_length", "32" },
+        { "grid.cols", cols },
     };
     Settings settings = { 0 };
     for (size_t i = 0; i < sizeof set / sizeof *set; i++)
@@ -64,12 +65,12 @@ static void count_allocations(Trainer *trainer)
     CHECK_EQ(record_stop(&record), OK);
 }
 
-static void steps_allocate_nothing(void)
+static void run_steps(const char *cols)
 {
     Recipe recipe;
     Trainer trainer;
     folder_make(&world);
-    fill_recipe(&recipe);
+    fill_recipe(&recipe, cols);
     int64_t status = world.rank == 0 ? write_files(&recipe) : OK;
     comm_max_int64(&world, &status, 1);
     if (status == OK) status = trainer_init(&trainer, &world, &recipe);
@@ -82,12 +83,25 @@ static void steps_allocate_nothing(void)
     folder_remove(&world);
 }
 
-static const Case cases[] = { { "steps allocate nothing", steps_allocate_nothing } };
+static void steps_allocate_nothing(void)
+{
+    run_steps("1");
+}
+
+static void nor_in_a_group(void)
+{
+    run_steps(world.size > 1 ? "2" : "1");
+}
+
+static const Case cases[] = {
+    { "steps allocate nothing", steps_allocate_nothing },
+    { "nor in a group", nor_in_a_group },
+};
 
 int main(int argc, char **argv)
 {
     CHECK_EQ(comm_start(&world), OK);
-    int code = check_main(argc, argv, cases, 1);
+    int code = check_main(argc, argv, cases, 2);
     comm_stop(&world);
     return mem_live_blocks() ? 1 : code;
 }
