@@ -1,6 +1,7 @@
 #include "base/mem.h"
 #include "cli/commands.h"
 #include "linalg/gemm.h"
+#include "nn/group.h"
 #include "train/plan.h"
 #include "train/prepare.h"
 
@@ -100,7 +101,7 @@ static Status print_grids(Plan *best, const PlanInput *input, const Machine *mac
     printf("%-12s %8s %8s %8s %8s %8s %8s %9s %9s %9s %8s %6s\n", "grid", "weights", "gradient",
            "state", "activat.", "buffers", "GB/rank", "GB/node", "messages", "MB sent", "s/step",
            "effic.");
-    for (int64_t cols = 1; cols <= ranks && cols <= 64; cols++) {
+    for (int64_t cols = 1; cols <= ranks && cols <= GROUP_MOST_RANKS; cols++) {
         Plan plan;
         if (ranks % cols) continue;
         int64_t rows = fewest_rows(ranks / cols, input->leaves);

@@ -19,24 +19,14 @@ def children(pid):
     return direct + [deep for child in direct for deep in children(child)]
 
 
-def own_kib(pid):
+def kib(pid, name, field):
+    """What /proc says of a process of the program; 0 of any other."""
     try:
         if os.path.realpath("/proc/%d/exe" % pid) != program:
             return 0
-        with open("/proc/%d/status" % pid) as file:
+        with open("/proc/%d/%s" % (pid, name)) as file:
             lines = [line.split() for line in file]
-        return next((int(words[1]) for words in lines if words[0] == "RssAnon:"), 0)
-    except (OSError, IndexError):
-        return 0
-
-
-def shared_kib(pid):
-    try:
-        if os.path.realpath("/proc/%d/exe" % pid) != program:
-            return 0
-        with open("/proc/%d/smaps_rollup" % pid) as file:
-            lines = [line.split() for line in file]
-        return next((int(words[1]) for words in lines if words[0] == "Pss:"), 0)
+        return next((int(words[1]) for words in lines if words[0] == field), 0)
     except (OSError, IndexError):
         return 0
 
@@ -47,7 +37,10 @@ job = subprocess.Popen(arguments[1:])
 peak = 0
 while job.poll() is None:
     pids = [job.pid] + children(job.pid)
-    now = sum(map(shared_kib, pids)) if together else max(map(own_kib, pids))
+    if together:
+        now = sum(kib(pid, "smaps_rollup", "Pss:") for pid in pids)
+    else:
+        now = max(kib(pid, "status", "RssAnon:") for pid in pids)
     peak = max(peak, now)
     time.sleep(0.1 if together else 0.005)
 with open(arguments[0], "w") as out:
