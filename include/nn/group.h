@@ -28,6 +28,12 @@ int tape_group_rank(const Tape *tape);
 const Comm *tape_group(const Tape *tape); ///< NULL: none
 /// Local. For messages within the group.
 struct Exchange *tape_exchange(const Tape *tape);
+/// Local. The part of `count` things in a row that one of `ranks` has, where they are split.
+static inline Span group_share(int64_t count, int64_t ranks, int64_t rank)
+{
+    int64_t first = count * rank / ranks;
+    return (Span){ first, count * (rank + 1) / ranks - first };
+}
 /// Local. How many of a model's heads a rank has: its share, at least one.
 int64_t group_heads(const Tape *tape, int64_t heads);
 /// Local. The tokens of a rank of the group: whole blocks of 64.
@@ -43,7 +49,8 @@ void group_sum(Tape *tape, float *x, int64_t count, int first, int ranks);
 Var *gather_tokens(Tape *tape, Var *x, bool partial);
 /// Groupwise. y (own tokens, C) = the sum of x (T, C) over the ranks + b (1, C; may be NULL).
 Var *scatter_tokens(Tape *tape, Var *x, Weight *b);
-/// Groupwise. y (rows, all C) = the columns of all ranks, side by side. Not recorded.
+/// Groupwise. y (rows, all C) = the columns of all ranks, each its `group_share`, side by side. Not
+/// recorded.
 Var *gather_columns(Tape *tape, Var *x, int64_t all_columns);
 
 /// Groupwise. As `linear`: of own tokens to all tokens and a part of the outputs; and back.

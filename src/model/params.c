@@ -47,11 +47,12 @@ static void take_part(Param *param, const Model *model, const ParamRow *row, uns
     bool keys = row->rows == SIZE(key_size) || (param->rank == 1 && row->cols == SIZE(key_size));
     int parts = !out && !in ? 1 : keys && kv_heads < size ? (int)kv_heads : size;
     int part = rank / (size / parts);
-    int64_t whole = *length / sections, start = whole * part / parts;
+    int64_t whole = *length / sections;
+    Span share = group_share(whole, parts, part);
     int64_t unit = out && param->rank == 2 ? param->cols : 1; // elements of one of them
-    *length = (whole * (part + 1) / parts - start) * sections;
+    *length = share.count * sections;
     if (parts > 1)
-        param->layout = (TensorLayout){ start * unit, *length / sections * unit, whole * unit };
+        param->layout = (TensorLayout){ share.first * unit, share.count * unit, whole * unit };
     param->sharers = size / parts;
     param->summed = param->sharers > 1 && !(flags & PARAM_HEAD);
 }

@@ -93,10 +93,7 @@ void group_sum(Tape *tape, float *x, int64_t count, int first, int ranks)
     if (ranks == 1) return;
     size_t mark = tape_scratch_begin(tape);
     Span *sections = tape_take(tape, (size_t)ranks * sizeof *sections);
-    for (int i = 0; i < ranks; i++) {
-        int64_t start = count * i / ranks;
-        sections[i] = (Span){ start, count * (i + 1) / ranks - start };
-    }
+    for (int i = 0; i < ranks; i++) sections[i] = group_share(count, ranks, i);
     float *own = x + sections[tape_group_rank(tape) - first].first;
     sum_section(tape, own, x, sections, first, ranks, false);
     share_sections(tape, x, sections, first, ranks);
@@ -211,17 +208,15 @@ Var *gather_columns(Tape *tape, Var *x, int64_t all_columns)
     int size = tape_group_size(tape);
     Var *y = tape_var(tape, x->rows, all_columns, false);
     size_t mark = tape_scratch_begin(tape);
-    int64_t *counts = tape_take(tape, (size_t)size * sizeof *counts), at = 0;
+    int64_t *counts = tape_take(tape, (size_t)size * sizeof *counts);
     float *parts = tape_take(tape, floats_bytes(x->rows * all_columns));
-    comm_gather_int64(tape_group(tape), counts, x->cols);
-    for (int i = 0; i < size; i++) counts[i] *= x->rows * (int64_t)sizeof(float);
+    for (int i = 0; i < size; i++)
+        counts[i] = (int64_t)floats_bytes(x->rows * group_share(all_columns, size, i).count);
     comm_gather_all(tape_group(tape), parts, x->value, counts);
     for (int i = 0; i < size; i++) {
-        int64_t cols = x->rows ? counts[i] / (x->rows * (int64_t)sizeof(float)) : 0;
-        for (int64_t r = 0; r < x->rows; r++)
-            memcpy(y->value + r * all_columns + at, parts + r * cols, floats_bytes(cols));
-        parts += x->rows * cols;
-        at += cols;
+        Span columns = group_share(all_columns, size, i);
+        for (int64_t r = 0; r < x->rows; r++, parts += columns.count)
+            memcpy(y->value + r * all_columns + columns.first, parts, floats_bytes(columns.count));
     }
     tape_scratch_end(tape, mark);
     return y;
