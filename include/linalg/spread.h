@@ -38,6 +38,3 @@ bool spread_solve(Spread *a, Spread *x);
 /// a, of which the upper triangle counts; a is destroyed.
 COLLECTIVE
 void spread_eigen(double *values, Spread *vectors, Spread *a);
-/// Collective. x (count) = its sum over the ranks, in their order.
-COLLECTIVE
-void sum_doubles(const Comm *comm, double *x, int64_t count);

@@ -63,6 +63,11 @@ Status comm_start(Comm *world)
 
 /// (2 x ranks of the world) kept from call to call, so that steps allocate nothing.
 static int *gather_counts;
+/// Likewise: values of all ranks, to be summed.
+static struct {
+    double *values;
+    int64_t capacity;
+} summands;
 
 void comm_stop(Comm *world)
 {
@@ -70,6 +75,9 @@ void comm_stop(Comm *world)
     node_stop(world);
     if (gather_counts) MPI_Free_mem(gather_counts);
     gather_counts = NULL;
+    if (summands.values) MPI_Free_mem(summands.values);
+    summands.values = NULL;
+    summands.capacity = 0;
     status_on_abort(NULL);
     MPI_Finalize();
     *world = comm_self();
@@ -136,6 +144,22 @@ static void reduce(const Comm *comm, void *values, int count, MPI_Datatype type,
 void comm_sum_int64(const Comm *comm, int64_t *values, int count)
 {
     reduce(comm, values, count, MPI_INT64_T, MPI_SUM);
+}
+
+void comm_sum_doubles(const Comm *comm, double *values, int64_t count)
+{
+    int64_t all = count * comm->size;
+    if (comm->size == 1) return;
+    CHECK(count <= INT32_MAX, "%lld summands are more than MPI counts", (long long)count);
+    if (all > summands.capacity) {
+        if (summands.values) MPI_Free_mem(summands.values);
+        MPI_Alloc_mem(all * (MPI_Aint)sizeof(double), MPI_INFO_NULL, &summands.values);
+        summands.capacity = all;
+    }
+    MPI_Allgather(values, (int)count, MPI_DOUBLE, summands.values, (int)count, MPI_DOUBLE,
+                  mpi(comm));
+    memset(values, 0, (size_t)count * sizeof *values);
+    for (int64_t i = 0; i < all; i++) values[i % count] += summands.values[i];
 }
 
 void comm_max_int64(const Comm *comm, int64_t *values, int count)

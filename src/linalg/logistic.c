@@ -72,8 +72,8 @@ static double evaluate(Logistic *l, double *gradient, const double *x)
             for (int64_t j = 0; j < l->width; j++)
                 gradient[k * l->width + j] += (p[k] - target(l, i, k)) * row[j];
     }
-    sum_doubles(l->samples->comm, &loss, 1);
-    sum_doubles(l->samples->comm, gradient, n);
+    comm_sum_doubles(l->samples->comm, &loss, 1);
+    comm_sum_doubles(l->samples->comm, gradient, n);
     for (int64_t e = 0; e < n; e++) {
         if (e % l->width == l->width - 1) continue;
         penalty += x[e] * x[e];

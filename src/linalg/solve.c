@@ -41,9 +41,8 @@ void solve_spread_rows(Spread *out, const SolveGrids *grids, double *rows, int64
                        int64_t width)
 {
     Spread line;
-    double none;
     spread_over(&line, &grids->line, width, all_rows, width, block_rows(&grids->line.all, all_rows),
-                rows ? rows : &none);
+                rows);
     spread_init(out, &grids->square, width, all_rows);
     spread_copy(out, &line);
     spread_release(&line);
@@ -55,7 +54,7 @@ static void centre(double *mean, double *x, const Samples *samples, int64_t rows
 {
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < width; j++) mean[j] += x[i * width + j];
-    sum_doubles(samples->comm, mean, width);
+    comm_sum_doubles(samples->comm, mean, width);
     for (int64_t j = 0; j < width; j++) mean[j] /= (double)samples->all_rows;
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < width; j++) x[i * width + j] -= mean[j];
@@ -79,7 +78,7 @@ static void turn_rows(Axes *axes, const SolveGrids *grids, const Samples *sample
     spread_init(&turned, &grids->square, features, samples->all_rows);
     memcpy(copy.data, gram->data, (size_t)(copy.local_rows * copy.local_cols) * sizeof(double));
     axes->values = MEM_NEW(double, features);
-    axes->rows = MEM_NEW(double, rows *features + 1);
+    axes->rows = MEM_NEW(double, rows *features);
     axes->targets = MEM_NEW(double, features *classes);
     spread_eigen(axes->values, &vectors, &copy);
     spread_multiply(&turned, 0, 0, &vectors, true, x, false);
@@ -90,7 +89,7 @@ static void turn_rows(Axes *axes, const SolveGrids *grids, const Samples *sample
         for (int64_t j = 0; j < features; j++)
             for (int64_t k = 0; k < classes; k++)
                 axes->targets[j * classes + k] += axes->rows[i * features + j] * y[i * classes + k];
-    sum_doubles(samples->comm, axes->targets, features * classes);
+    comm_sum_doubles(samples->comm, axes->targets, features * classes);
     spread_release(&line);
     spread_release(&turned);
     spread_release(&vectors);
@@ -119,7 +118,7 @@ static double left_out_error(const Axes *axes, const Samples *samples, const dou
         }
     }
     mem_free(predicted);
-    sum_doubles(samples->comm, &sum, 1);
+    comm_sum_doubles(samples->comm, &sum, 1);
     return sum / (double)(samples->all_rows * classes);
 }
 

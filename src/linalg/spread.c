@@ -157,17 +157,3 @@ void spread_eigen(double *values, Spread *vectors, Spread *a)
     mem_free(indices);
     mem_free(work);
 }
-
-void sum_doubles(const Comm *comm, double *x, int64_t count)
-{
-    if (comm->size == 1) return;
-    double *all = MEM_NEW(double, count * comm->size);
-    int64_t *counts = MEM_NEW(int64_t, comm->size);
-    for (int rank = 0; rank < comm->size; rank++) counts[rank] = count * (int64_t)sizeof(double);
-    comm_gather_all(comm, all, x, counts);
-    memset(x, 0, (size_t)count * sizeof(double));
-    for (int rank = 0; rank < comm->size; rank++)
-        for (int64_t i = 0; i < count; i++) x[i] += all[rank * count + i];
-    mem_free(counts);
-    mem_free(all);
-}

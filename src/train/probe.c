@@ -147,7 +147,7 @@ static Status take_features(Features *f, Trainer *t)
         compute_features(f, t);
         TRY(write_features(f, t, t->batches.count));
     }
-    f->labels = MEM_NEW(int32_t, f->rows + 1);
+    f->labels = MEM_NEW(int32_t, f->rows);
     for (int64_t i = 0; i < f->rows; i++)
         f->labels[i] = t->data->labels[t->batches.rows[f->first + i]];
 done:
@@ -162,7 +162,7 @@ static void list_penalties(double lambdas[PENALTIES], const Features *f, const T
 {
     double square = 0;
     for (int64_t i = 0; i < f->rows * f->width; i++) square += (double)f->x[i] * (double)f->x[i];
-    sum_doubles(t->comm, &square, 1);
+    comm_sum_doubles(t->comm, &square, 1);
     square /= (double)f->width;
     for (int i = 0; i < PENALTIES; i++) lambdas[i] = square * pow(10, (double)(i - 16) / 2);
 }
@@ -225,7 +225,7 @@ static double mean_loss(const Features *f, const LinearFit *fit, const Trainer *
         sum += most + log(exps) - z[f->labels[i]];
     }
     mem_free(z);
-    sum_doubles(t->comm, &sum, 1);
+    comm_sum_doubles(t->comm, &sum, 1);
     return sum / (double)t->batches.count;
 }
 

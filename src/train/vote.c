@@ -1,6 +1,5 @@
 #include "train/vote.h"
 #include "base/mem.h"
-#include "nn/group.h"
 
 #include <math.h>
 #include <string.h>
@@ -47,26 +46,6 @@ static double pairwise(const double *x, int64_t n)
     return pairwise(x, n / 2) + pairwise(x + n / 2, n - n / 2);
 }
 
-/// What the ranks of the group have found of their parts of the model.
-typedef struct {
-    double squares, stops;
-} Found;
-
-COLLECTIVE
-static Found sum_over_group(const Comm *group, Found mine)
-{
-    Found all[GROUP_MOST_RANKS], sum = { 0 };
-    int64_t counts[GROUP_MOST_RANKS];
-    if (!group || group->size == 1) return mine;
-    for (int i = 0; i < group->size; i++) counts[i] = sizeof mine;
-    comm_gather_all(group, all, &mine, counts);
-    for (int i = 0; i < group->size; i++) {
-        sum.squares += all[i].squares;
-        sum.stops += all[i].stops;
-    }
-    return sum;
-}
-
 void vote_cast(Vote *vote, Verdict *out, bool stop)
 {
     const Blocks *blocks = vote->blocks;
@@ -90,9 +69,9 @@ void vote_cast(Vote *vote, Verdict *out, bool stop)
         memcpy(vote->squares + from, at, (size_t)mine * sizeof *at);
         at += mine;
     }
-    Found found =
-        sum_over_group(vote->group, (Found){ pairwise(vote->squares, blocks->count), stops });
+    double found[] = { pairwise(vote->squares, blocks->count), stops };
+    if (vote->group) comm_sum_doubles(vote->group, found, 2); // agreed: all are in a group or none
     *out = (Verdict){ .loss = pairwise(vote->losses, cuts[vote->comm->size]),
-                      .grad_norm = sqrt(found.squares),
-                      .stop = found.stops > 0 };
+                      .grad_norm = sqrt(found[0]),
+                      .stop = found[1] > 0 };
 }
