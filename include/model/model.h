@@ -65,6 +65,12 @@ typedef struct {
     bool absent;         ///< not in the file that was read: values are 0 until `model_set_labels`
 } Param;
 
+/// Local. Elements of the whole, whatever part of it this rank has.
+static inline int64_t param_elements(const Param *param)
+{
+    return param->rank == 2 ? param->dims[0] * param->dims[1] : param->dims[0];
+}
+
 /// A row of a parameter table in an architecture's file. %s in a name stands for the prefix, %d for
 /// the layer. Sizes are places in ModelSpec (`SIZE`), so that one table serves all sizes.
 typedef struct {

@@ -85,5 +85,6 @@ typedef struct {
 /// b (1, vocabulary) or NULL. each (rows), unless NULL, is what every row comes to.
 VocabularyLoss vocabulary_loss(Tape *tape, TargetLoss *each, Var *x, Weight *w, Weight *b,
                                const int32_t *targets, double label_smoothing, double divisor);
-/// Local. An upper bound of the floats that it takes from the tape for a while.
-int64_t vocabulary_scratch_floats(int64_t vocabulary, int64_t rows);
+/// Local. An upper bound of the floats that it takes from the tape for a while, where each of
+/// `ranks` has its share of the vocabulary.
+int64_t vocabulary_scratch_floats(int64_t vocabulary, int64_t rows, int64_t ranks);

@@ -38,6 +38,13 @@ void plan_input_init(PlanInput *input, const Recipe *recipe, const Model *model,
                      int64_t leaves);
 /// Local. USAGE where the model or its leaves cannot be laid out so.
 Status plan_make(Plan *out, const PlanInput *input, Layout layout, const Machine *machine);
+/// Local. True if the machine's nodes hold it.
+bool plan_fits(const Plan *plan, const Machine *machine);
+typedef void (*PlanVisit)(void *context, const Plan *plan);
+/// Local. The fastest plan that fits, of all grids that the machine's ranks can be; best->layout is
+/// 0 where none fits. `visit` (may be NULL) is told of each.
+Status plan_best(Plan *best, const PlanInput *input, const Machine *machine, PlanVisit visit,
+                 void *context);
 /// Local. The fewest nodes of this kind on which some grid fits, up to 1024; 0: on none.
 int64_t plan_least_nodes(const PlanInput *input, const Machine *machine);
 /// Local. All of it.

@@ -1,13 +1,11 @@
 #include "base/mem.h"
 #include "cli/commands.h"
 #include "linalg/gemm.h"
-#include "nn/group.h"
 #include "train/plan.h"
 #include "train/prepare.h"
 
 #include <inttypes.h>
 #include <omp.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,12 +30,6 @@ static const Option flags[] = {
     { 0 }
 };
 
-static int64_t cores_here(void)
-{
-    cpu_set_t cpus;
-    return sched_getaffinity(0, sizeof cpus, &cpus) ? 1 : CPU_COUNT(&cpus);
-}
-
 static Status read_network(Machine *out, const char *text)
 {
     double gigabits, microseconds;
@@ -52,7 +44,7 @@ static Status read_network(Machine *out, const char *text)
 
 static Status read_machine(Machine *out, const PlanFlags *given)
 {
-    int64_t cores = cores_here();
+    int64_t cores = omp_get_num_procs();
     *out = (Machine){ .nodes = given->nodes,
                       .ranks_per_node = given->ranks_per_node ? given->ranks_per_node : cores,
                       .memory_bytes = given->memory_per_node * 1e9,
@@ -66,16 +58,16 @@ static Status read_machine(Machine *out, const PlanFlags *given)
     return read_network(out, given->network);
 }
 
-/// The fewest rows that leave at most a copy for each leaf; 0 where there are none.
-static int64_t fewest_rows(int64_t copies, int64_t leaves)
-{
-    for (int64_t rows = 1; rows <= copies; rows++)
-        if (copies % rows == 0 && copies / rows <= leaves) return rows;
-    return 0;
-}
+/// What the lines of the table have in common.
+typedef struct {
+    const Machine *machine;
+    double alone_s; ///< a step of one rank
+} Table;
 
-static void print_plan(const Plan *p, const Machine *machine, double alone_s)
+static void print_plan(void *context, const Plan *p)
 {
+    const Table *table = context;
+    const Machine *machine = table->machine;
     double bytes = plan_rank_bytes(p), node = bytes * (double)machine->ranks_per_node;
     Text grid = { 0 };
     text_printf(&grid, "%lldx%lldx%lld", (long long)p->layout.data, (long long)p->layout.rows,
@@ -84,8 +76,8 @@ static void print_plan(const Plan *p, const Machine *machine, double alone_s)
            grid.data, p->weights_bytes / 1e9, p->gradients_bytes / 1e9, p->state_bytes / 1e9,
            p->activations_bytes / 1e9, p->buffers_bytes / 1e9, bytes / 1e9, node / 1e9, p->messages,
            p->sent_bytes / 1e6, plan_step_s(p),
-           alone_s / plan_step_s(p) / (double)(machine->nodes * machine->ranks_per_node),
-           node <= machine->memory_bytes ? "" : "does not fit");
+           table->alone_s / plan_step_s(p) / (double)(machine->nodes * machine->ranks_per_node),
+           plan_fits(p, machine) ? "" : "does not fit");
     text_release(&grid);
 }
 
@@ -93,29 +85,16 @@ static void print_plan(const Plan *p, const Machine *machine, double alone_s)
 static Status print_grids(Plan *best, const PlanInput *input, const Machine *machine)
 {
     Status status = OK;
-    int64_t ranks = machine->nodes * machine->ranks_per_node;
     Machine single = *machine;
+    Table table = { .machine = machine };
     Plan alone;
     single.nodes = single.ranks_per_node = 1;
     TRY(plan_make(&alone, input, (Layout){ 1, 1, 1 }, &single));
+    table.alone_s = plan_step_s(&alone);
     printf("%-12s %8s %8s %8s %8s %8s %8s %9s %9s %9s %8s %6s\n", "grid", "weights", "gradient",
            "state", "activat.", "buffers", "GB/rank", "GB/node", "messages", "MB sent", "s/step",
            "effic.");
-    for (int64_t cols = 1; cols <= ranks && cols <= GROUP_MOST_RANKS; cols++) {
-        Plan plan;
-        if (ranks % cols) continue;
-        int64_t rows = fewest_rows(ranks / cols, input->leaves);
-        Layout layout = { rows ? ranks / cols / rows : 0, rows, cols };
-        if (!rows || model_check_group(&input->model->spec, (int)cols, "") != OK) {
-            status_clear();
-            continue;
-        }
-        TRY(plan_make(&plan, input, layout, machine));
-        print_plan(&plan, machine, plan_step_s(&alone));
-        bool fits =
-            plan_rank_bytes(&plan) * (double)machine->ranks_per_node <= machine->memory_bytes;
-        if (fits && (!best->layout.data || plan_step_s(&plan) < plan_step_s(best))) *best = plan;
-    }
+    TRY(plan_best(best, input, machine, print_plan, &table));
 done:
     return status;
 }

@@ -227,7 +227,8 @@ size_t model_arena_bytes(const Model *model, int64_t tokens, int64_t sequences, 
     double floats = model->arch->arena_floats(&model->spec, tokens, longest);
     if (model->head->vocabulary) {
         rows = (double)tokens;
-        outputs = (double)vocabulary_scratch_floats(model->spec.vocab_size, tokens);
+        outputs = (double)vocabulary_scratch_floats(model->spec.vocab_size, tokens,
+                                                    model->group ? model->group->size : 1);
     } else {
         outputs = 6 * rows * (double)model->spec.num_labels;
     }

@@ -393,10 +393,7 @@ void model_sum_gradient(const Model *model, const Weight *weights, Tape *tape, i
 int64_t model_parameters(const Model *model)
 {
     int64_t sum = 0;
-    for (int i = 0; i < model->param_count; i++) {
-        const Param *param = &model->params[i];
-        sum += param->dims[0] * (param->rank == 2 ? param->dims[1] : 1);
-    }
+    for (int i = 0; i < model->param_count; i++) sum += param_elements(&model->params[i]);
     return sum;
 }
 

@@ -18,11 +18,12 @@ static int64_t chunk_rows(int64_t vocabulary)
     return rows < LEAST_ROWS ? LEAST_ROWS : rows;
 }
 
-int64_t vocabulary_scratch_floats(int64_t vocabulary, int64_t rows)
+int64_t vocabulary_scratch_floats(int64_t vocabulary, int64_t rows, int64_t ranks)
 {
     int64_t chunk = chunk_rows(vocabulary) < rows ? chunk_rows(vocabulary) : rows;
-    return chunk * vocabulary + (column_blocks(chunk) + 1) * vocabulary + 4 * rows + 64 +
-           chunk * GROUP_MOST_RANKS * ROW_PART_FLOATS;
+    int64_t width = (vocabulary + ranks - 1) / ranks;
+    return chunk * width + (column_blocks(chunk) + 1) * width + 4 * rows + 64 +
+           chunk * ranks * ROW_PART_FLOATS;
 }
 
 typedef struct {

@@ -126,7 +126,7 @@ static Status read_group(TensorFile *file, const Trainer *t, const char *group, 
         text_printf(&path, "%s/%s", group, p->name);
         TensorPart part = slice_part(t, p, path.data, slice);
         const TensorInfo *info = tensors_find(file, path.data);
-        if (!info || info->elements != p->dims[0] * (p->rank == 2 ? p->dims[1] : 1))
+        if (!info || info->elements != param_elements(p))
             FAIL(FAILED, "%s: %s is missing or has another shape than the model",
                  tensors_file_path(file), path.data);
         if (part.count)

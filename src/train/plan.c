@@ -121,9 +121,9 @@ static double leaf_floats(const PlanInput *input, double tokens, double cols)
     double floats = tokens * (again ? layers * h / cols + layer : layers * layer) + tokens * back +
                     tokens * 4 * h / cols;
     if (model->head->vocabulary)
-        floats += (double)vocabulary_scratch_floats((int64_t)((double)spec->vocab_size / cols),
-                                                    (int64_t)tokens) -
-                  512 * least(tokens, 64) + 3 * tokens * h;
+        floats +=
+            (double)vocabulary_scratch_floats(spec->vocab_size, (int64_t)tokens, (int64_t)cols) +
+            3 * tokens * h;
     return floats;
 }
 
@@ -206,30 +206,49 @@ done:
     return status;
 }
 
-/// True if some grid of these nodes fits.
-static bool fits(const PlanInput *input, const Machine *machine)
+bool plan_fits(const Plan *plan, const Machine *machine)
 {
+    return plan_rank_bytes(plan) * (double)machine->ranks_per_node <= machine->memory_bytes;
+}
+
+/// False where these ranks cannot be so many columns. As few rows as leave each copy a leaf.
+static bool lay_out(Layout *out, const PlanInput *input, int64_t ranks, int64_t cols)
+{
+    int64_t copies = ranks / cols;
+    *out = (Layout){ .rows = 1, .cols = cols };
+    bool divides = ranks % cols == 0 && model_check_group(&input->model->spec, (int)cols, "") == OK;
+    status_clear();
+    while (copies % out->rows || copies / out->rows > input->leaves) out->rows++;
+    out->data = copies / out->rows;
+    return divides;
+}
+
+Status plan_best(Plan *best, const PlanInput *input, const Machine *machine, PlanVisit visit,
+                 void *context)
+{
+    Status status = OK;
     int64_t ranks = machine->nodes * machine->ranks_per_node;
+    *best = (Plan){ 0 };
     for (int64_t cols = 1; cols <= ranks && cols <= GROUP_MOST_RANKS; cols++) {
-        int64_t copies = ranks / cols, data = copies;
-        while (data > input->leaves || (data && copies % data)) data--;
-        if (ranks % cols || model_check_group(&input->model->spec, (int)cols, "") != OK) continue;
+        Layout layout;
         Plan plan;
-        Status status = plan_make(&plan, input, (Layout){ data, copies / data, cols }, machine);
-        if (status == OK &&
-            plan_rank_bytes(&plan) * (double)machine->ranks_per_node <= machine->memory_bytes)
-            return true;
+        if (!lay_out(&layout, input, ranks, cols)) continue;
+        TRY(plan_make(&plan, input, layout, machine));
+        if (visit) visit(context, &plan);
+        if (!plan_fits(&plan, machine)) continue;
+        if (!best->layout.data || plan_step_s(&plan) < plan_step_s(best)) *best = plan;
     }
-    return false;
+done:
+    return status;
 }
 
 int64_t plan_least_nodes(const PlanInput *input, const Machine *machine)
 {
     Machine more = *machine;
     for (more.nodes = 1; more.nodes <= 1024; more.nodes++) {
-        bool enough = fits(input, &more);
+        Plan best;
+        if (plan_best(&best, input, &more, NULL, NULL) == OK && best.layout.data) return more.nodes;
         status_clear();
-        if (enough) return more.nodes;
     }
     return 0;
 }

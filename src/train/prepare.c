@@ -72,9 +72,9 @@ Status prepare_model(const Comm *comm, Model **out, const Recipe *recipe)
 {
     Status status = OK;
     const ModelOptions *options = &recipe->model;
-    TRY_ALL(comm, check_sizes(options));
     if (!strcmp(options->init, "random")) // agreed: by the recipe
         return prepare_model_table(comm, out, recipe);
+    TRY_ALL(comm, check_sizes(options));
     TRY_ROOT(comm, prepare_find_model(recipe));
     TRY(model_load(comm, out, options->path, options->task));
 done:

@@ -9,5 +9,5 @@ base=(model.init=random model.hidden_size=768 model.num_hidden_layers=12
 pair 1x1x1 "${base[@]}"
 pair 2x1x1 "${base[@]}"
 pair 1x1x4 "${base[@]}"
-pair 1x2x2 "${base[@]}" train.recompute=layer
+pair 1x2x2 "${base[@]}" train.leaves=1 train.recompute=layer
 pair 4x1x1 "${base[@]}" train.leaves=4
