@@ -47,6 +47,8 @@ Status plan_best(Plan *best, const PlanInput *input, const Machine *machine, Pla
                  void *context);
 /// Local. The fewest nodes of this kind on which some grid fits, up to 1024; 0: on none.
 int64_t plan_least_nodes(const PlanInput *input, const Machine *machine);
+/// Local. FAILED: no grid fits, with what would do.
+Status plan_none_fits(const PlanInput *input, const Machine *machine);
 /// Local. All of it.
 double plan_rank_bytes(const Plan *plan);
 double plan_step_s(const Plan *plan);

@@ -39,7 +39,7 @@ typedef struct {
 } TrainOptions;
 
 typedef struct {
-    int64_t data, rows, cols; ///< data 0: as many as there are ranks for
+    int64_t data, rows, cols; ///< data 0: as many as there are ranks for; cols 0: to be chosen
     char shared_weights[8];   ///< "auto" or "never"
 } GridOptions;
 

@@ -6,4 +6,4 @@
 /// metrics.jsonl, run.log, recipe.yaml, checkpoints, report.json, report.html and loss.svg into the
 /// run folder, and prints the results. STOPPED when asked to stop.
 COLLECTIVE
-Status run_train(const Comm *comm, const Recipe *recipe);
+Status run_train(const Comm *comm, Recipe *recipe);

@@ -1,8 +1,7 @@
 #include "base/mem.h"
 #include "cli/commands.h"
 #include "linalg/gemm.h"
-#include "train/plan.h"
-#include "train/prepare.h"
+#include "train/layout.h"
 
 #include <inttypes.h>
 #include <omp.h>
@@ -108,16 +107,7 @@ static Status advise(const Plan *best, const PlanInput *input, const Machine *ma
                l->data, l->rows, l->cols, machine->memory_bytes / 1e9);
         return OK;
     }
-    int64_t nodes = plan_least_nodes(input, machine);
-    if (nodes)
-        return status_fail(FAILED,
-                           "no grid fits into %.2f GB a node: %" PRId64 " nodes with %" PRId64
-                           " ranks each would do",
-                           machine->memory_bytes / 1e9, nodes, machine->ranks_per_node);
-    return status_fail(FAILED,
-                       "no grid fits into %.2f GB a node, nor would one on more nodes: lower "
-                       "train.batch_size or set train.recompute=layer",
-                       machine->memory_bytes / 1e9);
+    return plan_none_fits(input, machine);
 }
 
 static Status plan_run(const Invocation *invocation)
@@ -125,34 +115,21 @@ static Status plan_run(const Invocation *invocation)
     Status status = OK;
     Comm self = comm_self();
     Recipe *recipe = MEM_NEW(Recipe, 1);
-    Model *model = NULL;
-    Tokenizer *tokenizer = NULL;
-    Dataset *data = NULL;
-    Batches batches = { 0 };
+    PlanSource source = { 0 };
     Machine machine;
-    PlanInput input;
-    Plan best = { 0 };
-    int64_t leaves, leaf_tokens;
+    Plan best;
     TRY(recipe_read(&self, recipe, invocation->arguments[0], &invocation->overrides));
     TRY(read_machine(&machine, invocation->flags));
-    TRY(prepare_model_table(&self, &model, recipe));
-    TRY(prepare_check_model(recipe, model));
-    TRY(prepare_data(&self, &data, &tokenizer, recipe, model->tokenizer_json,
-                     model->spec.vocab_size));
-    TRY(batches_init(&batches, data, &recipe->train));
-    TRY(batches_leaves(&leaves, &leaf_tokens, &batches, model));
-    plan_input_init(&input, recipe, model, &batches, leaves);
+    TRY(plan_source_open(&self, &source, recipe));
     printf("%.1f M parameters, %.0f tokens and %" PRId64 " leaves a step; %" PRId64 " x %" PRId64
            " ranks of %" PRId64 " threads, %.0f GFLOP/s a core\n",
-           (double)model_parameters(model) / 1e6, batches.mean_tokens, leaves, machine.nodes,
-           machine.ranks_per_node, machine.threads, machine.gflops);
-    TRY(print_grids(&best, &input, &machine));
-    TRY(advise(&best, &input, &machine));
+           (double)model_parameters(source.model) / 1e6, source.batches.mean_tokens,
+           source.input.leaves, machine.nodes, machine.ranks_per_node, machine.threads,
+           machine.gflops);
+    TRY(print_grids(&best, &source.input, &machine));
+    TRY(advise(&best, &source.input, &machine));
 done:
-    batches_release(&batches);
-    dataset_free(data);
-    tokenizer_free(tokenizer);
-    model_free(model);
+    plan_source_close(&source);
     mem_free(recipe);
     return status;
 }

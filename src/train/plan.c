@@ -253,6 +253,21 @@ int64_t plan_least_nodes(const PlanInput *input, const Machine *machine)
     return 0;
 }
 
+Status plan_none_fits(const PlanInput *input, const Machine *machine)
+{
+    int64_t nodes = plan_least_nodes(input, machine);
+    if (nodes)
+        return status_fail(FAILED,
+                           "no grid fits into %.2f GB a node: %lld nodes with %lld ranks each "
+                           "would do",
+                           machine->memory_bytes / 1e9, (long long)nodes,
+                           (long long)machine->ranks_per_node);
+    return status_fail(FAILED,
+                       "no grid fits into %.2f GB a node, nor would one on more nodes: lower "
+                       "train.batch_size or set train.recompute=layer",
+                       machine->memory_bytes / 1e9);
+}
+
 double plan_rank_bytes(const Plan *plan)
 {
     return plan->weights_bytes + plan->gradients_bytes + plan->state_bytes +

@@ -144,10 +144,11 @@ const Option recipe_options[] = {
           "copies of the model at work on different leaves; 0: as many as there are ranks for" },
     { FIELD(Recipe, grid.rows), .def = "1", .min = 1, .max = 4096, .may_differ_on_resume = true,
       .help = "copies that the tokens of a leaf are dealt to" },
-    { FIELD(Recipe, grid.cols), .def = "1", .min = 1, .max = GROUP_MOST_RANKS,
+    { FIELD(Recipe, grid.cols), .def = "1", .min = 0, .max = GROUP_MOST_RANKS,
       .may_differ_on_resume = true,
       .help = "ranks that have a copy between them, each a part of every large weight: for models "
-              "that outgrow a rank. data x rows x cols are the ranks" },
+              "that outgrow a rank. data x rows x cols are the ranks. 0, or `grid: auto`: train "
+              "chooses all three, as temper plan does" },
     { FIELD(Recipe, grid.shared_weights), .def = "auto", .choices = sharings,
       .may_differ_on_resume = true,
       .help = "auto: the ranks of a node keep one copy of the weights where they can" },
@@ -181,6 +182,19 @@ static bool is_given(const Settings *settings, const char *key)
     return false;
 }
 
+/// `grid: auto` for `grid: {cols: 0}`.
+static void expand_auto_grid(Settings *settings)
+{
+    for (int i = 0; i < settings->count; i++) {
+        Setting *item = &settings->items[i];
+        if (strcmp(item->key, "grid") || strcmp(item->value, "auto")) continue;
+        mem_free(item->key);
+        mem_free(item->value);
+        item->key = mem_copy_text("grid.cols");
+        item->value = mem_copy_text("0");
+    }
+}
+
 static Status read_file(Recipe *out, const char *path, const Settings *overrides)
 {
     Status status = OK;
@@ -194,6 +208,7 @@ static Status read_file(Recipe *out, const char *path, const Settings *overrides
         if (findings_add(&errors, check_text(item)))
             settings_add(&settings, item->key, item->value, item->where);
     }
+    expand_auto_grid(&settings);
     bool sound = findings_add(&errors, options_read(out, recipe_options, &settings));
     if (sound) out->data.form = objective_find(out->model.task)->form;
     if (sound && method_find(out->train.method)->once) {
@@ -269,6 +284,8 @@ done:
 Status recipe_grid(Comm *out, Grid *grid, const Comm *comm, const GridOptions *options)
 {
     bool shares = strcmp(options->shared_weights, "never");
+    if (!options->cols) // agreed: the same options on all ranks
+        return status_fail(USAGE, "grid: auto is for train: give the columns, or none for one");
     Status status = grid_start(grid, comm, options->data, options->rows, options->cols, shares);
     *out = *comm;
     if (status == OK) out->grid = grid;

@@ -9,6 +9,7 @@
 #include "train/checkpoint.h"
 #include "train/checkpoint_folder.h"
 #include "train/evaluate.h"
+#include "train/layout.h"
 #include "train/lock.h"
 #include "train/loop.h"
 #include "train/platform.h"
@@ -267,7 +268,7 @@ done:
     return agree(t->comm, stopped == OK ? status : stopped);
 }
 
-Status run_train(const Comm *comm, const Recipe *recipe)
+Status run_train(const Comm *comm, Recipe *recipe)
 {
     Status status = OK;
     Trainer trainer = { 0 };
@@ -277,6 +278,7 @@ Status run_train(const Comm *comm, const Recipe *recipe)
     TRY(platform_agree(comm));
     TRY_ROOT(comm, open_folder(&lock, &log, recipe));
     platform_announce();
+    TRY(layout_choose(comm, recipe));
     TRY(trainer_init(&trainer, comm, recipe));
     int64_t locked = lock.path[0] != '\0';
     comm_broadcast(comm, &locked, sizeof locked, 0);

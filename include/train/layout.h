@@ -1,0 +1,24 @@
+/// The process grid that a run chooses for itself.
+#pragma once
+#include "train/plan.h"
+
+/// What a recipe is planned with: its model without weights, its data, its batches.
+typedef struct {
+    Model *model;
+    Tokenizer *tokenizer;
+    Dataset *data;
+    Batches batches;
+    PlanInput input; ///< of the above and the recipe, borrowed
+} PlanSource;
+
+/// Collective. The caller owns *source (`plan_source_close`, of one that was not opened too).
+COLLECTIVE
+Status plan_source_open(const Comm *comm, PlanSource *source, const Recipe *recipe);
+void plan_source_close(PlanSource *source);
+
+/// Collective. Does nothing where the recipe says the columns. Else its grid becomes that of the
+/// checkpoint which the run goes on from, so that bits stay, or, where that is not of these ranks
+/// or does not fit, of the fastest plan that fits into what the nodes have left, at rates measured
+/// here. FAILED where none fits.
+COLLECTIVE
+Status layout_choose(const Comm *comm, Recipe *recipe);

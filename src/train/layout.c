@@ -1,0 +1,110 @@
+#include "train/layout.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "comm/agree.h"
+#include "comm/probe.h"
+#include "linalg/gemm.h"
+#include "train/checkpoint.h"
+#include "train/prepare.h"
+#include "train/resume.h"
+
+#include <math.h>
+#include <omp.h>
+
+Status plan_source_open(const Comm *comm, PlanSource *source, const Recipe *recipe)
+{
+    Status status = OK;
+    int64_t leaves, leaf_tokens;
+    *source = (PlanSource){ 0 };
+    TRY(prepare_model_table(comm, &source->model, recipe));
+    TRY_ALL(comm, prepare_check_model(recipe, source->model));
+    TRY(prepare_data(comm, &source->data, &source->tokenizer, recipe, source->model->tokenizer_json,
+                     source->model->spec.vocab_size));
+    TRY_ALL(comm, batches_init(&source->batches, source->data, &recipe->train));
+    TRY_ALL(comm, batches_leaves(&leaves, &leaf_tokens, &source->batches, source->model));
+    plan_input_init(&source->input, recipe, source->model, &source->batches, leaves);
+done:
+    return status;
+}
+
+void plan_source_close(PlanSource *source)
+{
+    batches_release(&source->batches);
+    dataset_free(source->data);
+    tokenizer_free(source->tokenizer);
+    model_free(source->model);
+    *source = (PlanSource){ 0 };
+}
+
+/// The nodes that these ranks are on, as rank 0 finds them; the least memory of all.
+COLLECTIVE
+static void measure_nodes(Machine *out, const Comm *comm)
+{
+    int ranks = comm->node ? comm->node->firsts[1] : 1; // of the first node: the same on all ranks
+    double left = plan_available_bytes();
+    int64_t less = left > 0 ? -(int64_t)left : INT64_MIN;
+    Link near = { 0, INFINITY }, link = { 0, INFINITY };
+    comm_max_int64(comm, &less, 1);
+    if (ranks > 1) near = probe_link(comm, 1);              // agreed: as above
+    if (comm->size > ranks) link = probe_link(comm, ranks); // agreed: as above
+    *out = (Machine){ .nodes = (comm->size + ranks - 1) / ranks,
+                      .ranks_per_node = ranks,
+                      .threads = omp_get_max_threads(),
+                      .memory_bytes = less == INT64_MIN ? INFINITY : -(double)less,
+                      .gflops = gemm_measure_gflops() / omp_get_max_threads(),
+                      .latency_s = link.latency_s,
+                      .bytes_per_s = link.bandwidth_bytes_s,
+                      .near_latency_s = near.latency_s,
+                      .near_bytes_per_s = near.bandwidth_bytes_s };
+}
+
+/// The grid of the checkpoint that the run goes on from, if these ranks can have it and it fits.
+static Status find_former(Plan *out, const PlanInput *input, const Machine *machine, int64_t ranks)
+{
+    Status status = OK;
+    char *path = NULL;
+    Recipe *former = MEM_NEW(Recipe, 1);
+    const GridOptions *grid = &former->grid;
+    TRY(resume_find(&path, input->recipe));
+    if (!path) goto done;
+    TRY(checkpoint_recipe(former, path));
+    int64_t group = grid->rows * grid->cols;
+    if (!group || ranks % group) goto done;
+    Status planned =
+        plan_make(out, input, (Layout){ ranks / group, grid->rows, grid->cols }, machine);
+    if (planned != OK) status_clear();
+    if (planned != OK || !plan_fits(out, machine)) out->layout.data = 0;
+done:
+    mem_free(former);
+    mem_free(path);
+    return status;
+}
+
+static Status choose(GridOptions *out, const PlanInput *input, const Machine *machine, int ranks)
+{
+    Status status = OK;
+    Plan best = { 0 };
+    TRY(find_former(&best, input, machine, ranks));
+    if (!best.layout.data) TRY(plan_best(&best, input, machine, NULL, NULL));
+    if (!best.layout.data) return plan_none_fits(input, machine);
+    out->data = best.layout.data;
+    out->rows = best.layout.rows;
+    out->cols = best.layout.cols;
+done:
+    return status;
+}
+
+Status layout_choose(const Comm *comm, Recipe *recipe)
+{
+    Status status = OK;
+    PlanSource source = { 0 };
+    Machine machine;
+    if (recipe->grid.cols) return OK; // agreed: the same recipe on all ranks
+    TRY(plan_source_open(comm, &source, recipe));
+    measure_nodes(&machine, comm);
+    TRY_ROOT(comm, choose(&recipe->grid, &source.input, &machine, comm->size));
+    comm_broadcast(comm, &recipe->grid, sizeof recipe->grid, 0);
+done:
+    plan_source_close(&source);
+    return status;
+}
