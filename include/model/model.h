@@ -148,8 +148,10 @@ struct Arch {
     double (*sequence_cost)(const ModelSpec *spec, int64_t tokens);
     /// Local. Flops of one pass forward over this many tokens, products of the layers alone.
     double (*forward_flops)(const ModelSpec *spec, int64_t tokens);
-    /// Local. Floats that a token leaves on the tape in a layer.
+    /// Local. Floats that a token leaves on the tape in a layer, and those of them that
+    /// RECOMPUTE_ATTENTION spares.
     double (*layer_floats)(const ModelSpec *spec);
+    double (*attention_floats)(const ModelSpec *spec);
     /// Local. An upper bound of the floats that `hidden` and its way back take from the tape.
     double (*arena_floats)(const ModelSpec *spec, int64_t tokens, int64_t longest);
 };

@@ -57,13 +57,16 @@ Weight *weights_joined(Tape *tape, Weight *parts, int count);
 
 typedef struct KvCache KvCache;
 
+/// What of a layer does not stay on the tape in training, but is run once more on the way back.
+typedef enum { RECOMPUTE_NONE, RECOMPUTE_ATTENTION, RECOMPUTE_LAYER } Recompute;
+
 /// What a forward pass is for.
 typedef struct {
     uint64_t seed;
     uint32_t step;
-    uint32_t pass;  ///< number of this pass within the step, and of the model; 0 if there is one
-    bool training;  ///< dropout is on and records are made
-    bool recompute; ///< in training: nothing of a layer stays but its result
+    uint32_t pass; ///< number of this pass within the step, and of the model; 0 if there is one
+    bool training; ///< dropout is on and records are made
+    Recompute recompute;
     KvCache *cache; ///< of generation, where attention goes on; NULL: none
 } Pass;
 
@@ -90,17 +93,20 @@ void *tape_take(Tape *tape, size_t bytes);
 size_t tape_scratch_begin(Tape *tape);
 void tape_scratch_end(Tape *tape, size_t mark);
 
-/// One of a model's layers.
+/// One of a model's layers, or a part of one.
 typedef struct {
     Var *(*forward)(Tape *tape, const void *context, Weight *weights, Var *x);
     const void *context; ///< lives as long as the pass
     Weight *weights;     ///< (weight_count): all that it uses
     int weight_count;
 } Layer;
-/// Local. The layer's result of x. In training all that it took stays; with Pass.recompute the
+/// Local. The layer's result of x. In training all that it took stays; with RECOMPUTE_LAYER the
 /// result alone does, and the way back runs the layer once more first (Chen et al. 2016): the same
 /// bits. Outside of training the result takes the place of all that was taken since `mark`.
 Var *tape_layer(Tape *tape, size_t mark, const Layer *layer, Var *x);
+/// Local, in a layer. Its first half, up to the sum with what attention found: of this the result
+/// alone stays with RECOMPUTE_ATTENTION.
+Var *tape_attention(Tape *tape, const Layer *half, Var *x);
 /// Local. A place to come back to.
 size_t tape_mark(const Tape *tape);
 

@@ -3,6 +3,7 @@
 #include "base/options.h"
 #include "comm/grid.h"
 #include "data/dataset.h"
+#include "nn/tape.h"
 
 typedef struct {
     char path[1024];
@@ -34,7 +35,7 @@ typedef struct {
     int64_t eval_steps; ///< 0: after every epoch
     char metric_for_best_model[32];
     int64_t early_stopping_patience; ///< evaluations; 0: off
-    char recompute[8];               ///< "none" or "layer"
+    char recompute[12];              ///< "none", "attention" or "layer"
     bool profile;
 } TrainOptions;
 
@@ -68,6 +69,7 @@ Status recipe_read(const Comm *comm, Recipe *out, const char *path, const Settin
 /// Local. Appends "key: value" lines in table order, as YAML: the canonical text of a recipe, in
 /// recipe.yaml and in checkpoints.
 void recipe_print(Text *out, const Recipe *recipe);
+Recompute recipe_recompute(const TrainOptions *train); ///< Local
 /// Collective. *out is `comm` with the options' grid, which it borrows; the caller owns the grid
 /// (`grid_stop`), and it must not move. USAGE if the grid has not as many ranks.
 COLLECTIVE

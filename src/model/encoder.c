@@ -179,7 +179,7 @@ done:
     return status;
 }
 
-static Var *layer_forward(Tape *tape, const void *context, Weight *w, Var *x)
+static Var *attention_half(Tape *tape, const void *context, Weight *w, Var *x)
 {
     const ModelSpec *spec = context;
     double p = model_dropout(spec, tape);
@@ -188,7 +188,14 @@ static Var *layer_forward(Tape *tape, const void *context, Weight *w, Var *x)
     Var *mixed =
         attention(tape, qkv, spec->num_attention_heads, spec->num_key_value_heads, false, p);
     mixed = row_parallel(tape, mixed, &w[MIX_WEIGHT], &w[MIX_BIAS]);
-    x = layer_norm(tape, x, mixed, &w[ATTENTION_GAIN], &w[ATTENTION_BIAS], spec->norm_eps, p);
+    return layer_norm(tape, x, mixed, &w[ATTENTION_GAIN], &w[ATTENTION_BIAS], spec->norm_eps, p);
+}
+
+static Var *layer_forward(Tape *tape, const void *context, Weight *w, Var *x)
+{
+    const ModelSpec *spec = context;
+    double p = model_dropout(spec, tape);
+    x = tape_attention(tape, &(Layer){ attention_half, spec, w, LAYER_ROWS }, x);
     Var *up = column_parallel(tape, x, &w[UP_WEIGHT], &w[UP_BIAS]);
     up = activation(tape, up, spec->hidden_act);
     Var *down = row_parallel(tape, up, &w[DOWN_WEIGHT], &w[DOWN_BIAS]);
@@ -254,12 +261,17 @@ static double forward_flops(const ModelSpec *spec, int64_t tokens)
     return (double)tokens * (double)spec->num_hidden_layers * (8 * h * h + 4 * h * f);
 }
 
+static double attention_floats(const ModelSpec *spec)
+{
+    // qkv (3 h), mixed and projected (h each), moments of softmax
+    return 5 * (double)spec->hidden_size + 2 * (double)spec->num_attention_heads + 2;
+}
+
 static double layer_floats(const ModelSpec *spec)
 {
     double h = (double)spec->hidden_size, f = (double)spec->intermediate_size;
-    // qkv (3 h), mixed, projected, normed (h each), up and activated (f each), down and normed (h
-    // each), moments of softmax and norms
-    return 8 * h + 2 * f + 2 * (double)spec->num_attention_heads + 8;
+    // the norm of attention's half, up and activated (f each), down and normed (h each), moments
+    return attention_floats(spec) + 3 * h + 2 * f + 6;
 }
 
 static double arena_floats(const ModelSpec *spec, int64_t tokens, int64_t longest)
@@ -296,7 +308,8 @@ static const Head distilbert_heads[] =
 
 #define COMMON                                                                                     \
     .words = "%sembeddings.word_embeddings.weight", .hidden = hidden,                              \
-    .sequence_cost = sequence_cost, .forward_flops = forward_flops, .layer_floats = layer_floats,  \
+    .sequence_cost = sequence_cost, .forward_flops = forward_flops,                                \
+    .attention_floats = attention_floats, .layer_floats = layer_floats,                            \
     .arena_floats = arena_floats
 
 const Arch bert_arch = { .model_type = "bert",

@@ -84,7 +84,7 @@ done:
     return status;
 }
 
-static Var *layer_forward(Tape *tape, const void *context, Weight *w, Var *x)
+static Var *attention_half(Tape *tape, const void *context, Weight *w, Var *x)
 {
     const ModelSpec *spec = context;
     double eps = spec->norm_eps, p = model_dropout(spec, tape);
@@ -92,7 +92,14 @@ static Var *layer_forward(Tape *tape, const void *context, Weight *w, Var *x)
     a = column_parallel(tape, a, &w[QKV_WEIGHT], &w[QKV_BIAS]);
     a = attention(tape, a, spec->num_attention_heads, spec->num_key_value_heads, true, p);
     a = row_parallel(tape, a, &w[MIX_WEIGHT], &w[MIX_BIAS]);
-    x = add(tape, x, dropout(tape, a, p));
+    return add(tape, x, dropout(tape, a, p));
+}
+
+static Var *layer_forward(Tape *tape, const void *context, Weight *w, Var *x)
+{
+    const ModelSpec *spec = context;
+    double eps = spec->norm_eps, p = model_dropout(spec, tape);
+    x = tape_attention(tape, &(Layer){ attention_half, spec, w, LAYER_ROWS }, x);
     Var *f = layer_norm(tape, NULL, x, &w[FEED_GAIN], &w[FEED_SHIFT], eps, 0);
     f = column_parallel(tape, f, &w[UP_WEIGHT], &w[UP_BIAS]);
     f = row_parallel(tape, activation(tape, f, spec->hidden_act), &w[DOWN_WEIGHT], &w[DOWN_BIAS]);
@@ -119,12 +126,18 @@ static double forward_flops(const ModelSpec *spec, int64_t tokens)
     return (double)tokens * (double)spec->num_hidden_layers * (8 * h * h + 4 * h * f);
 }
 
+static double attention_floats(const ModelSpec *spec)
+{
+    // a norm, qkv (3 h), attention, a product and what dropout leaves of it (h each), moments
+    return 7 * (double)spec->hidden_size + 2 * (double)spec->num_attention_heads + 4;
+}
+
 static double layer_floats(const ModelSpec *spec)
 {
     double h = (double)spec->hidden_size, f = (double)spec->intermediate_size;
-    // two norms, two products, two of them dropped out and two sums (h each), qkv, attention, up
-    // and activated, and moments
-    return 6 * h + 2 * h + 3 * h + h + 2 * f + 2 * (double)spec->num_attention_heads + 8;
+    // two sums, a norm, a product and what dropout leaves of it (h each), up and activated (f
+    // each), moments
+    return attention_floats(spec) + 5 * h + 2 * f + 4;
 }
 
 static double arena_floats(const ModelSpec *spec, int64_t tokens, int64_t longest)
@@ -154,5 +167,6 @@ const Arch gpt2_arch = { .model_type = "gpt2",
                          .hidden = hidden,
                          .sequence_cost = decoder_sequence_cost,
                          .forward_flops = forward_flops,
+                         .attention_floats = attention_floats,
                          .layer_floats = layer_floats,
                          .arena_floats = arena_floats };

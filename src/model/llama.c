@@ -154,9 +154,10 @@ static Status read_qwen2(ModelSpec *out, const Json *config, const char *where)
 typedef struct {
     const ModelSpec *spec;
     const Rotary *places;
+    int rows; ///< of a layer's weights
 } LayerContext;
 
-static Var *layer_forward(Tape *tape, const void *context, Weight *w, Var *x)
+static Var *attention_half(Tape *tape, const void *context, Weight *w, Var *x)
 {
     const ModelSpec *spec = ((const LayerContext *)context)->spec;
     const Rotary *places = ((const LayerContext *)context)->places;
@@ -167,7 +168,14 @@ static Var *layer_forward(Tape *tape, const void *context, Weight *w, Var *x)
     a = column_parallel(tape, a, weights_joined(tape, &w[QUERY_WEIGHT], 3), bias);
     a = attention(tape, rotary(tape, a, places, heads, kv_heads), heads, kv_heads, true, p);
     a = row_parallel(tape, a, &w[MIX_WEIGHT], spec->output_bias ? &w[MIX_BIAS] : NULL);
-    x = add(tape, x, a);
+    return add(tape, x, a);
+}
+
+static Var *layer_forward(Tape *tape, const void *context, Weight *w, Var *x)
+{
+    const LayerContext *layer = context;
+    const ModelSpec *spec = layer->spec;
+    x = tape_attention(tape, &(Layer){ attention_half, layer, w, layer->rows }, x);
     Var *f = rms_norm(tape, x, &w[FEED_GAIN], spec->norm_eps);
     f = column_parallel(tape, f, weights_joined(tape, &w[GATE_WEIGHT], 2), NULL);
     f = gated(tape, f, spec->hidden_act);
@@ -180,7 +188,8 @@ static Var *hidden(const Model *model, Weight *weights, Tape *tape)
     int rows = model_count_rows(spec, layer_rows, LAYER_ROWS);
     LayerContext *context = tape_take(tape, sizeof *context);
     *context =
-        (LayerContext){ spec, rotary_table(tape, spec->rotary_frequencies, spec->head_dim / 2) };
+        (LayerContext){ spec, rotary_table(tape, spec->rotary_frequencies, spec->head_dim / 2),
+                        rows };
     size_t mark = tape_mark(tape);
     Var *x = embedding(tape, &weights[model->words], NULL, NULL, 0);
     for (int64_t i = 0; i < spec->num_hidden_layers; i++) {
@@ -197,13 +206,19 @@ static double forward_flops(const ModelSpec *spec, int64_t tokens)
     return (double)tokens * (double)spec->num_hidden_layers * (2 * h * wide + 6 * h * f);
 }
 
+static double attention_floats(const ModelSpec *spec)
+{
+    double h = (double)spec->hidden_size, q = (double)spec->query_size;
+    double qkv = q + 2 * (double)spec->key_size;
+    // a norm and a product (h each), qkv before and after rotation, attention, moments
+    return 2 * h + 2 * qkv + q + 2 * (double)spec->num_attention_heads + 4;
+}
+
 static double layer_floats(const ModelSpec *spec)
 {
     double h = (double)spec->hidden_size, f = (double)spec->intermediate_size;
-    double q = (double)spec->query_size, qkv = q + 2 * (double)spec->key_size;
-    // two norms, two sums and two products (h each), qkv twice, attention, gate and up, their
-    // product, and moments
-    return 6 * h + 2 * qkv + q + 3 * f + 2 * (double)spec->num_attention_heads + 8;
+    // two sums, a norm and a product (h each), gate, up and their product (f each), moments
+    return attention_floats(spec) + 4 * h + 3 * f + 4;
 }
 
 static double arena_floats(const ModelSpec *spec, int64_t tokens, int64_t longest)
@@ -223,7 +238,8 @@ static double arena_floats(const ModelSpec *spec, int64_t tokens, int64_t longes
     .size_count = sizeof sizes / sizeof *sizes, .causal = true,                                    \
     .tokenizer_class = "PreTrainedTokenizerFast", .add_params = add_params, .hidden = hidden,      \
     .sequence_cost = decoder_sequence_cost, .forward_flops = forward_flops,                        \
-    .layer_floats = layer_floats, .arena_floats = arena_floats
+    .attention_floats = attention_floats, .layer_floats = layer_floats,                            \
+    .arena_floats = arena_floats
 
 static const Head llama_heads[DECODER_HEADS] =
     DECODER_HEADS_OF("LlamaForCausalLM", "LlamaForSequenceClassification");

@@ -386,7 +386,15 @@ static Var *run_forgetting(Tape *tape, const Layer *layer, Var *x)
 
 Var *tape_layer(Tape *tape, size_t mark, const Layer *layer, Var *x)
 {
-    if (tape->pass.training && tape->pass.recompute) return run_forgetting(tape, layer, x);
+    if (tape->pass.training && tape->pass.recompute == RECOMPUTE_LAYER)
+        return run_forgetting(tape, layer, x);
     Var *y = layer->forward(tape, layer->context, layer->weights, x);
     return tape->pass.training ? y : keep_alone(tape, mark, y);
+}
+
+Var *tape_attention(Tape *tape, const Layer *half, Var *x)
+{
+    if (tape->pass.training && tape->pass.recompute == RECOMPUTE_ATTENTION)
+        return run_forgetting(tape, half, x);
+    return half->forward(tape, half->context, half->weights, x);
 }

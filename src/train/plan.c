@@ -114,12 +114,17 @@ static double leaf_floats(const PlanInput *input, double tokens, double cols)
     const ModelSpec *spec = &model->spec;
     double h = (double)spec->hidden_size, f = (double)spec->intermediate_size;
     double layer = model->arch->layer_floats(spec) / cols + (cols > 1 ? 4 * h : 0);
-    double layers = (double)spec->num_hidden_layers;
-    bool again = !strcmp(input->recipe->train.recompute, "layer");
+    double layers = (double)spec->num_hidden_layers, kept[] = {
+        [RECOMPUTE_NONE] = layer,
+        [RECOMPUTE_ATTENTION] =
+            layer - model->arch->attention_floats(spec) / cols - (cols > 1 ? 2 * h : 0),
+        [RECOMPUTE_LAYER] = h / cols,
+    };
+    double stays = kept[recipe_recompute(&input->recipe->train)];
     // on the way back: gradients of a layer's widest values, of a size one at a time
     double back = (2 * f + 4 * h) / cols + (cols > 1 ? 2 * h : h);
-    double floats = tokens * (again ? layers * h / cols + layer : layers * layer) + tokens * back +
-                    tokens * 4 * h / cols;
+    // of what does not stay, one layer's is there at a time
+    double floats = tokens * (layers * stays + layer - stays + back + 4 * h / cols);
     if (model->head->vocabulary)
         floats +=
             (double)vocabulary_scratch_floats(spec->vocab_size, (int64_t)tokens, (int64_t)cols) +
@@ -179,6 +184,22 @@ static void plan_messages(Plan *out, const PlanInput *input, const Part *part,
                       group_messages * (far_group ? machine->latency_s : machine->near_latency_s);
 }
 
+static double step_flops(const PlanInput *input, double tokens)
+{
+    const Model *model = input->model;
+    const ModelSpec *spec = &model->spec;
+    double h = (double)spec->hidden_size, layers = (double)spec->num_hidden_layers;
+    double forward = model->arch->forward_flops(spec, (int64_t)tokens), again[] = {
+        [RECOMPUTE_NONE] = 0,
+        [RECOMPUTE_ATTENTION] =
+            tokens * layers * 4 * h * (double)(spec->query_size + spec->key_size),
+        [RECOMPUTE_LAYER] = forward,
+    };
+    double flops = 3 * forward + again[recipe_recompute(&input->recipe->train)];
+    if (model->head->vocabulary) flops += 6 * tokens * h * (double)spec->vocab_size;
+    return flops;
+}
+
 Status plan_make(Plan *out, const PlanInput *input, Layout layout, const Machine *machine)
 {
     Status status = OK;
@@ -196,10 +217,7 @@ Status plan_make(Plan *out, const PlanInput *input, Layout layout, const Machine
     plan_messages(out, input, &part, machine, tokens);
     double busiest = ceil((double)(input->leaves * layout.rows) / copies) * copies /
                      (double)(input->leaves * layout.rows);
-    double flops = 3 * model->arch->forward_flops(&model->spec, (int64_t)tokens);
-    if (model->head->vocabulary)
-        flops += 6 * tokens * (double)model->spec.hidden_size * (double)model->spec.vocab_size;
-    if (!strcmp(input->recipe->train.recompute, "layer")) flops *= 4.0 / 3;
+    double flops = step_flops(input, tokens);
     double rate = machine->gflops * 1e9 * (double)machine->threads * STEP_SHARE;
     out->compute_s = flops / (copies * (double)layout.cols) * busiest / rate;
 done:

@@ -12,7 +12,8 @@
 
 #include <string.h>
 
-static const char *const recomputes[] = { "none", "layer", NULL };
+/// In the order of Recompute.
+static const char *const recomputes[] = { "none", "attention", "layer", NULL };
 static const char *const probes[] = { "ridge", "logistic", NULL };
 static const char *const sharings[] = { "auto", "never", NULL };
 static const char *const inits[] = { "pretrained", "random", NULL };
@@ -135,7 +136,8 @@ const Option recipe_options[] = {
       .may_differ_on_resume = true,
       .help =
           "layer: keep what comes out of each layer alone and run it once more on the way back: "
-          "a third more work, a fraction of the memory of activations, the same bits" },
+          "a third more work, a fraction of the memory of activations, the same bits; attention: "
+          "the same of the half of a layer that holds attention, about a ninth more work" },
     { FIELD(Recipe, train.profile), .def = "false", .may_differ_on_resume = true,
       .help = "time every operator and print a table at the end" },
 
@@ -279,6 +281,13 @@ Status recipe_parse(Recipe *out, const char *text, const char *where)
 done:
     settings_release(&settings);
     return status;
+}
+
+Recompute recipe_recompute(const TrainOptions *train)
+{
+    Recompute what = RECOMPUTE_NONE;
+    while (strcmp(train->recompute, recomputes[what])) what++;
+    return what;
 }
 
 Status recipe_grid(Comm *out, Grid *grid, const Comm *comm, const GridOptions *options)

@@ -29,7 +29,7 @@ static double leaf_step(Trainer *t, const Batch *batch, int64_t leaf, double div
     Pass pass = { .seed = (uint64_t)t->recipe->train.seed,
                   .step = (uint32_t)t->step,
                   .training = true,
-                  .recompute = !strcmp(t->recipe->train.recompute, "layer") };
+                  .recompute = recipe_recompute(&t->recipe->train) };
     int64_t first = t->plan.starts[leaf], count = t->plan.starts[leaf + 1] - first;
     for (int64_t i = 0; i < count; i++) t->leaf_rows[i] = batch->rows[t->plan.members[first + i]];
     leaf_pack(&t->buffers, &packing, t->data, t->leaf_rows, count);

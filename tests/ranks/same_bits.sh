@@ -29,9 +29,11 @@ TEMPER_FAULT=share:2:0 TEMPER_RANKS_PER_NODE=2 expect_exit 0 train 4 failing
 expect_text err "each keeps its own copy of the weights"
 same_run one failing
 
-# with layers run once more on the way back
-expect_exit 0 train 2 again train.recompute=layer
-same_run one again
+# with layers, or a half of each, run once more on the way back
+for what in layer attention; do
+    expect_exit 0 train 2 "again-$what" "train.recompute=$what"
+    same_run one "again-$what"
+done
 
 # the same steps as number series
 expect_exit 0 "$TEMPER" inspect runs/one/metrics.h5 --validate

@@ -80,7 +80,7 @@ static void twin_release(Twin *twin)
     model_free(twin->model);
 }
 
-static double run(Twin *twin, bool recompute)
+static double run(Twin *twin, Recompute recompute)
 {
     const Model *model = twin->model;
     const Packing packing = { .sequences = SEQUENCES,
@@ -151,17 +151,19 @@ static void compare(const char *config, const char *task)
     Twin part, whole;
     twin_init(&part, config, task, &world);
     twin_init(&whole, config, task, &self);
-    double expected = run(&whole, false), loss = run(&part, false);
+    double expected = run(&whole, RECOMPUTE_NONE), loss = run(&part, RECOMPUTE_NONE);
     CHECK_TRUE(fabs(loss - expected) <= 1e-6 * fabs(expected));
     CHECK_TRUE(gradient_error(&part, &whole) <= 1e-5);
     if (world.size == 1) CHECK_TRUE(gradient_error(&part, &whole) == 0);
     size_t bytes = (size_t)part.model->elements * sizeof(float);
     float *kept = MEM_NEW(float, part.model->elements);
     memcpy(kept, part.gradients, bytes);
-    CHECK_TRUE(run(&part, true) == loss);
-    CHECK_EQ(memcmp(kept, part.gradients, bytes), 0);
+    for (Recompute what = RECOMPUTE_ATTENTION; what <= RECOMPUTE_LAYER; what++) {
+        CHECK_TRUE(run(&part, what) == loss);
+        CHECK_EQ(memcmp(kept, part.gradients, bytes), 0);
+    }
     part.sums = false; // the control: a summand alone is another gradient
-    run(&part, false);
+    run(&part, RECOMPUTE_NONE);
     if (world.size > 1) CHECK_TRUE(gradient_error(&part, &whole) > 1e-3);
     mem_free(kept);
     twin_release(&part);

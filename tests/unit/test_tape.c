@@ -290,7 +290,7 @@ static void count_ready(void *context, int index)
 }
 
 /// Gradients of x and of all weights; returns the most memory that the tape took.
-static size_t layers_backward(float *gradients, float *values, bool recompute)
+static size_t layers_backward(float *gradients, float *values, Recompute recompute)
 {
     static const ActivationKind kind = GELU;
     enum { MATRIX = COLS * COLS, BOTH = MATRIX + COLS };
@@ -310,8 +310,11 @@ static size_t layers_backward(float *gradients, float *values, bool recompute)
     pass.recompute = recompute;
     Var *x = start(tape, &pass, true), *y = x;
     for (int64_t i = 0; i < ROWS * COLS; i++) x->value[i] = (float)(i % 17) / 8 - 1;
-    for (int i = 0; i < LAYERS; i++)
-        y = tape_layer(tape, 0, &(Layer){ dense_layer, &kind, weights + 2 * i, 2 }, y);
+    for (int i = 0; i < LAYERS; i++) {
+        Layer layer = { dense_layer, &kind, weights + 2 * i, 2 };
+        y = recompute == RECOMPUTE_ATTENTION ? tape_attention(tape, &layer, y)
+                                             : tape_layer(tape, 0, &layer, y);
+    }
     seed_gradient(tape, y);
     tape_backward(tape);
     memcpy(gradients, x->gradient, ROWS * COLS * sizeof(float));
@@ -328,10 +331,13 @@ static void layers_run_again(void)
     float *values = MEM_NEW(float, WEIGHTS), *once = MEM_NEW(float, ALL);
     float *twice = MEM_NEW(float, ALL);
     for (int64_t i = 0; i < WEIGHTS; i++) values[i] = (float)(i * 7 % 31 - 15) / 64;
-    size_t kept = layers_backward(once, values, false), less = layers_backward(twice, values, true);
+    size_t kept = layers_backward(once, values, RECOMPUTE_NONE);
     CHECK_TRUE(once[0] != 0 && once[ALL - 1] != 0);
-    CHECK_TRUE(!memcmp(once, twice, ALL * sizeof(float)));
-    CHECK_TRUE(less < 2 * kept / 3);
+    for (Recompute what = RECOMPUTE_ATTENTION; what <= RECOMPUTE_LAYER; what++) {
+        size_t less = layers_backward(twice, values, what);
+        CHECK_TRUE(!memcmp(once, twice, ALL * sizeof(float)));
+        CHECK_TRUE(less < 2 * kept / 3);
+    }
     mem_free(twice);
     mem_free(once);
     mem_free(values);
