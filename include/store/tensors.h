@@ -22,8 +22,15 @@ typedef struct {
 /// Local. The place in the whole of a part's element.
 int64_t layout_place(const TensorLayout *layout, int64_t element);
 
+/// Elements [first, first + count) of a part.
+typedef struct {
+    int64_t first, count;
+    const void *data; ///< borrowed
+} TensorRange;
+
 /// A tensor to write: this rank holds elements [first, first + count) of what the layout takes of
-/// the row-major whole. Over all ranks they cover the tensor exactly once (a rank may hold none).
+/// the row-major whole, and `more` ranges of it. Over all ranks they cover the tensor exactly once
+/// (a rank may hold none).
 typedef struct {
     const char *path; ///< "model/bert.pooler.dense.weight", "optim/exp_avg/...", "tokens"
     ElementType type;
@@ -31,7 +38,9 @@ typedef struct {
     int64_t dims[4]; ///< same on all ranks
     TensorLayout layout;
     int64_t first, count;
-    const void *data; ///< borrowed: the `count` elements
+    const void *data;        ///< borrowed: the `count` elements
+    const TensorRange *more; ///< (more_count), borrowed
+    int more_count;
 } TensorPart;
 
 /// A named value: an attribute of the root group, or a scalar text data set if it holds a '/' or

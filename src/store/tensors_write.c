@@ -22,11 +22,12 @@
 
 enum { LONG_TEXT_BYTES = 4096, DRAFT_ROOM_BYTES = 64 << 20, PIECE_BYTES = 1 << 20 };
 
-/// One data set and this rank's range of it, in bytes.
+/// One data set and this rank's ranges of it.
 typedef struct {
-    int64_t first_byte, bytes; ///< of what the layout takes
-    TensorLayout layout;       ///< in bytes
-    const void *data;
+    TensorRange range;       ///< in bytes, of what the layout takes
+    const TensorRange *more; ///< (more_count), in elements
+    int more_count;
+    TensorLayout layout;                              ///< in bytes
     int64_t element_bytes, total_bytes, offset_bytes; ///< rank 0's, known to all
 } Slot;
 
@@ -79,7 +80,7 @@ static void describe_sets(Writer *w, const Value *values, int value_count, const
         int64_t bytes = (int64_t)strlen(values[i].text) + 1;
         w->sets[at] = (H5Set){ .type = SET_TEXT, .text_bytes = bytes };
         w->rows[at] = (IntegrityRow){ .path = values[i].name, .bytes = bytes };
-        w->slots[at++] = (Slot){ .bytes = bytes, .data = values[i].text };
+        w->slots[at++] = (Slot){ .range = { 0, bytes, values[i].text } };
     }
 }
 
@@ -243,12 +244,13 @@ static void share_table(Writer *w, const TensorPart *parts)
     }
     comm_broadcast(w->comm, table, (size_t)w->part_count * sizeof *table, 0);
     for (int i = 0; i < w->part_count; i++) {
-        w->slots[i] = (Slot){ .first_byte = parts[i].first * table[i][2],
-                              .bytes = parts[i].count * table[i][2],
+        w->slots[i] = (Slot){ .range = { parts[i].first * table[i][2], parts[i].count * table[i][2],
+                                         parts[i].data },
+                              .more = parts[i].more,
+                              .more_count = parts[i].more_count,
                               .layout = { .first = parts[i].layout.first * table[i][2],
                                           .run = parts[i].layout.run * table[i][2],
                                           .stride = parts[i].layout.stride * table[i][2] },
-                              .data = parts[i].data,
                               .total_bytes = table[i][0],
                               .offset_bytes = table[i][1],
                               .element_bytes = table[i][2] };
@@ -265,26 +267,42 @@ static void keep_piece(Writer *w, Piece piece)
     w->pieces[w->piece_count++] = piece;
 }
 
-/// This rank's range of one data set: each piece of a block is summed and written in one pass.
-static Status write_slot(Writer *w, int index, int file)
+/// Bytes of one data set: each piece of a block is summed and written in one pass.
+static Status write_range(Writer *w, int index, const TensorRange *range, int file)
 {
     Status status = OK;
     const Slot *slot = &w->slots[index];
-    int64_t end = slot->first_byte + slot->bytes, run = slot->layout.run;
-    if (slot->first_byte < 0 || slot->bytes < 0 ||
-        (slot->bytes && layout_place(&slot->layout, end - 1) >= slot->total_bytes))
+    int64_t end = range->first + range->count, run = slot->layout.run;
+    if (range->first < 0 || range->count < 0 ||
+        (range->count && layout_place(&slot->layout, end - 1) >= slot->total_bytes))
         FAIL(FAILED, "%s: a part is outside its tensor of %" PRId64 " bytes", w->path,
              slot->total_bytes);
-    for (int64_t at = slot->first_byte; at < end;) {
+    for (int64_t at = range->first; at < end;) {
         int64_t place = layout_place(&slot->layout, at), bytes = BLOCK_BYTES - place % BLOCK_BYTES;
         if (bytes > end - at) bytes = end - at;
         if (run && bytes > run - at % run) bytes = run - at % run;
-        const char *data = (const char *)slot->data + (at - slot->first_byte);
+        const char *data = (const char *)range->data + (at - range->first);
         keep_piece(w, (Piece){ index, place, bytes, crc32c(0, data, (size_t)bytes) });
         TRY(file_write_at(file, slot->offset_bytes + place, data, (size_t)bytes, w->path));
         if (fault_at("write-payload")) FAIL(FAILED, "%s: %s", w->path, strerror(EIO));
         fault_kill_at("kill-payload");
         at += bytes;
+    }
+done:
+    return status;
+}
+
+/// This rank's ranges of one data set.
+static Status write_slot(Writer *w, int index, int file)
+{
+    Status status = OK;
+    const Slot *slot = &w->slots[index];
+    int64_t size = slot->element_bytes;
+    TRY(write_range(w, index, &slot->range, file));
+    for (int i = 0; i < slot->more_count; i++) {
+        const TensorRange *more = &slot->more[i];
+        TRY(write_range(
+            w, index, &(TensorRange){ more->first * size, more->count * size, more->data }, file));
     }
 done:
     return status;
