@@ -20,6 +20,8 @@ bool exchange_test(Exchange *exchange);
 /// Collective over the ranks that started messages with each other: waits for all of them.
 COLLECTIVE
 void exchange_finish(Exchange *exchange);
+/// Local. As `exchange_finish`, of messages that the other sides have started by now.
+void exchange_await(Exchange *exchange);
 
 /// Collective. Gives rank r mine[r * count ...] and gets theirs[r * count ...] from it.
 COLLECTIVE

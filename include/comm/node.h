@@ -10,10 +10,10 @@
 typedef struct Node {
     Comm all;                 ///< the communicator itself
     Comm ranks;               ///< those of this node
-    Comm leaders;             ///< the first rank of every node; on the others of size 0
+    Comm leaders;             ///< the first rank of every node; on the others of size 0; a
+                              ///< communicator of its own, for messages that cross others
     int count;                ///< nodes
     int *firsts;              ///< (count + 1), owned: node n has ranks [firsts[n], firsts[n + 1])
-    int64_t *counts_bytes;    ///< (count), owned: scratch
     const struct Node *alone; ///< the same where nothing is shared: each rank its own node
 } Node;
 
@@ -30,6 +30,8 @@ COLLECTIVE
 void *node_share(const Node *node, size_t bytes);
 void node_unshare(void *memory, size_t bytes); ///< Local. NULL-safe
 
+/// Local. The node that a rank is on.
+int node_of(const Node *node, int rank);
 /// Local. Ranks on this one's node.
 int node_ranks(const Node *node);
 /// Local. True where some node has several ranks.
@@ -42,6 +44,3 @@ void node_settle(const Node *node);
 /// Collective. As `comm_broadcast` from rank 0 into memory that nodes share.
 COLLECTIVE
 void node_broadcast(const Node *node, void *data, size_t bytes);
-/// Collective. As `comm_gather_in_place` (counts_bytes of every rank) in memory that nodes share.
-COLLECTIVE
-void node_gather_in_place(const Node *node, void *all, const int64_t *counts_bytes);

@@ -71,6 +71,9 @@ typedef struct {
 } Pass;
 
 typedef void (*Backward)(Tape *tape, void *context);
+/// Asked in the forward pass before an operator reads `count` floats of a weight: returns when they
+/// are there.
+typedef void (*WeightNeeded)(void *context, const float *value, int64_t count);
 /// Told in the backward pass: the gradient of the weight at `index` is complete, written or not.
 typedef void (*GradientReady)(void *context, int index);
 
@@ -116,6 +119,11 @@ bool tape_records(const Tape *tape, const Var *result);
 #define tape_record(tape, output, backward, context)                                               \
     tape_record_as(tape, __func__, output, backward, context)
 void tape_record_as(Tape *tape, const char *name, Var *output, Backward backward, void *context);
+/// Local. The operator that runs is about to read `weight` (NULL: none), but for tables that it
+/// looks up, whose rows are there.
+void tape_needs(Tape *tape, const Weight *weight);
+/// Local. From the next pass on, asks for every weight before it is read. Borrowed.
+void tape_set_needs(Tape *tape, WeightNeeded needed, void *context);
 /// Local. The operator that records next has `weight` among its operands (NULL: none): its backward
 /// function may ask for the gradient.
 void tape_uses(Tape *tape, Weight *weight);

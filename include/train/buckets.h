@@ -1,18 +1,17 @@
 /// The dense part of the sum over all leaves, bucket by bucket: from the last elements of
 /// Model.values to the first, the order in which the backward pass completes them, the same on
-/// every rank. A bucket is a run of blocks of one owner. Ranks send it as soon as their subtrees
-/// hold it, so that it travels while the backward pass goes on; the owner merges what has arrived
-/// in tree order.
+/// every rank. Ranks send a bucket as soon as their subtrees hold it, so that it travels while the
+/// backward pass goes on; the owner merges what has arrived in tree order.
 ///
 /// Memory: 8 buckets of every other rank's subtrees are received at once, 8 x 1 MiB x the number of
-/// these subtrees, and at most this rank's slice of each. What is sent is sent from the subtrees.
+/// these subtrees. What is sent is sent from the subtrees.
 #pragma once
 #include "train/sources.h"
 
 typedef struct Buckets Buckets;
 
-/// Local. This rank's slice of the sum comes into its place in `sum` (dense_elements), which may be
-/// the first of its own subtrees. All are borrowed.
+/// Local. This rank's buckets of the sum come into their places in `sum` (dense_elements), which
+/// may be the first of its own subtrees. All are borrowed.
 Buckets *buckets_new(const Comm *comm, const Blocks *blocks, const Sources *sources, float *sum);
 void buckets_free(Buckets *buckets); ///< NULL-safe
 
@@ -20,6 +19,6 @@ void buckets_free(Buckets *buckets); ///< NULL-safe
 /// the messages of these buckets, and merges those of its own that have arrived. Waits for nobody.
 void buckets_ready(Buckets *buckets, int64_t first);
 /// Collective. Waits for the buckets that are left, after `buckets_ready` of 0. squares[i] is the
-/// sum of squares of block i of this rank's slice (others are untouched).
+/// sum of squares of block i of this rank's buckets (others are untouched).
 COLLECTIVE
 void buckets_finish(Buckets *buckets, double *squares);

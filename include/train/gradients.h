@@ -2,7 +2,7 @@
 ///
 /// Leaves 0..G-1 are the leaves of the complete binary tree over the next power of two; absent
 /// right children are passed through. A rank sums its contiguous run of leaves into maximal aligned
-/// subtrees (train/subtrees.h), sends each slice of every subtree to the slice's owner, and the
+/// subtrees (train/subtrees.h), sends each bucket of every subtree to the bucket's owner, and the
 /// owner merges the subtrees of all ranks in tree order. So the sum is one expression for every
 /// number of ranks, whenever its parts are sent: the dense part during the backward pass of a
 /// rank's last leaf (train/buckets.h), rows of tables, which are complete last, after it.
@@ -26,12 +26,11 @@ void gradients_ready(void *gradients, int param);
 /// Local. The whole leaf that `gradients_leaf_start` began is complete: adds what is left.
 void gradients_leaf_done(Gradients *gradients);
 
-/// Collective. Exchanges the subtrees of all leaves and merges this rank's slice; squares[i] is the
-/// sum of squares of block i for the blocks that this rank owns (others are untouched).
+/// Collective. Exchanges the subtrees of all leaves and merges what this rank owns; squares[i] is
+/// the sum of squares of block i for the blocks that this rank owns (others are untouched).
 COLLECTIVE
 void gradients_finish(Gradients *gradients, double *squares);
-/// Local. The merged gradient of this rank's dense slice: element e of Model.values is at
-/// [e - first of the slice].
+/// Local. The merged gradient: element e of Model.values is at [e] where this rank owns it.
 const float *gradients_dense(const Gradients *gradients);
 /// Local. The merged gradient of this rank's rows of a table.
 const TouchedRows *gradients_table(const Gradients *gradients, int table);

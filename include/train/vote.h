@@ -11,6 +11,7 @@ typedef struct {
     int64_t *counts_bytes; ///< (ranks), owned
     double *losses;        ///< (leaves), owned
     double *squares;       ///< (blocks), owned: filled by gradients_finish for own blocks
+    double **unread;       ///< (ranks), owned: in `all`, of each ballot's squares
 } Vote;
 
 typedef struct {

@@ -68,6 +68,11 @@ bool exchange_test(Exchange *exchange)
 
 void exchange_finish(Exchange *exchange)
 {
+    exchange_await(exchange);
+}
+
+void exchange_await(Exchange *exchange)
+{
     if (exchange->count) MPI_Waitall(exchange->count, exchange->requests, MPI_STATUSES_IGNORE);
     exchange->count = 0;
 }

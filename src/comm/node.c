@@ -50,17 +50,15 @@ static void *take(size_t bytes)
 static Node *node_new(const Comm *comm)
 {
     Node *node = take(sizeof *node);
-    *node = (Node){ .all = *comm, .ranks = comm_self(), .leaders = *comm, .count = comm->size };
+    *node = (Node){ .all = *comm, .ranks = comm_self(), .count = comm->size };
     node->alone = node;
     node->firsts = take(((size_t)comm->size + 1) * sizeof *node->firsts);
-    node->counts_bytes = take((size_t)comm->size * sizeof *node->counts_bytes);
     for (int rank = 0; rank <= comm->size; rank++) node->firsts[rank] = rank;
     return node;
 }
 
 static void node_free(Node *node)
 {
-    free(node->counts_bytes);
     free(node->firsts);
     free(node);
 }
@@ -69,6 +67,7 @@ void node_start(Comm *comm)
 {
     if (comm->size == 1) return;
     Node *alone = node_new(comm), *node = node_new(comm);
+    alone->leaders = comm_split(comm, 0);
     int64_t *first_of = MEM_NEW(int64_t, comm->size), first = first_on_node(comm);
     comm_gather_int64(comm, first_of, first);
     // agreed: all ranks see the same
@@ -89,12 +88,14 @@ void node_stop(Comm *comm)
     Node *node = (Node *)comm->node;
     comm->node = NULL;
     if (!node) return;
+    Node *alone = (Node *)node->alone;
     if (node->alone != node) {
         comm_release(&node->leaders);
         comm_release(&node->ranks);
-        node_free((Node *)node->alone);
+        node_free(node);
     }
-    node_free(node);
+    comm_release(&alone->leaders);
+    node_free(alone);
 }
 
 /// A file in memory, to others under /proc.
@@ -129,6 +130,19 @@ static int open_file(const MemoryFile *file)
     if (!fstat(descriptor, &about) && (int64_t)about.st_ino == file->inode) return descriptor;
     close(descriptor); // the process id of another container
     return -1;
+}
+
+int node_of(const Node *node, int rank)
+{
+    int low = 0, high = node->count;
+    while (low + 1 < high) {
+        int middle = (low + high) / 2;
+        if (node->firsts[middle] <= rank)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
 }
 
 int node_ranks(const Node *node)
@@ -178,19 +192,5 @@ void node_broadcast(const Node *node, void *data, size_t bytes)
 {
     if (!node) return;
     if (node_leads(node)) comm_broadcast(&node->leaders, data, bytes, 0);
-    node_settle(node);
-}
-
-void node_gather_in_place(const Node *node, void *all, const int64_t *counts_bytes)
-{
-    if (!node) return;
-    node_settle(node);
-    if (node->count == 1) return;
-    for (int n = 0; n < node->count; n++) {
-        node->counts_bytes[n] = 0;
-        for (int rank = node->firsts[n]; rank < node->firsts[n + 1]; rank++)
-            node->counts_bytes[n] += counts_bytes[rank];
-    }
-    if (node_leads(node)) comm_gather_in_place(&node->leaders, all, node->counts_bytes);
     node_settle(node);
 }

@@ -236,6 +236,9 @@ static Var *look_up(Tape *tape, Weight *word, Weight *position, Weight *type, in
 {
     const Packing *packing = tape_packing(tape);
     bool needs = is_trained(word) || is_trained(position) || is_trained(type);
+    tape_needs(tape, word);
+    tape_needs(tape, position);
+    tape_needs(tape, type);
     Var *y = tape_var(tape, tokens.count, cols, needs);
 #pragma omp parallel for schedule(static)
     for (int64_t s = 0; s < packing->sequences; s++) {

@@ -190,6 +190,7 @@ Var *scatter_tokens(Tape *tape, Var *x, Weight *b)
         tape_var(tape, own_tokens(tape).count, x->cols, x->needs_gradient || (b && b->gradient));
     y->own = true;
     sum_tokens(tape, y->value, x->value, x->cols, false);
+    tape_needs(tape, b);
     for (int64_t r = 0; b && r < y->rows; r++) vec_add(y->value + r * y->cols, b->value, y->cols);
     if (tape_records(tape, y)) {
         Move *op = tape_take(tape, sizeof *op);

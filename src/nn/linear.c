@@ -28,6 +28,8 @@ Var *linear(Tape *tape, Var *x, Weight *w, Weight *b)
           (long long)w->cols);
     CHECK(!b || (b->rows == 1 && b->cols == w->rows), "linear: the bias does not fit the weight");
     CHECK(!w->touched && (!b || !b->touched), "linear: a lookup table has no dense gradient");
+    tape_needs(tape, w);
+    tape_needs(tape, b);
     bool trained = w->gradient || (b && b->gradient);
     Var *y = tape_var(tape, x->rows, w->rows, x->needs_gradient || trained);
     gemm_forward(y->value, x->value, w->value, b ? b->value : NULL, x->rows, w->rows, w->cols, 0);

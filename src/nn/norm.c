@@ -232,6 +232,8 @@ Var *layer_norm(Tape *tape, Var *residual, Var *x, Weight *gain, Weight *bias, d
     CHECK(is_vector(gain, cols) && is_vector(bias, cols),
           "layer_norm: gain or bias is not a vector of the input's width");
     CHECK(!gain->touched && !bias->touched, "layer_norm: a lookup table has no dense gradient");
+    tape_needs(tape, gain);
+    tape_needs(tape, bias);
     bool needs = x->needs_gradient || (residual && residual->needs_gradient) || gain->gradient ||
                  bias->gradient;
     Var *y = tape_var(tape, rows, cols, needs);

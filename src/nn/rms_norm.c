@@ -79,6 +79,7 @@ Var *rms_norm(Tape *tape, Var *x, Weight *gain, double eps)
     int64_t rows = x->rows, cols = x->cols;
     CHECK(gain->rows == 1 && gain->cols == cols && !gain->touched,
           "rms_norm: the gain is not a vector of the input's width");
+    tape_needs(tape, gain);
     Var *y = tape_var(tape, rows, cols, x->needs_gradient || gain->gradient);
     y->own = x->own;
     RmsNorm *op = tape_take(tape, sizeof *op);

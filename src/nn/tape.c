@@ -49,6 +49,8 @@ struct Tape {
     int weight_count;
     GradientReady ready;
     void *ready_context;
+    WeightNeeded needed;
+    void *needed_context;
     const Comm *group;  ///< borrowed; NULL: this rank alone
     Exchange *exchange; ///< owned, of the group
 };
@@ -185,6 +187,18 @@ void tape_work(Tape *tape, double flops, double bytes)
 {
     tape->flops = flops;
     tape->bytes = bytes;
+}
+
+void tape_set_needs(Tape *tape, WeightNeeded needed, void *context)
+{
+    tape->needed = needed;
+    tape->needed_context = context;
+}
+
+void tape_needs(Tape *tape, const Weight *weight)
+{
+    if (weight && tape->needed && !weight->touched)
+        tape->needed(tape->needed_context, weight->value, weight->rows * weight->cols);
 }
 
 void tape_uses(Tape *tape, Weight *weight)

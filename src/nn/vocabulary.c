@@ -191,6 +191,8 @@ VocabularyLoss vocabulary_loss(Tape *tape, TargetLoss *each, Var *x, Weight *w, 
     Slopes to = { 0 };
     bool x_first = false;
     VocabularyLoss out = { 0 };
+    tape_needs(tape, w);
+    tape_needs(tape, b);
     CHECK(x->cols == k && !w->touched, "vocabulary_loss: %lld columns meet a weight of %lld",
           (long long)x->cols, (long long)k);
     if (loss.slopes) {

@@ -2,7 +2,7 @@
 #include "base/mem.h"
 #include "linalg/vecmath.h"
 
-enum { BLOCK_ELEMENTS = 65536, BLOCK_ROWS = 256 };
+enum { BLOCK_ELEMENTS = 65536 };
 
 static void add_block(Blocks *blocks, Block block)
 {
@@ -32,42 +32,83 @@ static void add_table(Blocks *blocks, const Model *model, int param)
                                    .rows = rows });
     }
     blocks->tables[blocks->table_count++] = param;
+    blocks->table_blocks[blocks->table_count] = blocks->count;
 }
 
-/// Work of a block: most rows of a table are untouched by a step.
-static int64_t weight(const Block *block)
+/// Ranks in the order in which they take turns: the first ones of all nodes, the second ones ...
+static int *take_turns(const Comm *comm)
 {
-    enum { TABLE_DISCOUNT = 8 };
-    return block->table < 0 ? block->count : block->count / TABLE_DISCOUNT;
+    int *turns = MEM_NEW(int, comm->size), count = 0;
+    const Node *node = comm->node;
+    for (int place = 0; count < comm->size; place++)
+        for (int n = 0; n < (node ? node->count : 1); n++) {
+            int rank = node ? node->firsts[n] + place : place;
+            if (!node || rank < node->firsts[n + 1]) turns[count++] = rank;
+        }
+    return turns;
 }
 
-/// Contiguous runs of nearly equal work.
-static void deal(Blocks *blocks)
+int64_t blocks_bucket_elements(int64_t dense_elements, int64_t ranks)
 {
-    int64_t total = 0, sum = 0;
-    int block = 0;
-    for (int i = 0; i < blocks->count; i++) total += weight(&blocks->items[i]);
-    for (int rank = 0; rank < blocks->ranks; rank++) {
-        blocks->slice[rank] = block;
-        int64_t goal = total * (rank + 1) / blocks->ranks;
-        for (; block < blocks->count && sum < goal; block++) sum += weight(&blocks->items[block]);
+    // small, so that one of every subtree fits into the cache and the first ones leave early; and
+    // many to a rank, so that little is left on the way when a pass ends
+    enum { MOST_BLOCKS = 4, EACH = 32 };
+    int64_t width = dense_elements / BLOCK_ELEMENTS / (EACH * ranks);
+    return BLOCK_ELEMENTS * (width < 1 ? 1 : width > MOST_BLOCKS ? MOST_BLOCKS : width);
+}
+
+static void deal(Blocks *blocks, const Model *model, const Comm *comm)
+{
+    int width = (int)(blocks_bucket_elements(model->dense_elements, comm->size) / BLOCK_ELEMENTS);
+    int count = (blocks->dense_count + width - 1) / width, *turns = take_turns(comm);
+    blocks->buckets = MEM_NEW(Bucket, count);
+    blocks->bucket_count = count;
+    for (int i = 0; i < count; i++) {
+        int block = i * width, end = block + width;
+        if (end > blocks->dense_count) end = blocks->dense_count;
+        const Block *first = &blocks->items[block], *last = &blocks->items[end - 1];
+        int owner = turns[(count - 1 - i) % comm->size];
+        blocks->buckets[i] =
+            (Bucket){ first->first, last->first + last->count - first->first, block, end, owner };
+        for (int k = block; k < end; k++) blocks->items[k].owner = owner;
     }
-    blocks->slice[blocks->ranks] = blocks->count;
+    for (int i = blocks->dense_count; i < blocks->count; i++)
+        blocks->items[i].owner = turns[(count + i - blocks->dense_count) % comm->size];
+    mem_free(turns);
+}
+
+static void add_segment(Blocks *blocks, const Segment *segment)
+{
+    blocks->segments =
+        mem_resize(blocks->segments, (size_t)blocks->segment_count + 1, sizeof *blocks->segments);
+    blocks->segments[blocks->segment_count] = *segment;
+    blocks->segments[blocks->segment_count++].at = blocks->own_elements;
+    blocks->own_elements += segment->count;
+}
+
+static void cut_bucket(Blocks *blocks, const Model *model, int index)
+{
+    const Bucket *bucket = &blocks->buckets[index];
+    int64_t bucket_end = bucket->first + bucket->count;
+    for (int i = 0; i < model->param_count; i++) {
+        const Param *p = &model->params[i];
+        int64_t start = p->offset > bucket->first ? p->offset : bucket->first;
+        int64_t end = p->offset + p->rows * p->cols;
+        if (end > bucket_end) end = bucket_end;
+        if (start < end && !p->table)
+            add_segment(blocks, &(Segment){ start, end - start, i, 0, index });
+    }
 }
 
 static void cut_segments(Blocks *blocks, const Model *model)
 {
-    int64_t first, count;
-    blocks_dense_slice(blocks, blocks->rank, &first, &count);
-    blocks->segments = MEM_NEW(Segment, model->param_count);
-    for (int i = 0; i < model->param_count; i++) {
-        const Param *p = &model->params[i];
-        if (p->table) continue;
-        int64_t start = p->offset > first ? p->offset : first;
-        int64_t end = p->offset + p->rows * p->cols;
-        if (end > first + count) end = first + count;
-        if (start < end)
-            blocks->segments[blocks->segment_count++] = (Segment){ start, end - start, i };
+    for (int i = 0; i < blocks->bucket_count; i++)
+        if (blocks->buckets[i].owner == blocks->rank) cut_bucket(blocks, model, i);
+    for (int i = blocks->dense_count; i < blocks->count; i++) {
+        const Block *block = &blocks->items[i];
+        if (block->owner == blocks->rank)
+            add_segment(blocks, &(Segment){ block->first, block->count,
+                                            blocks->tables[block->table], 0, -1 });
     }
 }
 
@@ -77,7 +118,8 @@ static void list_others(Blocks *blocks, const Model *model)
     for (int i = 0; i < model->param_count; i++) {
         const Param *p = &model->params[i];
         if (!param_leads(model, p))
-            blocks->others[blocks->other_count++] = (Segment){ p->offset, p->rows * p->cols, i };
+            blocks->others[blocks->other_count++] =
+                (Segment){ .first = p->offset, .count = p->rows * p->cols, .param = i };
     }
 }
 
@@ -99,12 +141,12 @@ void blocks_init(Blocks *blocks, const Model *model, const Comm *comm)
 {
     *blocks = (Blocks){ .ranks = comm->size, .rank = comm->rank };
     blocks->tables = MEM_NEW(int, model->param_count);
-    blocks->slice = MEM_NEW(int, comm->size + 1);
+    blocks->table_blocks = MEM_NEW(int, model->param_count + 1);
     add_dense(blocks, model);
-    blocks->dense_count = blocks->count;
+    blocks->dense_count = blocks->table_blocks[0] = blocks->count;
     for (int i = 0; i < model->param_count; i++)
         if (model->params[i].table) add_table(blocks, model, i);
-    deal(blocks);
+    deal(blocks, model, comm);
     cut_segments(blocks, model);
     list_others(blocks, model);
 }
@@ -113,39 +155,16 @@ void blocks_release(Blocks *blocks)
 {
     mem_free(blocks->items);
     mem_free(blocks->tables);
-    mem_free(blocks->slice);
+    mem_free(blocks->table_blocks);
+    mem_free(blocks->buckets);
     mem_free(blocks->segments);
     mem_free(blocks->others);
     *blocks = (Blocks){ 0 };
 }
 
-void blocks_slice(const Blocks *blocks, int rank, int64_t *first, int64_t *count)
+int blocks_owned(const Blocks *blocks, int rank)
 {
-    int a = blocks->slice[rank], b = blocks->slice[rank + 1];
-    *first = *count = 0;
-    if (a == b) return;
-    const Block *last = &blocks->items[b - 1];
-    *first = blocks->items[a].first;
-    *count = last->first + last->count - *first;
-}
-
-void blocks_dense_slice(const Blocks *blocks, int rank, int64_t *first, int64_t *count)
-{
-    *first = *count = 0;
-    for (int i = blocks->slice[rank]; i < blocks->slice[rank + 1]; i++) {
-        if (blocks->items[i].table >= 0) break;
-        if (!*count) *first = blocks->items[i].first;
-        *count += blocks->items[i].count;
-    }
-}
-
-void blocks_table_slice(const Blocks *blocks, int table, int rank, int64_t *first, int64_t *count)
-{
-    *first = *count = 0;
-    for (int i = blocks->slice[rank]; i < blocks->slice[rank + 1]; i++) {
-        const Block *block = &blocks->items[i];
-        if (block->table != table) continue;
-        if (!*count) *first = block->first_row;
-        *count += block->rows;
-    }
+    int count = 0;
+    for (int i = 0; i < blocks->count; i++) count += blocks->items[i].owner == rank;
+    return count;
 }

@@ -9,46 +9,64 @@
 #include <stdio.h>
 #include <string.h>
 
-/// The part of one parameter-shaped tensor that this rank's slice holds, whoever speaks for it.
-static TensorPart slice_part(const Trainer *t, const Param *p, const char *path, const float *slice)
-{
-    int64_t size = p->rows * p->cols;
-    int64_t start = p->offset > t->optimizer.first ? p->offset : t->optimizer.first;
-    int64_t end = p->offset + size, own_end = t->optimizer.first + t->optimizer.count;
-    if (end > own_end) end = own_end;
-    TensorPart part = { .path = path,
-                        .type = ELEMENT_F32,
-                        .rank = p->rank,
-                        .dims = { p->dims[0], p->dims[1] },
-                        .layout = p->layout };
-    if (start < end) {
-        part.first = start - p->offset;
-        part.count = end - start;
-        part.data = slice + (start - t->optimizer.first);
-    }
-    return part;
-}
-
 enum { GROUPS = 3 };
 static const char *const groups[GROUPS] = { "model", "optim/exp_avg", "optim/exp_avg_sq" };
 
-/// One part per parameter and group, with its path in `paths`; both owned by the caller.
-static TensorPart *make_parts(const Trainer *t, Text **paths)
+/// What a checkpoint is written from.
+typedef struct {
+    Text *paths;         ///< (GROUPS, params)
+    TensorPart *parts;   ///< (GROUPS, params)
+    TensorRange *ranges; ///< (GROUPS, segments)
+} Parts;
+
+/// What this rank owns of a parameter: of the weights at their places, of a moment as it lies.
+static int list_ranges(TensorRange *out, const Trainer *t, int param, const float *whole,
+                       const float *moment)
+{
+    const Blocks *blocks = &t->blocks;
+    int count = 0;
+    for (int i = 0; i < blocks->segment_count; i++) {
+        const Segment *s = &blocks->segments[i];
+        if (s->param == param)
+            out[count++] = (TensorRange){ s->first - t->model->params[param].offset, s->count,
+                                          whole ? whole + s->first : moment + s->at };
+    }
+    return count;
+}
+
+/// One part per parameter and group; those that another rank speaks for are empty.
+static void make_parts(Parts *out, const Trainer *t)
 {
     int params = t->model->param_count;
-    const float *slices[GROUPS] = { t->model->values + t->optimizer.first, t->optimizer.exp_avg,
-                                    t->optimizer.exp_avg_sq };
-    TensorPart *parts = MEM_NEW(TensorPart, GROUPS * params);
-    *paths = MEM_NEW(Text, GROUPS * params);
-    for (int g = 0; g < GROUPS; g++) {
-        for (int i = 0; i < params; i++) {
-            Text *path = &(*paths)[g * params + i];
-            text_printf(path, "%s/%s", groups[g], t->model->params[i].name);
-            parts[g * params + i] = slice_part(t, &t->model->params[i], path->data, slices[g]);
-            if (!param_leads(t->model, &t->model->params[i])) parts[g * params + i].count = 0;
-        }
+    const float *moments[GROUPS] = { NULL, t->optimizer.exp_avg, t->optimizer.exp_avg_sq };
+    *out = (Parts){ .paths = MEM_NEW(Text, GROUPS * params),
+                    .parts = MEM_NEW(TensorPart, GROUPS * params),
+                    .ranges = MEM_NEW(TensorRange, GROUPS * t->blocks.segment_count) };
+    TensorRange *ranges = out->ranges;
+    for (int k = 0; k < GROUPS * params; k++) {
+        const float *moment = moments[k / params];
+        const Param *p = &t->model->params[k % params];
+        text_printf(&out->paths[k], "%s/%s", groups[k / params], p->name);
+        TensorPart part = { .path = out->paths[k].data,
+                            .type = ELEMENT_F32,
+                            .rank = p->rank,
+                            .dims = { p->dims[0], p->dims[1] },
+                            .layout = p->layout,
+                            .more = ranges };
+        if (param_leads(t->model, p))
+            part.more_count =
+                list_ranges(ranges, t, k % params, moment ? NULL : t->model->values, moment);
+        ranges += part.more_count;
+        out->parts[k] = part;
     }
-    return parts;
+}
+
+static void release_parts(Parts *parts, int count)
+{
+    for (int i = 0; i < count; i++) text_release(&parts->paths[i]);
+    mem_free(parts->paths);
+    mem_free(parts->parts);
+    mem_free(parts->ranges);
 }
 
 static Value text_value(const char *name, const char *text)
@@ -95,45 +113,47 @@ Status checkpoint_save(Trainer *t)
 {
     Status status = OK;
     const char *run = t->recipe->output.folder;
-    Text path = { 0 }, storage[2] = { { 0 } }, *paths = NULL;
+    Text path = { 0 }, storage[2] = { { 0 } };
     Value values[STATE_VALUES];
-    TensorPart *parts = make_parts(t, &paths);
+    Parts parts;
     int part_count = GROUPS * t->model->param_count;
     int value_count = make_values(values, storage, t);
+    make_parts(&parts, t);
     optimizer_refresh_all(&t->optimizer);
     checkpoint_path(&path, run, t->step);
-    TRY(tensors_write(t->comm, path.data, "checkpoint", values, value_count, parts, part_count));
+    TRY(tensors_write(t->comm, path.data, "checkpoint", values, value_count, parts.parts,
+                      part_count));
     if (t->comm->rank == 0)
         checkpoint_rotate(run, t->recipe->output.save_total_limit, t->step, t->kept.step);
 done:
-    for (int i = 0; i < part_count; i++) text_release(&paths[i]);
-    mem_free(paths);
-    mem_free(parts);
+    release_parts(&parts, part_count);
     text_release(&storage[0]);
     text_release(&storage[1]);
     text_release(&path);
     return status;
 }
 
-/// Reads this rank's slice of every tensor of one group into `slice`.
-static Status read_group(TensorFile *file, const Trainer *t, const char *group, float *slice)
+/// Reads what this rank owns of one group's tensors into `moment`.
+static Status read_group(TensorFile *file, const Trainer *t, const char *group, float *moment)
 {
     Status status = OK;
     Text path = { 0 };
+    TensorRange *ranges = MEM_NEW(TensorRange, t->blocks.segment_count);
     for (int i = 0; i < t->model->param_count; i++) {
         const Param *p = &t->model->params[i];
+        int count = list_ranges(ranges, t, i, NULL, moment);
         text_clear(&path);
         text_printf(&path, "%s/%s", group, p->name);
-        TensorPart part = slice_part(t, p, path.data, slice);
         const TensorInfo *info = tensors_find(file, path.data);
         if (!info || info->elements != param_elements(p))
             FAIL(FAILED, "%s: %s is missing or has another shape than the model",
                  tensors_file_path(file), path.data);
-        if (part.count)
-            TRY(tensors_read_part(file, info, &part.layout, part.first, part.count,
-                                  (float *)part.data));
+        for (int k = 0; k < count; k++)
+            TRY(tensors_read_part(file, info, &p->layout, ranges[k].first, ranges[k].count,
+                                  (float *)ranges[k].data));
     }
 done:
+    mem_free(ranges);
     text_release(&path);
     return status;
 }

@@ -14,12 +14,14 @@ struct Gradients {
     Sources sources;
     Buckets *buckets;
     bool *complete;         ///< (param_count): of the leaf in hand
-    int dense_params, left; ///< the leaf's dense parameters [left, dense_params) are complete
+    int *order;             ///< (dense_params): dense parameters by their places
+    int dense_params, left; ///< of the leaf, those of order[left, dense_params) are complete
     int64_t end_leaf;       ///< one past this rank's last
     int64_t *mine, *theirs; ///< (ranks, widest, tables): rows of each subtree's tables, to and from
     Exchange *exchange;     ///< of rows
     Arena rows;             ///< received, and their sums
-    TouchedRows *parts;     ///< (sources, tables): rows of this rank's slices
+    TouchedRows *dealt;     ///< (own subtrees, tables, ranks): rows of each owner
+    TouchedRows *parts;     ///< (sources, tables): rows that this rank owns
     TouchedRows *tables;    ///< (table_count) merged: this rank's rows
 };
 
@@ -36,6 +38,7 @@ static void init_rows(Gradients *g)
     arena_init(&g->rows, bytes * (size_t)(3 * sources + 2));
     g->mine = MEM_NEW(int64_t, g->comm->size * g->sources.widest * tables);
     g->theirs = MEM_NEW(int64_t, g->comm->size * g->sources.widest * tables);
+    g->dealt = MEM_NEW(TouchedRows, own * tables * g->comm->size);
     g->parts = MEM_NEW(TouchedRows, sources * tables);
     g->tables = MEM_NEW(TouchedRows, tables);
     g->exchange = exchange_new(g->comm, 2 * tables * (sources - own + own * (g->comm->size - 1)));
@@ -51,8 +54,14 @@ Gradients *gradients_new(const Comm *comm, const Model *model, const Blocks *blo
     sources_init(&g->sources, comm, cuts, &g->subtrees);
     g->buckets = buckets_new(comm, blocks, &g->sources, g->subtrees.items[0].dense);
     g->complete = MEM_NEW(bool, model->param_count);
-    while (g->dense_params < model->param_count && !model->params[g->dense_params].table)
-        g->dense_params++;
+    g->order = MEM_NEW(int, model->param_count);
+    for (int i = 0; i < model->param_count; i++) {
+        if (model->params[i].table) continue;
+        int at = g->dense_params++;
+        for (; at && model->params[g->order[at - 1]].offset > model->params[i].offset; at--)
+            g->order[at] = g->order[at - 1];
+        g->order[at] = i;
+    }
     init_rows(g);
     return g;
 }
@@ -63,11 +72,13 @@ void gradients_free(Gradients *g)
     buckets_free(g->buckets);
     exchange_free(g->exchange);
     arena_release(&g->rows);
+    mem_free(g->dealt);
     mem_free(g->parts);
     mem_free(g->tables);
     mem_free(g->mine);
     mem_free(g->theirs);
     mem_free(g->complete);
+    mem_free(g->order);
     sources_release(&g->sources);
     subtrees_release(&g->subtrees);
     mem_free(g);
@@ -84,7 +95,7 @@ void gradients_leaf_start(Gradients *g, Weight *weights)
 static int64_t complete_from(const Gradients *g)
 {
     if (!g->left) return 0;
-    const Param *last = &g->model->params[g->left - 1];
+    const Param *last = &g->model->params[g->order[g->left - 1]];
     return last->offset + last->rows * last->cols;
 }
 
@@ -92,7 +103,7 @@ void gradients_ready(void *gradients, int param)
 {
     Gradients *g = gradients;
     g->complete[param] = true;
-    while (g->left && g->complete[g->left - 1]) g->left--;
+    while (g->left && g->complete[g->order[g->left - 1]]) g->left--;
     int64_t first = complete_from(g);
     subtrees_leaf_ready(&g->subtrees, first);
     bool last = g->subtrees.items[g->subtrees.count].start + 1 == g->end_leaf;
@@ -105,12 +116,34 @@ void gradients_leaf_done(Gradients *g)
     subtrees_leaf_done(&g->subtrees);
 }
 
-/// The rows of one of my subtrees that a rank owns.
-static TouchedRows part_for(const Gradients *g, const Subtree *subtree, int table, int rank)
+/// The rows of own subtree `place` that each rank owns.
+static TouchedRows *dealt_rows(const Gradients *g, int place, int table)
 {
-    int64_t first, count;
-    blocks_table_slice(g->blocks, table, rank, &first, &count);
-    return touched_range(&subtree->tables[table], first, count);
+    return g->dealt + (place * g->blocks->table_count + table) * g->comm->size;
+}
+
+/// Copies the rows of an own subtree, one owner's after the other's.
+static void deal_rows(Gradients *g, int place, int table)
+{
+    const TouchedRows *all = &g->subtrees.items[place].tables[table];
+    TouchedRows *parts = dealt_rows(g, place, table), packed;
+    size_t row_bytes = (size_t)all->cols * sizeof(float);
+    touched_init(&packed, &g->rows, all->count, all->cols);
+    for (int rank = 0; rank < g->comm->size; rank++)
+        parts[rank] = (TouchedRows){ .cols = all->cols };
+    for (int64_t i = 0; i < all->count; i++)
+        parts[blocks_of_row(g->blocks, table, all->ids[i])->owner].capacity++;
+    for (int rank = 0; rank < g->comm->size; rank++) {
+        parts[rank].ids = packed.ids;
+        parts[rank].rows = packed.rows;
+        packed.ids += parts[rank].capacity;
+        packed.rows += parts[rank].capacity * all->cols;
+    }
+    for (int64_t i = 0; i < all->count; i++) {
+        TouchedRows *part = &parts[blocks_of_row(g->blocks, table, all->ids[i])->owner];
+        part->ids[part->count] = all->ids[i];
+        memcpy(part->rows + part->count++ * all->cols, all->rows + i * all->cols, row_bytes);
+    }
 }
 
 /// Announces how many rows of each table each of my subtrees sends to each rank.
@@ -122,7 +155,7 @@ static void exchange_row_counts(Gradients *g)
         for (int p = 0; p < g->sources.own_count; p++)
             for (int t = 0; t < tables; t++)
                 g->mine[(rank * g->sources.widest + p) * tables + t] =
-                    part_for(g, &g->subtrees.items[p], t, rank).count;
+                    dealt_rows(g, p, t)[rank].count;
     exchange_counts(g->comm, g->theirs, g->mine, g->sources.widest * tables);
 }
 
@@ -132,11 +165,11 @@ static int row_tag(const Gradients *g, int64_t start)
     return (int)(g->sources.leaves + start);
 }
 
-static void send_rows(Gradients *g, const Subtree *subtree, int rank)
+static void send_rows(Gradients *g, int place, int rank)
 {
     for (int t = 0; t < g->blocks->table_count; t++) {
-        TouchedRows part = part_for(g, subtree, t, rank);
-        int tag = row_tag(g, subtree->start);
+        TouchedRows part = dealt_rows(g, place, t)[rank];
+        int tag = row_tag(g, g->subtrees.items[place].start);
         exchange_send(g->exchange, part.ids, (size_t)part.count * sizeof(int32_t), rank, tag);
         exchange_send(g->exchange, part.rows, (size_t)(part.count * part.cols) * sizeof(float),
                       rank, tag);
@@ -169,16 +202,18 @@ COLLECTIVE
 static void start_rows(Gradients *g)
 {
     arena_reset(&g->rows, 0);
+    for (int p = 0; p < g->sources.own_count; p++)
+        for (int t = 0; t < g->blocks->table_count; t++) deal_rows(g, p, t);
     exchange_row_counts(g);
     for (int i = 0; i < g->sources.count; i++) {
         const Source *source = &g->sources.items[i];
         if (!source->own) receive_rows(g, source);
         for (int t = 0; t < g->blocks->table_count && source->own; t++)
-            *part_of(g, source, t) = part_for(g, source->own, t, g->comm->rank);
+            *part_of(g, source, t) = dealt_rows(g, source->place, t)[g->comm->rank];
     }
     for (int rank = 0; rank < g->comm->size; rank++)
         for (int p = 0; p < g->sources.own_count && rank != g->comm->rank; p++)
-            send_rows(g, &g->subtrees.items[p], rank);
+            send_rows(g, p, rank);
 }
 
 static bool merge_table(Gradients *g, TouchedRows *out, int64_t start, int64_t size, int table)
@@ -224,17 +259,15 @@ void gradients_finish(Gradients *g, double *squares)
     exchange_finish(g->exchange);
     for (int t = 0; t < blocks->table_count; t++)
         merge_table(g, &g->tables[t], 0, g->sources.root, t);
-    for (int i = blocks->slice[g->comm->rank]; i < blocks->slice[g->comm->rank + 1]; i++)
-        if (blocks->items[i].table >= 0)
+    for (int i = blocks->dense_count; i < blocks->count; i++)
+        if (blocks->items[i].owner == g->comm->rank)
             squares[i] = table_square_sum(&g->tables[blocks->items[i].table], &blocks->items[i]);
     g->subtrees.count = 0;
 }
 
 const float *gradients_dense(const Gradients *g)
 {
-    int64_t first, count;
-    blocks_dense_slice(g->blocks, g->comm->rank, &first, &count);
-    return g->subtrees.items[0].dense + first;
+    return g->subtrees.items[0].dense;
 }
 
 const TouchedRows *gradients_table(const Gradients *g, int table)

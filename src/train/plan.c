@@ -3,17 +3,13 @@
 #include "base/mem.h"
 #include "data/leaves.h"
 #include "nn/group.h"
+#include "train/blocks.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum {
-    STEPS_LOOKED_AT = 64,
-    TOKENS_LOOKED_AT = 1 << 24,
-    BUCKETS_AT_ONCE = 8,
-    BUCKET_BYTES = 1 << 20
-};
+enum { STEPS_LOOKED_AT = 64, TOKENS_LOOKED_AT = 1 << 24, BUCKETS_AT_ONCE = 8 };
 // Of an idle rank of Open MPI with its libraries and a tokenizer: measured as the growth of all
 // ranks' memory with their number, and what is there once.
 static const double RANK_BYTES = 13.5 * (1 << 20), ONCE_BYTES = 14.0 * (1 << 20);
@@ -132,6 +128,11 @@ static double leaf_floats(const PlanInput *input, double tokens, double cols)
     return floats;
 }
 
+static double bucket_bytes(const Part *part, double copies)
+{
+    return 4 * (double)blocks_bucket_elements((int64_t)part->dense_elements, (int64_t)copies);
+}
+
 static void plan_memory(Plan *out, const PlanInput *input, const Part *part, const Machine *machine,
                         int64_t leaf_tokens)
 {
@@ -150,7 +151,8 @@ static void plan_memory(Plan *out, const PlanInput *input, const Part *part, con
         4 * buffers * (part->dense_elements + least(rows, words) * part->table_cols);
     out->state_bytes = 8 * (part->dense_elements + words * part->table_cols) / copies;
     out->activations_bytes = 4 * leaf_floats(input, (double)leaf_tokens, cols);
-    double slice = least(BUCKETS_AT_ONCE * (double)BUCKET_BYTES, 4 * part->dense_elements / copies);
+    double slice =
+        least(BUCKETS_AT_ONCE * bucket_bytes(part, copies), 4 * part->dense_elements / copies);
     out->buffers_bytes =
         (copies - 1) * (slice + 8 * least(rows, words) * part->table_cols / copies);
     double shared = ONCE_BYTES + 5 * (double)data->tokens + 24 * (double)data->rows;
@@ -178,7 +180,8 @@ static void plan_messages(Plan *out, const PlanInput *input, const Part *part,
                                     : machine->near_bytes_per_s;
     double group_per_s = far_group ? machine->bytes_per_s / (double)machine->ranks_per_node
                                    : machine->near_bytes_per_s;
-    out->messages = (copies - 1) * ceil(dense / copies / BUCKET_BYTES) + group_messages;
+    out->messages =
+        (copies - 1) * ceil(dense / copies / bucket_bytes(part, copies)) + group_messages;
     out->sent_bytes = gradient + gather + group_bytes;
     out->exchange_s = (gradient + gather) / bytes_per_s + group_bytes / group_per_s +
                       group_messages * (far_group ? machine->latency_s : machine->near_latency_s);

@@ -56,10 +56,10 @@ static double clip_factor(double norm, double max_norm)
 ///   data        deal_leaves         the rows taken ahead, dealt to leaves
 ///   forward     objective->loss     per leaf of this rank: model forward, loss and its gradient
 ///   backward    tape_backward       gradients of the leaf; gradients_ready sums and sends each
-///   reduction   gradients_finish    the tree over leaves; this rank's slice of the sum
+///   reduction   gradients_finish    the tree over leaves; what this rank owns of the sum
 ///   vote        vote_cast           loss, norm and stop requests of all ranks
-///   update      optimizer_update    AdamW on the slice; every rank gets the new weights
-///   ahead       ahead_take          rows of the next step, and the table rows that they look up
+///   update      optimizer_update_…  AdamW: rows of tables, the dense part, which goes to all ranks
+///   ahead       ahead_take          between them: rows of the next step, and what they look up
 void train_step(Trainer *t, StepRecord *out)
 {
     double start_s = clock_now_s();
@@ -82,14 +82,15 @@ void train_step(Trainer *t, StepRecord *out)
         schedule_learning_rate(&t->recipe->train, t->step, t->warmup, t->batches.horizon);
     bool diverged = !isfinite(verdict.loss) || !isfinite(verdict.grad_norm);
     if (!diverged)
-        optimizer_update(&t->optimizer, t->gradients, learning_rate,
-                         clip_factor(verdict.grad_norm, t->recipe->train.max_grad_norm));
+        optimizer_update_rows(&t->optimizer, t->gradients, learning_rate,
+                              clip_factor(verdict.grad_norm, t->recipe->train.max_grad_norm));
     t->step += !diverged;
-    profile_lap(t->profile, "adamw", "update", 0, optimizer_bytes(&t->optimizer, t->gradients));
-
     t->done = batch;
+    profile_lap(t->profile, "adamw", "update", 0, optimizer_bytes(&t->optimizer, t->gradients));
     ahead_take(t);
     profile_lap(t->profile, "ahead", "data", 0, 0);
+    if (!diverged) optimizer_update_dense(&t->optimizer, t->gradients);
+    profile_lap(t->profile, "adamw", "update", 0, 0);
 
     *out = (StepRecord){ .step = batch.step + 1,
                          .epoch = batch.progress,

@@ -62,6 +62,12 @@ static void gradient_ready(void *trainer, int param)
     gradients_ready(t->gradients, param);
 }
 
+static void weight_needed(void *trainer, const float *value, int64_t count)
+{
+    Trainer *t = trainer;
+    delivery_await(t->optimizer.delivery, value, count);
+}
+
 /// Local. FAILED on a node that cannot hold what its ranks will take, beyond the weights that they
 /// have. A tenth is left for the plan to be wrong in.
 static Status check_memory(Trainer *t, int64_t leaves, int64_t ranks_here)
@@ -117,6 +123,7 @@ static void build_engine(Trainer *t, int64_t leaf_tokens)
                                          dataset_longest(t->data)));
     tape_set_profile(t->tape, t->profile);
     tape_set_group(t->tape, comm_group(t->comm));
+    tape_set_needs(t->tape, weight_needed, t);
     tape_watch(t->tape, t->weights, t->model->param_count, gradient_ready, t);
 }
 

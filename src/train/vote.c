@@ -8,7 +8,7 @@
 static int64_t ballot_size(const Vote *vote, int rank)
 {
     int64_t leaves = vote->cuts[rank + 1] - vote->cuts[rank];
-    return 1 + leaves + vote->blocks->slice[rank + 1] - vote->blocks->slice[rank];
+    return 1 + leaves + blocks_owned(vote->blocks, rank);
 }
 
 void vote_init(Vote *vote, const Comm *comm, const Comm *group, const Blocks *blocks,
@@ -26,6 +26,7 @@ void vote_init(Vote *vote, const Comm *comm, const Comm *group, const Blocks *bl
     vote->all = MEM_NEW(double, total);
     vote->losses = MEM_NEW(double, cuts[comm->size]);
     vote->squares = MEM_NEW(double, blocks->count);
+    vote->unread = MEM_NEW(double *, comm->size);
 }
 
 void vote_release(Vote *vote)
@@ -35,6 +36,7 @@ void vote_release(Vote *vote)
     mem_free(vote->counts_bytes);
     mem_free(vote->losses);
     mem_free(vote->squares);
+    mem_free(vote->unread);
     *vote = (Vote){ 0 };
 }
 
@@ -54,21 +56,21 @@ void vote_cast(Vote *vote, Verdict *out, bool stop)
     double *at = vote->mine;
     *at++ = stop;
     memcpy(at, vote->losses + first, (size_t)count * sizeof *at);
-    int own = blocks->slice[vote->comm->rank];
-    memcpy(at + count, vote->squares + own,
-           (size_t)(blocks->slice[vote->comm->rank + 1] - own) * sizeof *at);
+    at += count;
+    for (int i = 0; i < blocks->count; i++)
+        if (blocks->items[i].owner == vote->comm->rank) *at++ = vote->squares[i];
     comm_gather_all(vote->comm, vote->all, vote->mine, vote->counts_bytes);
     double stops = 0;
     at = vote->all;
     for (int rank = 0; rank < vote->comm->size; rank++) {
         first = cuts[rank], count = cuts[rank + 1] - first;
-        int from = blocks->slice[rank], mine = blocks->slice[rank + 1] - from;
-        stops += *at++;
-        memcpy(vote->losses + first, at, (size_t)count * sizeof *at);
-        at += count;
-        memcpy(vote->squares + from, at, (size_t)mine * sizeof *at);
-        at += mine;
+        stops += at[0];
+        memcpy(vote->losses + first, at + 1, (size_t)count * sizeof *at);
+        vote->unread[rank] = at + 1 + count;
+        at += vote->counts_bytes[rank] / (int64_t)sizeof *at;
     }
+    for (int i = 0; i < blocks->count; i++)
+        vote->squares[i] = *vote->unread[blocks->items[i].owner]++;
     double found[] = { pairwise(vote->squares, blocks->count), stops };
     if (vote->group) comm_sum_doubles(vote->group, found, 2); // agreed: all are in a group or none
     *out = (Verdict){ .loss = pairwise(vote->losses, cuts[vote->comm->size]),

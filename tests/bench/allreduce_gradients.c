@@ -16,8 +16,7 @@ struct Gradients {
     float *dense;        ///< (dense_elements): the sum over this rank's leaves, then over all
     TouchedRows *leaf;   ///< (table_count): rows of the leaf in hand
     TouchedRows *tables; ///< (table_count): the sum, then this rank's rows of all ranks' sum
-    TouchedRows *slices;
-    bool started; ///< a leaf of this step was added
+    bool started;        ///< a leaf of this step was added
 };
 
 Gradients *gradients_new(const Comm *comm, const Model *model, const Blocks *blocks,
@@ -31,7 +30,6 @@ Gradients *gradients_new(const Comm *comm, const Model *model, const Blocks *blo
     g->dense = arena_take(&g->buffers, (size_t)model->dense_elements * sizeof(float));
     g->leaf = MEM_NEW(TouchedRows, blocks->table_count);
     g->tables = MEM_NEW(TouchedRows, blocks->table_count);
-    g->slices = MEM_NEW(TouchedRows, blocks->table_count);
     for (int t = 0; t < blocks->table_count; t++) {
         const Param *p = &model->params[blocks->tables[t]];
         touched_init(&g->leaf[t], &g->buffers, p->rows, p->cols);
@@ -46,7 +44,6 @@ void gradients_free(Gradients *g)
     arena_release(&g->buffers);
     mem_free(g->leaf);
     mem_free(g->tables);
-    mem_free(g->slices);
     mem_free(g);
 }
 
@@ -103,24 +100,37 @@ static void reduce_table(Gradients *g, int table)
     mem_free(counts);
 }
 
+/// Drops the rows that other ranks own.
+static void keep_own(Gradients *g, int table)
+{
+    TouchedRows *rows = &g->tables[table];
+    int64_t kept = 0;
+    for (int64_t i = 0; i < rows->count; i++) {
+        if (blocks_of_row(g->blocks, table, rows->ids[i])->owner != g->comm->rank) continue;
+        rows->ids[kept] = rows->ids[i];
+        memmove(rows->rows + kept++ * rows->cols, rows->rows + i * rows->cols,
+                (size_t)rows->cols * sizeof(float));
+    }
+    rows->count = kept;
+}
+
 void gradients_finish(Gradients *g, double *squares)
 {
     const Blocks *blocks = g->blocks;
     MPI_Allreduce(MPI_IN_PLACE, g->dense, (int)g->model->dense_elements, MPI_FLOAT, MPI_SUM,
                   (MPI_Comm)g->comm->handle);
     for (int t = 0; t < blocks->table_count; t++) {
-        int64_t first, count;
         if (g->comm->size > 1) reduce_table(g, t);
-        blocks_table_slice(blocks, t, g->comm->rank, &first, &count);
-        g->slices[t] = touched_range(&g->tables[t], first, count);
+        keep_own(g, t);
     }
-    for (int i = blocks->slice[g->comm->rank]; i < blocks->slice[g->comm->rank + 1]; i++) {
+    for (int i = 0; i < blocks->count; i++) {
         const Block *block = &blocks->items[i];
+        if (block->owner != g->comm->rank) continue;
         if (block->table < 0) {
             squares[i] = vec_square_sum(g->dense + block->first, block->count);
             continue;
         }
-        TouchedRows part = touched_range(&g->slices[block->table], block->first_row, block->rows);
+        TouchedRows part = touched_range(&g->tables[block->table], block->first_row, block->rows);
         squares[i] = vec_square_sum(part.rows, part.count * part.cols);
     }
     g->started = false;
@@ -128,12 +138,10 @@ void gradients_finish(Gradients *g, double *squares)
 
 const float *gradients_dense(const Gradients *g)
 {
-    int64_t first, count;
-    blocks_dense_slice(g->blocks, g->comm->rank, &first, &count);
-    return g->dense + first;
+    return g->dense;
 }
 
 const TouchedRows *gradients_table(const Gradients *g, int table)
 {
-    return &g->slices[table];
+    return &g->tables[table];
 }

@@ -40,6 +40,9 @@ done
 expect_exit 0 on 2 1 2 again train.recompute=layer
 same_run 112 again
 
+TEMPER_FAULT=delivery-late:-1:0 TEMPER_RANKS_PER_NODE=1 expect_exit 0 on 3 1 2 late
+same_run 112 late
+
 # cut in the middle, and gone on with more replicas
 expect_exit 0 on 1 1 2 cut train.max_steps=3
 expect_exit 0 on 2 1 2 cut

@@ -22,8 +22,8 @@ falls() {
         fail "the perplexity of $1 does not fall: $(perplexity "$1" | tr '\n' ' ')"
 }
 
-# equal_bits NAME KEY=VALUE...: on 1, 3, 4 and 8 ranks, with 2 threads and layers run twice, and
-# resumed.
+# equal_bits NAME KEY=VALUE...: on 1, 3, 4 and 8 ranks, on nodes that wait for new weights, with 2
+# threads and layers run twice, and resumed.
 equal_bits() {
     local name=$1 count
     shift
@@ -32,6 +32,8 @@ equal_bits() {
         expect_exit 0 train "$count" "$name$count" "$@"
         same_run "$name" "$name$count"
     done
+    TEMPER_FAULT=delivery-late:-1:0 TEMPER_RANKS_PER_NODE=1 expect_exit 0 train 2 "${name}late" "$@"
+    same_run "$name" "${name}late"
     OMP_NUM_THREADS=2 expect_exit 0 train 2 "${name}t" "$@" train.recompute=layer
     same_run "$name" "${name}t"
     expect_exit 0 train 2 "${name}cut" "$@" train.max_steps=3

@@ -29,6 +29,12 @@ TEMPER_FAULT=share:2:0 TEMPER_RANKS_PER_NODE=2 expect_exit 0 train 4 failing
 expect_text err "each keeps its own copy of the weights"
 same_run one failing
 
+# where new weights come from other nodes, and are not there before somebody waits for them
+TEMPER_RANKS_PER_NODE=1 expect_exit 0 train 3 nodes
+same_run one nodes
+TEMPER_FAULT=delivery-late:-1:0 TEMPER_RANKS_PER_NODE=1 expect_exit 0 train 3 late
+same_run one late
+
 # with layers, or a half of each, run once more on the way back
 for what in layer attention; do
     expect_exit 0 train 2 "again-$what" "train.recompute=$what"

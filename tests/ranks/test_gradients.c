@@ -63,18 +63,25 @@ static float dense_b(int64_t leaf, int64_t element)
 
 static void check_dense(const Gradients *gradients, const Blocks *blocks, int64_t leaves)
 {
-    int64_t first, count, wrong = 0;
+    int64_t wrong = 0, elements = 0;
     bool any;
-    blocks_dense_slice(blocks, world.rank, &first, &count);
     const float *sum = gradients_dense(gradients);
-    for (int64_t e = first; e < first + count; e++) {
-        float expected = 0;
-        if (e < DENSE_A) expected = tree(leaves, 0, 16, noise, e, &any);
-        if (e >= 70016 && e < 70016 + DENSE_B)
-            expected = tree(leaves, 0, 16, dense_b, e - 70016, &any);
-        wrong += memcmp(&expected, &sum[e - first], sizeof expected) != 0;
+    for (int b = 0; b < blocks->dense_count; b++) {
+        const Block *block = &blocks->items[b];
+        if (block->owner != world.rank) continue;
+        for (int64_t e = block->first; e < block->first + block->count; e++) {
+            float expected = 0;
+            if (e < DENSE_A) expected = tree(leaves, 0, 16, noise, e, &any);
+            if (e >= 70016 && e < 70016 + DENSE_B)
+                expected = tree(leaves, 0, 16, dense_b, e - 70016, &any);
+            wrong += memcmp(&expected, &sum[e], sizeof expected) != 0;
+            elements++;
+        }
     }
     CHECK_EQ(wrong, 0);
+    comm_sum_int64(&world, &elements, 1);
+    CHECK_EQ(elements, blocks->items[blocks->dense_count - 1].first +
+                           blocks->items[blocks->dense_count - 1].count);
 }
 
 static uint64_t hash_bytes_of(uint64_t hash, const void *data, size_t bytes)
@@ -94,8 +101,9 @@ static uint64_t hash_tables(const Gradients *gradients, const Blocks *blocks, do
             hashes[table * ROWS + rows->ids[i]] = (int64_t)hash_bytes_of(
                 1469598103934665603u, rows->rows + i * COLS, COLS * sizeof(float));
     }
-    for (int b = blocks->slice[world.rank]; b < blocks->slice[world.rank + 1]; b++)
-        memcpy(&hashes[ROWS + FEW_ROWS + b], &squares[b], sizeof(double));
+    for (int b = 0; b < blocks->count; b++)
+        if (blocks->items[b].owner == world.rank)
+            memcpy(&hashes[ROWS + FEW_ROWS + b], &squares[b], sizeof(double));
     comm_sum_int64(&world, hashes, ROWS + FEW_ROWS + blocks->count);
     uint64_t hash = hash_bytes_of(1469598103934665603u, hashes,
                                   (size_t)(ROWS + FEW_ROWS + blocks->count) * sizeof *hashes);

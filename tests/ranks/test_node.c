@@ -50,37 +50,36 @@ static void shares_memory(void)
     node_unshare(memory, BYTES);
 }
 
-/// Every rank's part reaches all of them, whoever shares memory with whom.
-static void gathers_parts(void)
+/// What rank 0 has reaches all of them, whoever shares memory with whom.
+static void broadcasts(void)
 {
     const Node *nodes[] = { world.node, world.node ? world.node->alone : NULL };
-    int64_t counts[8], total = 0, first = 0;
-    for (int rank = 0; rank < world.size; rank++) {
-        counts[rank] = 100000 + 7 * rank;
-        if (rank == world.rank) first = total;
-        total += counts[rank];
-    }
+    enum { COUNT = 100000 };
     for (int i = 0; i < 2 && nodes[i]; i++) {
-        char *shared = node_share(nodes[i], (size_t)total);
-        char *all = shared ? shared : MEM_NEW(char, total);
-        memset(all + first, 1 + world.rank, (size_t)counts[world.rank]);
-        node_gather_in_place(nodes[i], all, counts);
-        int64_t wrong = 0, at = 0;
-        for (int rank = 0; rank < world.size; rank++)
-            for (int64_t end = at + counts[rank]; at < end; at++) wrong += all[at] != 1 + rank;
-        CHECK_EQ(wrong, 0);
+        char *shared = node_share(nodes[i], COUNT);
+        char *all = shared ? shared : MEM_NEW(char, COUNT);
         node_settle(nodes[i]);
-        if (node_leads(nodes[i])) memset(all, world.rank ? 0 : 9, (size_t)total);
-        node_broadcast(nodes[i], all, (size_t)total);
-        CHECK_EQ(all[0] + all[total - 1], 18);
-        node_unshare(shared, (size_t)total);
+        if (node_leads(nodes[i])) memset(all, world.rank ? 0 : 9, COUNT);
+        node_broadcast(nodes[i], all, COUNT);
+        CHECK_EQ(all[0] + all[COUNT - 1], 18);
+        node_unshare(shared, COUNT);
         if (!shared) mem_free(all);
     }
 }
 
+/// Ranks belong to the nodes whose runs they lie in.
+static void finds_nodes(void)
+{
+    const Node *node = world.node;
+    for (int n = 0; node && n < node->count; n++)
+        for (int rank = node->firsts[n]; rank < node->firsts[n + 1]; rank++)
+            CHECK_EQ(node_of(node, rank), n);
+}
+
 static const Case cases[] = {
     { "shares memory", shares_memory },
-    { "gathers parts", gathers_parts },
+    { "broadcasts", broadcasts },
+    { "finds nodes", finds_nodes },
 };
 
 /// The whole machine as one node, then as several.

@@ -106,7 +106,8 @@ static void one_step(Optimizer *optimizer, Gradients *gradients, const int64_t *
         gradients_leaf_done(gradients);
     }
     gradients_finish(gradients, squares);
-    optimizer_update(optimizer, gradients, rate(step), 1);
+    optimizer_update_rows(optimizer, gradients, rate(step), 1);
+    optimizer_update_dense(optimizer, gradients);
 }
 
 /// Rows that wait, past what is kept for them, end as if every step had updated them.

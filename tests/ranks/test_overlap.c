@@ -54,10 +54,10 @@ static void run_leaf(Gradients *gradients, Weight *weights, int64_t leaf, Order 
 /// A number for the sums and squares of all ranks.
 static uint64_t hash_sum(const Gradients *gradients, const Blocks *blocks, const double *squares)
 {
-    int64_t first, count, *hashes = MEM_NEW(int64_t, blocks->count);
-    blocks_dense_slice(blocks, world.rank, &first, &count);
-    for (int b = blocks->slice[world.rank]; b < blocks->slice[world.rank + 1]; b++) {
-        const float *sum = gradients_dense(gradients) + (blocks->items[b].first - first);
+    int64_t *hashes = MEM_NEW(int64_t, blocks->count);
+    for (int b = 0; b < blocks->count; b++) {
+        if (blocks->items[b].owner != world.rank) continue;
+        const float *sum = gradients_dense(gradients) + blocks->items[b].first;
         uint64_t hash;
         memcpy(&hash, &squares[b], sizeof hash);
         for (int64_t k = 0; k < blocks->items[b].count; k++) {

@@ -19,12 +19,12 @@ COLLECTIVE
 static int64_t hash_gradients(const Engine *e)
 {
     const Blocks *blocks = &e->blocks;
-    int64_t first, count, sum = 0;
-    blocks_dense_slice(blocks, e->comm->rank, &first, &count);
-    for (int b = blocks->slice[e->comm->rank]; b < blocks->slice[e->comm->rank + 1]; b++) {
+    int64_t sum = 0;
+    for (int b = 0; b < blocks->dense_count; b++) {
         const Block *block = &blocks->items[b];
-        const float *dense = gradients_dense(e->gradients) + (block->first - first);
-        if (block->table < 0) sum += (int64_t)hash_floats((uint64_t)b + 1, dense, block->count);
+        const float *dense = gradients_dense(e->gradients) + block->first;
+        if (block->owner == e->comm->rank)
+            sum += (int64_t)hash_floats((uint64_t)b + 1, dense, block->count);
     }
     const TouchedRows *rows = gradients_table(e->gradients, 0);
     for (int64_t i = 0; i < rows->count; i++)

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-const char *const phase_names[PHASES] = { "leaves", "exchange", "vote", "update", "ahead" };
+const char *const phase_names[PHASES] = { "leaves", "exchange", "vote", "ahead", "update" };
 
 /// The id of a token: the k-th word is 1 / k times as frequent as the first.
 static int32_t token_id(const Engine *e, int64_t step, int64_t token)
@@ -94,11 +94,13 @@ static void fill(Engine *e, int64_t leaf, int param)
 
 static void run_leaf(Engine *e, int64_t leaf)
 {
-    double forward_flops = 0;
     gradients_leaf_start(e->gradients, e->weights);
-    for (int i = 0; i < e->model.param_count; i++)
-        forward_flops += shape_forward_flops(e->shape, &e->model.params[i], e->leaf_tokens);
-    cost_compute(forward_flops / node_flop_s);
+    for (int i = 0; i < e->model.param_count; i++) {
+        const Param *p = &e->model.params[i];
+        if (!p->table)
+            delivery_await(e->optimizer.delivery, e->model.values + p->offset, p->rows * p->cols);
+        cost_compute(shape_forward_flops(e->shape, p, e->leaf_tokens) / node_flop_s);
+    }
     int table = e->model.param_count - 1;
     for (int i = table - 1; i >= 0; i--) {
         double flops = shape_forward_flops(e->shape, &e->model.params[i], e->leaf_tokens);
@@ -129,11 +131,12 @@ void engine_step(Engine *e)
     lap(e, 1, &since_s);
     vote_cast(&e->vote, &e->verdict, false);
     lap(e, 2, &since_s);
-    optimizer_update(&e->optimizer, e->gradients, 1e-3, 1);
-    lap(e, 3, &since_s);
+    optimizer_update_rows(&e->optimizer, e->gradients, 1e-3, 1);
     e->step++;
     count_ids(e); // only a delay of the simulation's own, not of the step
     since_s = cost_now_s();
     optimizer_refresh(&e->optimizer, 0, e->ids, e->id_count);
+    lap(e, 3, &since_s);
+    optimizer_update_dense(&e->optimizer, e->gradients);
     lap(e, 4, &since_s);
 }

@@ -13,7 +13,7 @@ sim() {
     "$simulation/run" "$work/sim" "$@"
 }
 
-for nodes in 3 4 5; do
+for nodes in 3 4 5 6 7; do
     expect_exit 0 sim fat-tree $nodes check
 done
 expect_exit 0 sim dragonfly 8 check
@@ -35,5 +35,5 @@ expect_value() {
 expect_exit 0 sim fat-tree 4 bert-base 65536 1
 expect_value compute_s 4 4.8
 expect_value received_MB 515 620
-expect_value exposed_s 0.02 0.06
-expect_failure expect_value exposed_s 0.06 1
+expect_value exposed_s 0.003 0.012
+expect_failure expect_value exposed_s 0.012 1

@@ -40,9 +40,9 @@ static void simulate(const Comm *world, const Shape *shape, int64_t tokens, int 
 {
     Engine engine;
     engine_init(&engine, world, shape, tokens, false);
+    engine_step(&engine); // whose new weights the first one of those that count waits for
     for (int step = 0; step < steps + alone; step++) {
         cost_compute_free(step == steps);
-        comm_barrier(world);
         cost_start();
         engine_step(&engine);
         report(&engine, step == steps ? "alone" : "step");
