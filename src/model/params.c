@@ -111,18 +111,26 @@ int model_count_rows(const ModelSpec *spec, const ParamRow *rows, int count)
 }
 
 /// Fills the table for the sizes at hand: the body, the head, and the word embedding, which is a
-/// lookup table unless the head multiplies with it.
+/// lookup table unless the head multiplies with it. Then its values lie before all others: it is
+/// the first that a forward pass reads, and its gradient the last that is complete.
 static void build(Model *model)
 {
     const Head *only = model->head;
     bool tied = only && only->vocabulary && !model->spec.untied;
     ParamRow words = { model->arch->words, SIZE(vocab_size), SIZE(hidden_size), 0, 0 };
+    unsigned kind = PARAM_OUT | (tied ? 0 : PARAM_TABLE);
+    if (tied) add_param(model, &words, 0, kind);
     model->arch->add_params(model);
-    model->head_first = model->param_count;
+    model->head_first = model->param_count - tied;
     for (const Head *head = model->arch->heads; head->task; head++)
         if (!only || head == only) add_rows(model, head->rows, head->row_count, 0, PARAM_HEAD);
-    model->words = model->param_count;
-    add_param(model, &words, 0, PARAM_OUT | (tied ? 0 : PARAM_TABLE));
+    if (!tied) add_param(model, &words, 0, kind);
+    model->words = model->param_count - 1;
+    if (tied) { // its row is the last all the same
+        Param first = model->params[0];
+        memmove(model->params, model->params + 1, (size_t)model->words * sizeof first);
+        model->params[model->words] = first;
+    }
     // the last gap belongs to the whole too, so that copies need no remainder
     model->elements = (model->elements + alignment - 1) / alignment * alignment;
     model->dense_elements = tied ? model->elements : model->params[model->words].offset;
