@@ -63,6 +63,7 @@ typedef struct {
     bool transposed;     ///< Hugging Face stores (cols, rows)
     bool gain, residual; ///< how it starts: at 1; smaller, the more layers there are
     bool absent;         ///< not in the file that was read: values are 0 until `model_set_labels`
+    const float *mapped; ///< its values in the file (`model_open`); NULL: they are in Model.values
 } Param;
 
 /// Local. Elements of the whole, whatever part of it this rank has.
@@ -97,6 +98,7 @@ typedef struct {
     int64_t dense_elements; ///< of those before the first table: values[0, dense_elements)
     float *values;          ///< (elements): the weights, in table order; NULL: not allocated
     Arena memory;           ///< of the values, unless they are shared
+    TensorFile *file;       ///< that values are mapped from, owned; NULL: none
     const Node *node;       ///< whose ranks share the values; NULL: they are this rank's own
     Json *config;           ///< the imported config.json, owned
     char *tokenizer_json;   ///< owned
@@ -195,6 +197,9 @@ Status model_load(const Comm *comm, Model **out, const char *path, const char *t
 COLLECTIVE
 Status model_load_untrained(const Comm *comm, Model **out, const char *path, const char *task,
                             const ModelSpec *sizes);
+/// Local. The same with weights that stay in the file, verified: pages that come when they are read
+/// and go when memory is short. For models that outgrow it, to read each weight a time or two.
+Status model_open(Model **out, const char *path);
 void model_free(Model *model); ///< NULL-safe
 
 /// Collective over those that share the values. Starts the parameters that the file did not have:
@@ -207,6 +212,12 @@ void model_init_absent(Model *model, uint64_t seed);
 /// biases; model->labels_note says what.
 COLLECTIVE
 void model_set_labels(Model *model, char *const *names, int64_t count, uint64_t seed);
+
+/// Local. The values of a parameter, wherever they are.
+static inline const float *model_values_of(const Model *model, const Param *param)
+{
+    return param->mapped ? param->mapped : model->values + param->offset;
+}
 
 /// Local. The rate of dropout in this pass: 0 outside of training.
 double model_dropout(const ModelSpec *spec, const Tape *tape);

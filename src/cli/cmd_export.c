@@ -33,12 +33,11 @@ static Status write_model(const Model *model, const ExportFlags *given)
 static Status export_run(const Invocation *invocation)
 {
     Status status = OK;
-    Comm self = comm_self();
     const ExportFlags *given = invocation->flags;
     char *path = NULL;
     Model *model = NULL;
     TRY(checkpoint_of_run(&path, invocation->arguments[0], false));
-    TRY(model_load(&self, &model, path, ""));
+    TRY(model_open(&model, path));
     TRY(write_model(model, given));
     printf("%s: %s ", given->output, model->arch->model_type);
     if (model->label_names)

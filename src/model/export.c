@@ -55,7 +55,7 @@ static Status pull(float *out, const SafetensorsInfo *info, int64_t first, int64
 {
     const Model *model = context;
     const Param *param = &model->params[model_find_param(model, info->name)];
-    const float *value = model->values + param->offset;
+    const float *value = model_values_of(model, param);
     if (!param->transposed) {
         memcpy(out, value + first, (size_t)count * sizeof(float));
         return OK;

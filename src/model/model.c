@@ -184,6 +184,40 @@ done:
     return status;
 }
 
+static Status map_values(Model *model, TensorFile *file)
+{
+    Status status = OK;
+    TRY(tensors_verify(file, 0, tensors_blocks(file)));
+    for (int i = 0; i < model->param_count; i++) {
+        Param *param = &model->params[i];
+        const void *values;
+        if (param->absent) continue;
+        TRY(tensors_map(file, find_tensor(file, param), &values));
+        param->mapped = values;
+    }
+done:
+    return status;
+}
+
+Status model_open(Model **out, const char *path)
+{
+    Status status = OK;
+    Comm self = comm_self();
+    TensorFile *file = NULL;
+    Model *model = NULL;
+    TRY(load_table(&self, &model, &file, path, "", NULL));
+    TRY(match_tensors(model, file, path));
+    TRY(map_values(model, file));
+    model->file = file;
+    file = NULL;
+    *out = model;
+    model = NULL;
+done:
+    model_free(model);
+    tensors_close(file);
+    return status;
+}
+
 Status model_load_untrained(const Comm *comm, Model **out, const char *path, const char *task,
                             const ModelSpec *sizes)
 {

@@ -233,6 +233,7 @@ void model_free(Model *model)
     mem_free(model->source);
     mem_free(model->tokenizer_json);
     json_free(model->config);
+    tensors_close(model->file);
     release_values(model);
     mem_free(model->params);
     mem_free(model);
