@@ -21,7 +21,7 @@ typedef struct {
     double weights_bytes, gradients_bytes, state_bytes, activations_bytes, buffers_bytes;
     double base_bytes;            ///< of the program itself, its tokenizer and data
     double messages, sent_bytes;  ///< in a step
-    double compute_s, exchange_s; ///< of a step; the exchange as if nothing hid it
+    double compute_s, exchange_s; ///< of a step; of the exchange what shows
 } Plan;
 
 /// What plans of one recipe have in common.

@@ -144,9 +144,10 @@ const Command command_plan = {
     .summary = "what each process grid would take: memory, messages, time",
     .description =
         "For a job of so many nodes and ranks: the memory of a rank in GB by what holds it, the "
-        "messages\nand megabytes it sends in a step, the seconds of a step as if nothing hid the "
-        "exchange, and the\nshare of a perfect speed-up over one rank. Names the fastest grid that "
-        "fits. Exit code 1 if none\ndoes, with the fewest nodes that would.",
+        "messages\nand megabytes it sends in a step, the seconds of a step, and the share of a "
+        "perfect "
+        "speed-up over\none rank. Names the fastest grid that fits. Exit code 1 if none does, with "
+        "the fewest nodes that\nwould.",
     .example = "temper plan jobs/sms-spam.yaml\n"
                "temper plan jobs/sms-spam.yaml --nodes 8 --ranks-per-node 4 --threads 16 "
                "--memory-per-node 256",

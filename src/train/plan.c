@@ -159,6 +159,14 @@ static void plan_memory(Plan *out, const PlanInput *input, const Part *part, con
     out->base_bytes = RANK_BYTES + shared / node + 16 * (double)input->batches->count;
 }
 
+/// What shows of messages that take so long behind so much computing, of which `last_s` are the
+/// last ones.
+static double beyond(double messages_s, double hidden_s, double last_s)
+{
+    double rest = messages_s - hidden_s;
+    return rest > last_s ? rest : least(last_s, messages_s);
+}
+
 /// Messages of a step: subtrees to their owners, new weights, and between the ranks of a group.
 static void plan_messages(Plan *out, const PlanInput *input, const Part *part,
                           const Machine *machine, double tokens)
@@ -183,7 +191,14 @@ static void plan_messages(Plan *out, const PlanInput *input, const Part *part,
     out->messages =
         (copies - 1) * ceil(dense / copies / bucket_bytes(part, copies)) + group_messages;
     out->sent_bytes = gradient + gather + group_bytes;
-    out->exchange_s = (gradient + gather) / bytes_per_s + group_bytes / group_per_s +
+    // between nodes gradients travel during the backward pass of a rank's last leaf, new weights
+    // of a node's only rank during the forward pass of its first; of both the last buckets show
+    double leaf_s = out->compute_s / rank_leaves;
+    double last_s = least(copies * bucket_bytes(part, copies), dense) / bytes_per_s;
+    bool hides = far_copies && machine->ranks_per_node == 1;
+    out->exchange_s = beyond(gradient / bytes_per_s, far_copies ? leaf_s * 2 / 3 : 0, last_s) +
+                      beyond(gather / bytes_per_s, hides ? leaf_s / 3 : 0, last_s) +
+                      group_bytes / group_per_s +
                       group_messages * (far_group ? machine->latency_s : machine->near_latency_s);
 }
 
@@ -217,12 +232,12 @@ Status plan_make(Plan *out, const PlanInput *input, Layout layout, const Machine
     TRY(take_part(&part, model, layout.cols, input->recipe->model.path));
     look_at_leaves(&leaf_tokens, &tokens, input, input->leaves * layout.rows);
     plan_memory(out, input, &part, machine, leaf_tokens);
-    plan_messages(out, input, &part, machine, tokens);
     double busiest = ceil((double)(input->leaves * layout.rows) / copies) * copies /
                      (double)(input->leaves * layout.rows);
     double flops = step_flops(input, tokens);
     double rate = machine->gflops * 1e9 * (double)machine->threads * STEP_SHARE;
     out->compute_s = flops / (copies * (double)layout.cols) * busiest / rate;
+    plan_messages(out, input, &part, machine, tokens);
 done:
     return status;
 }
