@@ -5,9 +5,9 @@
 
 #include <string.h>
 
-// Rounds that are received at once: few, so that what is needed first arrives first. A large
-// message does not move before its receive is posted.
-enum { ROUNDS_AT_ONCE = 2 };
+// What is received at once: little, so that what is needed first arrives first, as a large message
+// does not move before its receive is posted; but enough that few nodes seldom wait for each other.
+enum { ROUNDS_AT_ONCE = 2, BUCKETS_AT_ONCE = 16 };
 
 struct Delivery {
     const Node *node;
@@ -18,6 +18,7 @@ struct Delivery {
     Exchange **arriving; ///< (round_count): a round is as many buckets as there are nodes
     int round_count;
     int arrived, posted; ///< rounds before them are there, are received
+    bool sent;           ///< all that was sent has left
     bool late;           ///< a fault: what has not been awaited is not there
 };
 
@@ -34,7 +35,7 @@ static bool is_alone(const Delivery *d)
 Delivery *delivery_new(const Node *node, const Blocks *blocks, float *values)
 {
     Delivery *d = MEM_NEW(Delivery, 1);
-    *d = (Delivery){ .node = node, .blocks = blocks, .values = values };
+    *d = (Delivery){ .node = node, .blocks = blocks, .values = values, .sent = true };
     if (!sends_messages(d)) return d;
     int own = 0;
     d->late = fault_at("delivery-late");
@@ -66,7 +67,8 @@ void delivery_free(Delivery *d)
 
 static void post_rounds(Delivery *d)
 {
-    int at_once = d->arrived ? ROUNDS_AT_ONCE : 1; // the first one is waited for
+    int at_once = BUCKETS_AT_ONCE / d->node->count;
+    if (at_once < ROUNDS_AT_ONCE) at_once = d->arrived ? ROUNDS_AT_ONCE : 1; // waited for
     for (; d->posted < d->round_count && d->posted < d->arrived + at_once; d->posted++) {
         int end = (d->posted + 1) * d->node->count;
         if (end > d->blocks->bucket_count) end = d->blocks->bucket_count;
@@ -91,6 +93,7 @@ void delivery_start(Delivery *d)
     delivery_await_all(d);
     exchange_await(d->leaving); // of the step before
     d->arrived = d->posted = 0;
+    d->sent = false;
     for (int i = 0; i < d->blocks->bucket_count && d->late; i++)
         if (d->from[i] != d->node->leaders.rank)
             memset(d->values + d->blocks->buckets[i].first, 0xff,
@@ -126,12 +129,12 @@ void delivery_made_all(Delivery *d)
 void delivery_await(Delivery *d, const float *first, int64_t count)
 {
     int64_t end = first - d->values + count;
-    if (d->arrived == d->round_count || first < d->values) return;
+    if ((d->arrived == d->round_count && d->sent) || first < d->values) return;
     const Bucket *buckets = d->blocks->buckets;
     while (d->arrived < d->round_count && buckets[d->arrived * d->node->count].first < end)
         await_round(d);
     if (d->late) return;
-    exchange_test(d->leaving);
+    d->sent = exchange_test(d->leaving);
     while (d->arrived < d->round_count && exchange_test(d->arriving[d->arrived])) await_round(d);
 }
 
