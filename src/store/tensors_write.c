@@ -24,8 +24,8 @@ enum { LONG_TEXT_BYTES = 4096, DRAFT_ROOM_BYTES = 64 << 20, PIECE_BYTES = 1 << 2
 
 /// One data set and this rank's ranges of it.
 typedef struct {
-    TensorRange range;       ///< in bytes, of what the layout takes
-    const TensorRange *more; ///< (more_count), in elements
+    TensorRange range;       ///< elements of what the layout takes
+    const TensorRange *more; ///< (more_count)
     int more_count;
     TensorLayout layout;                              ///< in bytes
     int64_t element_bytes, total_bytes, offset_bytes; ///< rank 0's, known to all
@@ -80,7 +80,7 @@ static void describe_sets(Writer *w, const Value *values, int value_count, const
         int64_t bytes = (int64_t)strlen(values[i].text) + 1;
         w->sets[at] = (H5Set){ .type = SET_TEXT, .text_bytes = bytes };
         w->rows[at] = (IntegrityRow){ .path = values[i].name, .bytes = bytes };
-        w->slots[at++] = (Slot){ .range = { 0, bytes, values[i].text } };
+        w->slots[at++] = (Slot){ .range = { 0, bytes, values[i].text }, .element_bytes = 1 };
     }
 }
 
@@ -244,8 +244,7 @@ static void share_table(Writer *w, const TensorPart *parts)
     }
     comm_broadcast(w->comm, table, (size_t)w->part_count * sizeof *table, 0);
     for (int i = 0; i < w->part_count; i++) {
-        w->slots[i] = (Slot){ .range = { parts[i].first * table[i][2], parts[i].count * table[i][2],
-                                         parts[i].data },
+        w->slots[i] = (Slot){ .range = { parts[i].first, parts[i].count, parts[i].data },
                               .more = parts[i].more,
                               .more_count = parts[i].more_count,
                               .layout = { .first = parts[i].layout.first * table[i][2],
@@ -267,21 +266,22 @@ static void keep_piece(Writer *w, Piece piece)
     w->pieces[w->piece_count++] = piece;
 }
 
-/// Bytes of one data set: each piece of a block is summed and written in one pass.
+/// Elements of one data set: each piece of a block is summed and written in one pass.
 static Status write_range(Writer *w, int index, const TensorRange *range, int file)
 {
     Status status = OK;
     const Slot *slot = &w->slots[index];
-    int64_t end = range->first + range->count, run = slot->layout.run;
+    int64_t first = range->first * slot->element_bytes, run = slot->layout.run;
+    int64_t end = first + range->count * slot->element_bytes;
     if (range->first < 0 || range->count < 0 ||
         (range->count && layout_place(&slot->layout, end - 1) >= slot->total_bytes))
         FAIL(FAILED, "%s: a part is outside its tensor of %" PRId64 " bytes", w->path,
              slot->total_bytes);
-    for (int64_t at = range->first; at < end;) {
+    for (int64_t at = first; at < end;) {
         int64_t place = layout_place(&slot->layout, at), bytes = BLOCK_BYTES - place % BLOCK_BYTES;
         if (bytes > end - at) bytes = end - at;
         if (run && bytes > run - at % run) bytes = run - at % run;
-        const char *data = (const char *)range->data + (at - range->first);
+        const char *data = (const char *)range->data + (at - first);
         keep_piece(w, (Piece){ index, place, bytes, crc32c(0, data, (size_t)bytes) });
         TRY(file_write_at(file, slot->offset_bytes + place, data, (size_t)bytes, w->path));
         if (fault_at("write-payload")) FAIL(FAILED, "%s: %s", w->path, strerror(EIO));
@@ -297,13 +297,8 @@ static Status write_slot(Writer *w, int index, int file)
 {
     Status status = OK;
     const Slot *slot = &w->slots[index];
-    int64_t size = slot->element_bytes;
     TRY(write_range(w, index, &slot->range, file));
-    for (int i = 0; i < slot->more_count; i++) {
-        const TensorRange *more = &slot->more[i];
-        TRY(write_range(
-            w, index, &(TensorRange){ more->first * size, more->count * size, more->data }, file));
-    }
+    for (int i = 0; i < slot->more_count; i++) TRY(write_range(w, index, &slot->more[i], file));
 done:
     return status;
 }
