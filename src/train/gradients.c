@@ -122,12 +122,16 @@ static TouchedRows *dealt_rows(const Gradients *g, int place, int table)
     return g->dealt + (place * g->blocks->table_count + table) * g->comm->size;
 }
 
-/// Copies the rows of an own subtree, one owner's after the other's.
+/// Copies the rows of an own subtree, one owner's after the other's; a rank alone has them so.
 static void deal_rows(Gradients *g, int place, int table)
 {
     const TouchedRows *all = &g->subtrees.items[place].tables[table];
     TouchedRows *parts = dealt_rows(g, place, table), packed;
     size_t row_bytes = (size_t)all->cols * sizeof(float);
+    if (g->comm->size == 1) {
+        parts[0] = *all;
+        return;
+    }
     touched_init(&packed, &g->rows, all->count, all->cols);
     for (int rank = 0; rank < g->comm->size; rank++)
         parts[rank] = (TouchedRows){ .cols = all->cols };
