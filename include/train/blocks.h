@@ -42,7 +42,7 @@ typedef struct {
     int *tables;       ///< (table_count), owned: index of each table in Model.params
     int *table_blocks; ///< (table_count + 1), owned: its blocks are [table_blocks[t], [t + 1])
     int table_count;
-    int ranks, rank;
+    int rank;          ///< this one
     Segment *segments; ///< (segment_count), owned: this rank's elements, buckets first
     int segment_count;
     int64_t own_elements;

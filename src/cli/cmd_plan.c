@@ -145,8 +145,8 @@ const Command command_plan = {
     .description =
         "For a job of so many nodes and ranks: the memory of a rank in GB by what holds it, the "
         "messages\nand megabytes it sends in a step, the seconds of a step, and the share of a "
-        "perfect "
-        "speed-up over\none rank. Names the fastest grid that fits. Exit code 1 if none does, with "
+        "perfect speed-up over\none rank. Names the fastest grid that fits. Exit code 1 if none "
+        "does, with "
         "the fewest nodes that\nwould.",
     .example = "temper plan jobs/sms-spam.yaml\n"
                "temper plan jobs/sms-spam.yaml --nodes 8 --ranks-per-node 4 --threads 16 "

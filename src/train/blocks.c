@@ -139,7 +139,7 @@ double blocks_square_sum(const Blocks *blocks, const Block *block, const float *
 
 void blocks_init(Blocks *blocks, const Model *model, const Comm *comm)
 {
-    *blocks = (Blocks){ .ranks = comm->size, .rank = comm->rank };
+    *blocks = (Blocks){ .rank = comm->rank };
     blocks->tables = MEM_NEW(int, model->param_count);
     blocks->table_blocks = MEM_NEW(int, model->param_count + 1);
     add_dense(blocks, model);

@@ -1,5 +1,4 @@
 #include "train/layout.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "comm/agree.h"
 #include "comm/probe.h"
