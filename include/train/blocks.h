@@ -1,6 +1,6 @@
 /// The parameter vector cut into fixed blocks, and the blocks dealt to ranks. A block is 65536
 /// elements of the dense part or 64 rows of a lookup table, in table order, so blocks depend on
-/// the model alone. Norms are sums of block sums: equal bits for every rank count.
+/// the model alone.
 ///
 /// Dense blocks are dealt in buckets, one to each rank in turn from the last to the first, the
 /// order in which the backward pass completes them: so all ranks receive gradients during all of
@@ -8,6 +8,7 @@
 /// alike, one at a time: frequent rows lie close to each other, and so have many owners.
 #pragma once
 #include "comm/comm.h"
+#include "linalg/vecmath.h"
 #include "model/model.h"
 
 enum { BLOCK_ROWS = 64 };
@@ -15,8 +16,7 @@ enum { BLOCK_ROWS = 64 };
 typedef struct {
     int64_t first, count; ///< elements of Model.values
     int table;            ///< index into Blocks.tables, or -1 for a block of the dense part
-    int64_t first_row, rows;
-    int owner; ///< rank
+    int owner;            ///< rank
 } Block;
 
 /// A run of dense blocks of one owner: what travels as one message.
@@ -57,12 +57,10 @@ void blocks_release(Blocks *blocks);
 
 /// Local. Elements of a bucket where so many ranks share so many dense elements.
 int64_t blocks_bucket_elements(int64_t dense_elements, int64_t ranks);
-/// Local. The sum of squares of x (block->count), without what others speak for.
-double blocks_square_sum(const Blocks *blocks, const Block *block, const float *x);
+/// Local. *sum += the squares of x (block->count), without what others speak for.
+void blocks_add_squares(SquareSum *sum, const Blocks *blocks, const Block *block, const float *x);
 /// Local. The block that a row of a table lies in.
 static inline const Block *blocks_of_row(const Blocks *blocks, int table, int64_t row)
 {
     return &blocks->items[blocks->table_blocks[table] + row / BLOCK_ROWS];
 }
-/// Local. Of all ranks, the blocks that rank `rank` owns.
-int blocks_owned(const Blocks *blocks, int rank);

@@ -18,7 +18,7 @@ void buckets_free(Buckets *buckets); ///< NULL-safe
 /// Local. This rank's subtrees hold the sums of their leaves from dense element `first` on: starts
 /// the messages of these buckets, and merges those of its own that have arrived. Waits for nobody.
 void buckets_ready(Buckets *buckets, int64_t first);
-/// Collective. Waits for the buckets that are left, after `buckets_ready` of 0. squares[i] is the
-/// sum of squares of block i of this rank's buckets (others are untouched).
+/// Collective. Waits for the buckets that are left, after `buckets_ready` of 0. *squares is the sum
+/// of squares of this rank's buckets.
 COLLECTIVE
-void buckets_finish(Buckets *buckets, double *squares);
+void buckets_finish(Buckets *buckets, SquareSum *squares);

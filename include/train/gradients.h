@@ -26,10 +26,10 @@ void gradients_ready(void *gradients, int param);
 /// Local. The whole leaf that `gradients_leaf_start` began is complete: adds what is left.
 void gradients_leaf_done(Gradients *gradients);
 
-/// Collective. Exchanges the subtrees of all leaves and merges what this rank owns; squares[i] is
-/// the sum of squares of block i for the blocks that this rank owns (others are untouched).
+/// Collective. Exchanges the subtrees of all leaves and merges what this rank owns, of which
+/// *squares is the sum of squares.
 COLLECTIVE
-void gradients_finish(Gradients *gradients, double *squares);
+void gradients_finish(Gradients *gradients, SquareSum *squares);
 /// Local. The merged gradient: element e of Model.values is at [e] where this rank owns it.
 const float *gradients_dense(const Gradients *gradients);
 /// Local. The merged gradient of this rank's rows of a table.

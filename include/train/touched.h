@@ -10,5 +10,3 @@ void touched_merge(TouchedRows *into, const TouchedRows *more);
 /// Local. Place of the first of `ids` (count, ascending) that is at least `least`; count if none
 /// is.
 int64_t touched_search(const int32_t *ids, int64_t count, int64_t least);
-/// Local. The rows with ids in [first, first + count), as a view into `rows`.
-TouchedRows touched_range(const TouchedRows *rows, int64_t first, int64_t count);

@@ -1,17 +1,16 @@
 /// The one small message of a step: losses, norm, and whether to stop.
 #pragma once
-#include "train/blocks.h"
+#include "comm/comm.h"
+#include "linalg/vecmath.h"
 
 typedef struct {
-    const Comm *comm;  ///< of the replicas
-    const Comm *group; ///< NULL: none
-    const Blocks *blocks;
+    const Comm *comm;      ///< of the replicas
+    const Comm *group;     ///< NULL: none
     const int64_t *cuts;   ///< (ranks + 1): leaves of each rank
     double *mine, *all;    ///< packed ballots, owned
     int64_t *counts_bytes; ///< (ranks), owned
     double *losses;        ///< (leaves), owned
-    double *squares;       ///< (blocks), owned: filled by gradients_finish for own blocks
-    double **unread;       ///< (ranks), owned: in `all`, of each ballot's squares
+    SquareSum squares;     ///< of what this rank owns of the gradient
 } Vote;
 
 typedef struct {
@@ -21,10 +20,9 @@ typedef struct {
 } Verdict;
 
 /// Local. `cuts` as for `gradients_new`. All are borrowed.
-void vote_init(Vote *vote, const Comm *comm, const Comm *group, const Blocks *blocks,
-               const int64_t *cuts);
+void vote_init(Vote *vote, const Comm *comm, const Comm *group, const int64_t *cuts);
 void vote_release(Vote *vote);
-/// Collective. Combines every rank's leaf losses (vote->losses), block squares (vote->squares) and
-/// `stop` into one verdict, the same on all ranks and for all rank counts.
+/// Collective. Combines every rank's leaf losses (vote->losses), squares (vote->squares) and `stop`
+/// into one verdict, the same on all ranks and for all rank counts.
 COLLECTIVE
 void vote_cast(Vote *vote, Verdict *out, bool stop);

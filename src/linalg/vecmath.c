@@ -4,9 +4,9 @@
 #include <math.h>
 #include <stdbool.h>
 
-// Blocks are the unit of parallel work and of pairwise sums. Kernels hold no OpenMP: the compiler
-// would take the outlined loop out of the chosen instruction set.
-enum { BLOCK = 65536, MOST_LEVELS = 48 };
+// Blocks are the unit of parallel work. Kernels hold no OpenMP: the compiler would take the
+// outlined loop out of the chosen instruction set.
+enum { BLOCK = 65536 };
 
 static int64_t block_count(int64_t n)
 {
@@ -43,39 +43,53 @@ void vec_scale(float *y, float factor, int64_t n)
         scale_block(y + b * BLOCK, factor, block_size(b, n));
 }
 
-KERNEL static void square_sum_block(double *restrict sum, const float *restrict x, int64_t n)
-{
-    double total[LANES] = { 0 };
-    int64_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        LANE_LOOP(l, LANES) total[l] += (double)x[i + l] * (double)x[i + l];
-    for (int l = 0; i + l < n; l++) total[l] += (double)x[i + l] * (double)x[i + l];
-    for (int half = LANES / 2; half; half /= 2)
-        for (int l = 0; l < half; l++) total[l] += total[l + half];
-    *sum = total[0];
-}
+// x + CUT(p) - CUT(p) is x rounded to a multiple of 2^p.
+#define CUT(power) (0x1.8p52 * (power))
+static const double cuts[SQUARE_LEVELS] = { CUT(0x1p22), CUT(1), CUT(0x1p-22), CUT(0x1p-44),
+                                            CUT(0x1p-66) };
 
-double vec_square_sum(const float *x, int64_t n)
+enum { SQUARE_LANES = 16 };
+
+KERNEL_INLINE void add_squares(double sums[SQUARE_LEVELS][SQUARE_LANES], const float *restrict x,
+                               const int lanes)
 {
-    // Groups of blocks bound the memory; sums of 64 blocks are merged like carries of a binary
-    // counter, which is the pairwise tree.
-    enum { GROUP = 64 };
-    double level[MOST_LEVELS], sums[GROUP];
-    int depth = 0;
-    for (int64_t group = 0; group * GROUP < block_count(n); group++) {
-        int64_t first = group * GROUP, rest = block_count(n) - first;
-        int64_t count = rest < GROUP ? rest : GROUP;
-#pragma omp parallel for schedule(static) if (count > 1)
-        for (int64_t b = 0; b < count; b++)
-            square_sum_block(&sums[b], x + (first + b) * BLOCK, block_size(first + b, n));
-        for (int64_t b = 0; b < count; b++) {
-            double sum = sums[b];
-            for (int64_t index = first + b; index & 1; index >>= 1) sum = level[--depth] + sum;
-            level[depth++] = sum;
+    double rest[SQUARE_LANES];
+    LANE_LOOP(l, lanes) rest[l] = (double)x[l] * (double)x[l];
+#pragma GCC unroll 5
+    for (int level = 0; level < SQUARE_LEVELS; level++) {
+        double cut = cuts[level];
+        LANE_LOOP(l, lanes)
+        {
+            double piece = rest[l] + cut - cut;
+            sums[level][l] += piece;
+            rest[l] -= piece;
         }
     }
-    double total = depth ? level[--depth] : 0;
-    while (depth) total = level[--depth] + total;
+}
+
+KERNEL static void squares_block(double *restrict levels, const float *restrict x, int64_t n)
+{
+    double sums[SQUARE_LEVELS][SQUARE_LANES] = { { 0 } };
+    int64_t i = 0;
+    for (; i + SQUARE_LANES <= n; i += SQUARE_LANES) add_squares(sums, x + i, SQUARE_LANES);
+    for (; i < n; i++) add_squares(sums, x + i, 1);
+    for (int level = 0; level < SQUARE_LEVELS; level++)
+        for (int l = 0; l < SQUARE_LANES; l++) levels[level] += sums[level][l];
+}
+
+void vec_add_squares(SquareSum *sum, const float *x, int64_t n)
+{
+    double levels[SQUARE_LEVELS] = { 0 };
+#pragma omp parallel for schedule(static) reduction(+ : levels) if (n > BLOCK)
+    for (int64_t b = 0; b < block_count(n); b++)
+        squares_block(levels, x + b * BLOCK, block_size(b, n));
+    for (int level = 0; level < SQUARE_LEVELS; level++) sum->levels[level] += levels[level];
+}
+
+double square_sum_total(const SquareSum *sum)
+{
+    double total = 0;
+    for (int level = 0; level < SQUARE_LEVELS; level++) total += sum->levels[level];
     return total;
 }
 

@@ -1,6 +1,5 @@
 #include "train/blocks.h"
 #include "base/mem.h"
-#include "linalg/vecmath.h"
 
 enum { BLOCK_ELEMENTS = 65536 };
 
@@ -27,9 +26,7 @@ static void add_table(Blocks *blocks, const Model *model, int param)
         int64_t rows = p->rows - row < BLOCK_ROWS ? p->rows - row : BLOCK_ROWS;
         add_block(blocks, (Block){ .first = p->offset + row * p->cols,
                                    .count = rows * p->cols,
-                                   .table = blocks->table_count,
-                                   .first_row = row,
-                                   .rows = rows });
+                                   .table = blocks->table_count });
     }
     blocks->tables[blocks->table_count++] = param;
     blocks->table_blocks[blocks->table_count] = blocks->count;
@@ -123,18 +120,17 @@ static void list_others(Blocks *blocks, const Model *model)
     }
 }
 
-double blocks_square_sum(const Blocks *blocks, const Block *block, const float *x)
+void blocks_add_squares(SquareSum *sum, const Blocks *blocks, const Block *block, const float *x)
 {
     int64_t at = block->first, end = block->first + block->count;
-    double sum = 0;
     for (int i = 0; i < blocks->other_count; i++) {
         const Segment *other = &blocks->others[i];
         int64_t other_end = other->first + other->count;
         if (other_end <= at || other->first >= end) continue;
-        if (other->first > at) sum += vec_square_sum(x + (at - block->first), other->first - at);
+        if (other->first > at) vec_add_squares(sum, x + (at - block->first), other->first - at);
         at = other_end < end ? other_end : end;
     }
-    return sum + vec_square_sum(x + (at - block->first), end - at);
+    vec_add_squares(sum, x + (at - block->first), end - at);
 }
 
 void blocks_init(Blocks *blocks, const Model *model, const Comm *comm)
@@ -160,11 +156,4 @@ void blocks_release(Blocks *blocks)
     mem_free(blocks->segments);
     mem_free(blocks->others);
     *blocks = (Blocks){ 0 };
-}
-
-int blocks_owned(const Blocks *blocks, int rank)
-{
-    int count = 0;
-    for (int i = 0; i < blocks->count; i++) count += blocks->items[i].owner == rank;
-    return count;
 }

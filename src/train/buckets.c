@@ -18,7 +18,7 @@ struct Buckets {
     int posted, merged; ///< before them, of `own`: receives are posted, merged
     float **received;   ///< (IN_FLIGHT, sources): NULL for this rank's own
     Exchange *arriving[IN_FLIGHT], *leaving;
-    double *squares; ///< (dense_count) of this rank's blocks
+    SquareSum squares; ///< of those that are merged
     Arena memory;
 };
 
@@ -47,7 +47,6 @@ Buckets *buckets_new(const Comm *comm, const Blocks *blocks, const Sources *sour
     *b = (Buckets){ .comm = comm, .blocks = blocks, .sources = sources, .sum = sum };
     list_own(b);
     b->left = blocks->bucket_count;
-    b->squares = MEM_NEW(double, blocks->dense_count);
     init_receives(b);
     int leaving = blocks->bucket_count - b->own_count;
     b->leaving = exchange_new(comm, leaving * sources->own_count);
@@ -61,7 +60,6 @@ void buckets_free(Buckets *b)
     exchange_free(b->leaving);
     arena_release(&b->memory);
     mem_free(b->received);
-    mem_free(b->squares);
     mem_free(b->own);
     mem_free(b);
 }
@@ -123,17 +121,28 @@ static float *merge_node(const Buckets *b, int64_t start, int64_t size, const Pl
     return left;
 }
 
+/// *squares = the sum of squares of the block, which is merged.
+static void merge_block(const Buckets *b, SquareSum *squares, const Block *block)
+{
+    float *to = b->sum + block->first;
+    float *from = merge_node(b, 0, b->sources->root, &(Place){ b->merged, block });
+    if (from != to) memcpy(to, from, (size_t)block->count * sizeof(float));
+    *squares = (SquareSum){ 0 };
+    blocks_add_squares(squares, b->blocks, block, to);
+}
+
 /// The next own bucket, which has arrived.
 static void merge_bucket(Buckets *b)
 {
     const Bucket *bucket = own_bucket(b, b->merged);
+    double levels[SQUARE_LEVELS] = { 0 };
+#pragma omp parallel for schedule(static) reduction(+ : levels)
     for (int i = bucket->block; i < bucket->end_block; i++) {
-        const Block *block = &b->blocks->items[i];
-        float *to = b->sum + block->first;
-        float *from = merge_node(b, 0, b->sources->root, &(Place){ b->merged, block });
-        if (from != to) memcpy(to, from, (size_t)block->count * sizeof(float));
-        b->squares[i] = blocks_square_sum(b->blocks, block, to);
+        SquareSum squares;
+        merge_block(b, &squares, &b->blocks->items[i]);
+        for (int level = 0; level < SQUARE_LEVELS; level++) levels[level] += squares.levels[level];
     }
+    for (int level = 0; level < SQUARE_LEVELS; level++) b->squares.levels[level] += levels[level];
     b->merged++;
     post_receives(b);
 }
@@ -150,16 +159,15 @@ void buckets_ready(Buckets *b, int64_t first)
         merge_bucket(b);
 }
 
-void buckets_finish(Buckets *b, double *squares)
+void buckets_finish(Buckets *b, SquareSum *squares)
 {
     while (b->merged < b->own_count) {
         exchange_finish(b->arriving[b->merged % IN_FLIGHT]);
         merge_bucket(b);
     }
     exchange_finish(b->leaving);
-    for (int i = 0; i < b->own_count; i++)
-        for (int block = own_bucket(b, i)->block; block < own_bucket(b, i)->end_block; block++)
-            squares[block] = b->squares[block];
+    *squares = b->squares;
+    b->squares = (SquareSum){ 0 };
     b->left = b->blocks->bucket_count;
     b->posted = b->merged = 0;
 }

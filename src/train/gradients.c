@@ -244,28 +244,17 @@ static bool merge_table(Gradients *g, TouchedRows *out, int64_t start, int64_t s
     return true;
 }
 
-/// Sum of squares of one block of a table: its touched rows in ascending order.
-static double table_square_sum(const TouchedRows *rows, const Block *block)
+void gradients_finish(Gradients *g, SquareSum *squares)
 {
-    TouchedRows part = touched_range(rows, block->first_row, block->rows);
-    double sum = 0;
-    for (int64_t i = 0; i < part.count; i++)
-        sum += vec_square_sum(part.rows + i * part.cols, part.cols);
-    return sum;
-}
-
-void gradients_finish(Gradients *g, double *squares)
-{
-    const Blocks *blocks = g->blocks;
     buckets_ready(g->buckets, 0);
     start_rows(g);
     buckets_finish(g->buckets, squares);
     exchange_finish(g->exchange);
-    for (int t = 0; t < blocks->table_count; t++)
-        merge_table(g, &g->tables[t], 0, g->sources.root, t);
-    for (int i = blocks->dense_count; i < blocks->count; i++)
-        if (blocks->items[i].owner == g->comm->rank)
-            squares[i] = table_square_sum(&g->tables[blocks->items[i].table], &blocks->items[i]);
+    for (int t = 0; t < g->blocks->table_count; t++) {
+        TouchedRows *rows = &g->tables[t];
+        merge_table(g, rows, 0, g->sources.root, t);
+        vec_add_squares(squares, rows->rows, rows->count * rows->cols);
+    }
     g->subtrees.count = 0;
 }
 

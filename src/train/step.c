@@ -73,7 +73,7 @@ void train_step(Trainer *t, StepRecord *out)
     for (int64_t leaf = t->cuts[t->replicas->rank]; leaf < t->cuts[t->replicas->rank + 1]; leaf++)
         t->vote.losses[leaf] = leaf_step(t, &batch, leaf, divisor);
 
-    gradients_finish(t->gradients, t->vote.squares);
+    gradients_finish(t->gradients, &t->vote.squares);
     profile_lap(t->profile, "exchange", "reduction", 0, 0);
     vote_cast(&t->vote, &verdict, signals_stop_requested());
     profile_lap(t->profile, "vote", "vote", 0, 0);

@@ -63,14 +63,3 @@ int64_t touched_search(const int32_t *ids, int64_t count, int64_t least)
     }
     return low;
 }
-
-TouchedRows touched_range(const TouchedRows *rows, int64_t first, int64_t count)
-{
-    int64_t from = touched_search(rows->ids, rows->count, first);
-    int64_t to = touched_search(rows->ids, rows->count, first + count);
-    return (TouchedRows){ .count = to - from,
-                          .capacity = to - from,
-                          .cols = rows->cols,
-                          .ids = rows->ids + from,
-                          .rows = rows->rows + from * rows->cols };
-}

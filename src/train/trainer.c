@@ -110,7 +110,7 @@ static void build_engine(Trainer *t, int64_t leaf_tokens)
     blocks_init(&t->blocks, t->model, t->replicas);
     t->gradients = gradients_new(t->replicas, t->model, &t->blocks, t->cuts, leaf_tokens);
     optimizer_init(&t->optimizer, t->replicas, t->model, &t->blocks, &t->recipe->train);
-    vote_init(&t->vote, t->replicas, comm_group(t->comm), &t->blocks, t->cuts);
+    vote_init(&t->vote, t->replicas, comm_group(t->comm), t->cuts);
     t->weights = MEM_NEW(Weight, t->model->param_count);
     model_bind(t->model, t->weights);
     if (t->recipe->train.profile) t->profile = MEM_NEW(Profile, 1);

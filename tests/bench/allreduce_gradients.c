@@ -114,24 +114,22 @@ static void keep_own(Gradients *g, int table)
     rows->count = kept;
 }
 
-void gradients_finish(Gradients *g, double *squares)
+void gradients_finish(Gradients *g, SquareSum *squares)
 {
     const Blocks *blocks = g->blocks;
+    *squares = (SquareSum){ 0 };
     MPI_Allreduce(MPI_IN_PLACE, g->dense, (int)g->model->dense_elements, MPI_FLOAT, MPI_SUM,
                   (MPI_Comm)g->comm->handle);
+    for (int i = 0; i < blocks->dense_count; i++) {
+        const Block *block = &blocks->items[i];
+        if (block->owner == g->comm->rank)
+            blocks_add_squares(squares, blocks, block, g->dense + block->first);
+    }
     for (int t = 0; t < blocks->table_count; t++) {
+        const TouchedRows *rows = &g->tables[t];
         if (g->comm->size > 1) reduce_table(g, t);
         keep_own(g, t);
-    }
-    for (int i = 0; i < blocks->count; i++) {
-        const Block *block = &blocks->items[i];
-        if (block->owner != g->comm->rank) continue;
-        if (block->table < 0) {
-            squares[i] = vec_square_sum(g->dense + block->first, block->count);
-            continue;
-        }
-        TouchedRows part = touched_range(&g->tables[block->table], block->first_row, block->rows);
-        squares[i] = vec_square_sum(part.rows, part.count * part.cols);
+        vec_add_squares(squares, rows->rows, rows->count * rows->cols);
     }
     g->started = false;
 }

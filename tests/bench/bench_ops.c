@@ -177,7 +177,8 @@ static void time_vectors(void)
     enum { N = 1 << 22 };
     float *p = numbers(N), *m = MEM_NEW(float, N), *v = MEM_NEW(float, N), *g = numbers(N);
     AdamStep step = { 1e-5, 0.9, 0.999, 1e-8, 0.01, 0.1, 0.001, 1 };
-    double best_s[3] = { 1e9, 1e9, 1e9 }, sum = 0;
+    double best_s[3] = { 1e9, 1e9, 1e9 };
+    SquareSum sum = { 0 };
     for (int trial = 0; trial < 10; trial++) {
         double at_s[4];
         at_s[0] = clock_now_s();
@@ -185,7 +186,7 @@ static void time_vectors(void)
         at_s[1] = clock_now_s();
         vec_add(p, g, N);
         at_s[2] = clock_now_s();
-        sum += vec_square_sum(p, N);
+        vec_add_squares(&sum, p, N);
         at_s[3] = clock_now_s();
         for (int i = 0; i < 3; i++)
             if (at_s[i + 1] - at_s[i] < best_s[i]) best_s[i] = at_s[i + 1] - at_s[i];
@@ -194,7 +195,7 @@ static void time_vectors(void)
     print_rate(best_s[0], 28e-6 * N, 0);
     print_rate(best_s[1], 12e-6 * N, 0);
     print_rate(best_s[2], 4e-6 * N, 0);
-    printf("%s\n", sum < 0 ? " " : "");
+    printf("%s\n", square_sum_total(&sum) < 0 ? " " : "");
     mem_free(p);
     mem_free(m);
     mem_free(v);

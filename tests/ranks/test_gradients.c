@@ -91,22 +91,21 @@ static uint64_t hash_bytes_of(uint64_t hash, const void *data, size_t bytes)
     return hash;
 }
 
-/// A hash of each row of a table and of the block squares, gathered over ranks.
-static uint64_t hash_tables(const Gradients *gradients, const Blocks *blocks, double *squares)
+/// A hash of each row of a table and of the sum of squares, gathered over ranks.
+static uint64_t hash_tables(const Gradients *gradients, SquareSum squares)
 {
-    int64_t *hashes = MEM_NEW(int64_t, ROWS + FEW_ROWS + blocks->count);
+    int64_t *hashes = MEM_NEW(int64_t, ROWS + FEW_ROWS);
     for (int table = 0; table < 2; table++) {
         const TouchedRows *rows = gradients_table(gradients, table);
         for (int64_t i = 0; i < rows->count; i++)
             hashes[table * ROWS + rows->ids[i]] = (int64_t)hash_bytes_of(
                 1469598103934665603u, rows->rows + i * COLS, COLS * sizeof(float));
     }
-    for (int b = 0; b < blocks->count; b++)
-        if (blocks->items[b].owner == world.rank)
-            memcpy(&hashes[ROWS + FEW_ROWS + b], &squares[b], sizeof(double));
-    comm_sum_int64(&world, hashes, ROWS + FEW_ROWS + blocks->count);
-    uint64_t hash = hash_bytes_of(1469598103934665603u, hashes,
-                                  (size_t)(ROWS + FEW_ROWS + blocks->count) * sizeof *hashes);
+    comm_sum_int64(&world, hashes, ROWS + FEW_ROWS);
+    uint64_t hash =
+        hash_bytes_of(1469598103934665603u, hashes, (size_t)(ROWS + FEW_ROWS) * sizeof *hashes);
+    comm_sum_doubles(&world, squares.levels, SQUARE_LEVELS);
+    hash = hash_bytes_of(hash, &squares, sizeof squares);
     mem_free(hashes);
     return hash;
 }
@@ -119,7 +118,7 @@ static uint64_t sum_leaves(int64_t leaves)
     leaves_cut(cuts, leaves, world.size);
     blocks_init(&blocks, &model, &world);
     Gradients *gradients = gradients_new(&world, &model, &blocks, cuts, ROWS);
-    double *squares = MEM_NEW(double, blocks.count);
+    SquareSum squares;
     uint64_t hash = 0;
     for (int step = 0; step < 2; step++) { // the second step reuses every buffer
         for (int64_t leaf = cuts[world.rank]; leaf < cuts[world.rank + 1]; leaf++) {
@@ -127,13 +126,12 @@ static uint64_t sum_leaves(int64_t leaves)
             fill_leaf(weights, leaf);
             gradients_leaf_done(gradients);
         }
-        gradients_finish(gradients, squares);
+        gradients_finish(gradients, &squares);
         check_dense(gradients, &blocks, leaves);
-        uint64_t again = hash_tables(gradients, &blocks, squares);
+        uint64_t again = hash_tables(gradients, squares);
         if (step) CHECK_TRUE(hash == again);
         hash = again;
     }
-    mem_free(squares);
     gradients_free(gradients);
     blocks_release(&blocks);
     return hash;

@@ -94,10 +94,10 @@ static void fill_leaf(Weight *weights, int64_t step)
             touched->rows[row * COLS + i] = noise(step, 48 + touched->ids[row] * COLS + i);
 }
 
-static void one_step(Optimizer *optimizer, Gradients *gradients, const int64_t *cuts,
-                     double *squares, int64_t step)
+static void one_step(Optimizer *optimizer, Gradients *gradients, const int64_t *cuts, int64_t step)
 {
     Weight weights[2] = { { 0 } };
+    SquareSum squares;
     int32_t ids[2];
     optimizer_refresh(optimizer, 0, ids, touched_rows(ids, step));
     for (int64_t leaf = cuts[world.rank]; leaf < cuts[world.rank + 1]; leaf++) {
@@ -105,7 +105,7 @@ static void one_step(Optimizer *optimizer, Gradients *gradients, const int64_t *
         if (leaf == 0) fill_leaf(weights, step);
         gradients_leaf_done(gradients);
     }
-    gradients_finish(gradients, squares);
+    gradients_finish(gradients, &squares);
     optimizer_update_rows(optimizer, gradients, rate(step), 1);
     optimizer_update_dense(optimizer, gradients);
 }
@@ -123,17 +123,14 @@ static void late_updates_are_the_same(void)
     model.node = world.node ? world.node->alone : NULL; // the values are this rank's own
     blocks_init(&blocks, &model, &world);
     Gradients *gradients = gradients_new(&world, &model, &blocks, cuts, 2);
-    double *squares = MEM_NEW(double, blocks.count);
     optimizer_init(&optimizer, &world, &model, &blocks, &options);
-    for (int64_t step = 0; step < STEPS; step++)
-        one_step(&optimizer, gradients, cuts, squares, step);
+    for (int64_t step = 0; step < STEPS; step++) one_step(&optimizer, gradients, cuts, step);
     optimizer_refresh_all(&optimizer);
     update_all(expected, STEPS);
     int64_t wrong = 0;
     for (int64_t i = 0; i < ELEMENTS; i++) wrong += memcmp(&values[i], &expected[i], 4) != 0;
     CHECK_EQ(wrong, 0);
     optimizer_release(&optimizer);
-    mem_free(squares);
     gradients_free(gradients);
     blocks_release(&blocks);
     mem_free(expected);

@@ -52,14 +52,13 @@ static void run_leaf(Gradients *gradients, Weight *weights, int64_t leaf, Order 
 }
 
 /// A number for the sums and squares of all ranks.
-static uint64_t hash_sum(const Gradients *gradients, const Blocks *blocks, const double *squares)
+static uint64_t hash_sum(const Gradients *gradients, const Blocks *blocks, SquareSum squares)
 {
     int64_t *hashes = MEM_NEW(int64_t, blocks->count);
     for (int b = 0; b < blocks->count; b++) {
         if (blocks->items[b].owner != world.rank) continue;
         const float *sum = gradients_dense(gradients) + blocks->items[b].first;
-        uint64_t hash;
-        memcpy(&hash, &squares[b], sizeof hash);
+        uint64_t hash = 1469598103934665603u;
         for (int64_t k = 0; k < blocks->items[b].count; k++) {
             uint32_t bits;
             memcpy(&bits, &sum[k], sizeof bits);
@@ -68,7 +67,10 @@ static uint64_t hash_sum(const Gradients *gradients, const Blocks *blocks, const
         hashes[b] = (int64_t)hash;
     }
     comm_sum_int64(&world, hashes, blocks->count);
-    uint64_t hash = 1;
+    comm_sum_doubles(&world, squares.levels, SQUARE_LEVELS);
+    uint64_t hash;
+    double norm = square_sum_total(&squares);
+    memcpy(&hash, &norm, sizeof hash);
     for (int b = 0; b < blocks->count; b++) hash = (hash ^ (uint64_t)hashes[b]) * 0x100000001b3u;
     mem_free(hashes);
     return hash;
@@ -83,16 +85,15 @@ static uint64_t sum_leaves(int64_t leaves, Order order)
     leaves_cut(cuts, leaves, world.size);
     blocks_init(&blocks, &model, &world);
     Gradients *gradients = gradients_new(&world, &model, &blocks, cuts, 1);
-    double *squares = MEM_NEW(double, blocks.count);
+    SquareSum squares;
     for (int step = 0; step < 2; step++) { // the second step reuses every buffer
         for (int64_t leaf = cuts[world.rank]; leaf < cuts[world.rank + 1]; leaf++)
             run_leaf(gradients, weights, leaf, order);
-        gradients_finish(gradients, squares);
+        gradients_finish(gradients, &squares);
         uint64_t again = hash_sum(gradients, &blocks, squares);
         if (step) CHECK_TRUE(hash == again);
         hash = again;
     }
-    mem_free(squares);
     gradients_free(gradients);
     blocks_release(&blocks);
     return hash;

@@ -59,7 +59,7 @@ void engine_init(Engine *e, const Comm *comm, const Shape *shape, int64_t tokens
     e->gradients = gradients_new(comm, &e->model, &e->blocks, e->cuts, e->leaf_tokens);
     e->options = (TrainOptions){ .adam_beta1 = 0.9, .adam_beta2 = 0.999, .adam_epsilon = 1e-8 };
     optimizer_init(&e->optimizer, comm, &e->model, &e->blocks, &e->options);
-    vote_init(&e->vote, comm, NULL, &e->blocks, e->cuts);
+    vote_init(&e->vote, comm, NULL, e->cuts);
     e->weights = MEM_NEW(Weight, e->model.param_count);
     e->seen = MEM_NEW(bool, shape->vocab);
     e->ids = comm->rank ? NULL : MEM_NEW(int32_t, shape->vocab);
@@ -127,7 +127,7 @@ void engine_step(Engine *e)
     for (int64_t leaf = e->cuts[e->comm->rank]; leaf < e->cuts[e->comm->rank + 1]; leaf++)
         run_leaf(e, leaf);
     lap(e, 0, &since_s);
-    gradients_finish(e->gradients, e->vote.squares);
+    gradients_finish(e->gradients, &e->vote.squares);
     lap(e, 1, &since_s);
     vote_cast(&e->vote, &e->verdict, false);
     lap(e, 2, &since_s);

@@ -37,25 +37,47 @@ static void sums_and_scales(void)
     mem_free(y);
 }
 
+static double square_sum_of(const float *x, int64_t n)
+{
+    SquareSum sum = { 0 };
+    vec_add_squares(&sum, x, n);
+    return square_sum_total(&sum);
+}
+
 static void square_sums(void)
 {
     float *x = numbers(3, MOST);
     for (int k = 0; k < SIZES; k++) {
         long double expected = 0;
         for (int64_t i = 0; i < sizes[k]; i++) expected += (long double)x[i] * (long double)x[i];
-        CHECK_NEAR(vec_square_sum(x, sizes[k]), (double)expected, 1e-14 * (double)(expected + 1));
+        CHECK_NEAR(square_sum_of(x, sizes[k]), (double)expected, 1e-14 * (double)(expected + 1));
     }
-    // The sum over whole blocks is the tree over the sums of blocks, so slices may be summed apart.
-    // With 1 and three times 0.4 (0.75) of half a unit, other orders round otherwise.
-    enum { BLOCK = 65536 };
-    const double thirds[] = { 0.4, 0.75 }, sums[] = { 1, 1 + 0x1p-52 };
-    float *sparse = MEM_NEW(float, 4 * BLOCK);
-    sparse[0] = 1;
-    for (int k = 0; k < 2; k++) {
-        for (int b = 1; b < 4; b++) sparse[b * BLOCK + 5] = (float)sqrt(thirds[k] * 0x1p-53);
-        CHECK_TRUE(vec_square_sum(sparse, 4 * BLOCK) == sums[k]);
-    }
-    mem_free(sparse);
+    const float large = 0x1p37f, small = 0x1p-33f, other[] = { NAN, 1 }, most[] = { INFINITY, 1 };
+    CHECK_TRUE(square_sum_of(&large, 1) == 0x1p74);
+    CHECK_TRUE(square_sum_of(&small, 1) == 0x1p-66);
+    CHECK_TRUE(isnan(square_sum_of(other, 2)));
+    CHECK_TRUE(!isfinite(square_sum_of(most, 2)));
+    mem_free(x);
+}
+
+/// Of any magnitudes: the levels are equal whatever is summed with what; a plain sum is not.
+static void square_sums_have_no_order(void)
+{
+    enum { N = 100000 };
+    float *x = numbers(4, N);
+    double there = 0, back = 0;
+    SquareSum whole = { 0 }, parts[3] = { { { 0 } } };
+    for (int i = 0; i < N; i++) x[i] *= (float)ldexp(1, i * 7 % 40 - 30);
+    vec_add_squares(&whole, x, N);
+    for (int64_t start = 0, size = 1; start < N; start += size, size = size * 3 % 101 + 1)
+        vec_add_squares(&parts[size % 3], x + start, start + size < N ? size : N - start);
+    for (int level = 0; level < SQUARE_LEVELS; level++)
+        CHECK_TRUE(parts[2].levels[level] + parts[0].levels[level] + parts[1].levels[level] ==
+                   whole.levels[level]);
+    for (int i = 0; i < N; i++) there += (double)x[i] * (double)x[i];
+    for (int i = N - 1; i >= 0; i--) back += (double)x[i] * (double)x[i];
+    CHECK_TRUE(there != back);
+    CHECK_NEAR(square_sum_total(&whole), there, 1e-12 * there);
     mem_free(x);
 }
 
@@ -124,7 +146,7 @@ static void threads_give_the_same_bits(void)
     double expected = 0;
     for (int threads = 1; threads <= 3; threads++) {
         omp_set_num_threads(threads);
-        double sum = vec_square_sum(x, MOST);
+        double sum = square_sum_of(x, MOST);
         if (threads == 1) expected = sum;
         CHECK_TRUE(sum == expected);
     }
@@ -137,6 +159,7 @@ static void threads_give_the_same_bits(void)
 static const Case cases[] = {
     { "sums_and_scales", sums_and_scales },
     { "square_sums", square_sums },
+    { "square_sums_have_no_order", square_sums_have_no_order },
     { "adam_against_double", adam_against_double },
     { "adam_of_slices", adam_of_slices },
     { "threads_give_the_same_bits", threads_give_the_same_bits },
