@@ -22,10 +22,18 @@ typedef struct {
     int64_t stride;
     bool transposed; ///< of the operand
 } GemmOperand;
-/// Local, threads inside. C = A B + beta C: c (m, n) with rows c_stride apart, A is (m, k), B (k,
-/// n).
-void gemm_strided(float *c, int64_t c_stride, GemmOperand a, GemmOperand b, int64_t m, int64_t n,
-                  int64_t k, float beta);
+/// C = A B + beta C, with bias (n) on every row where given (then beta must be 0): c (m, n) with
+/// rows c_stride apart, A is (m, k), B (k, n).
+typedef struct {
+    float *c;
+    int64_t c_stride;
+    GemmOperand a, b;
+    const float *bias;
+    int64_t m, n, k;
+    float beta;
+} GemmProduct;
+/// Local, threads inside. Products whose results lie apart, at once: as one after the other.
+void gemm_products(const GemmProduct *products, int64_t count);
 
 /// Local. Makes the BLAS use kernels for this CPU: old OpenBLAS releases do not know new CPUs and
 /// fall back to AVX2 where AVX-512 doubles the rate. Starts the program again (execv) with

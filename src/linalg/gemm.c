@@ -38,12 +38,21 @@ static int64_t extent(Cut c, int64_t tile, int64_t n)
 // library that packs them first takes three times as long.
 enum { FEW_ROWS = 8, FEW_COLUMNS = 64, MOST_SUMS = 4 };
 
+/// y = x w' + bias + beta y, each with its row stride.
+typedef struct {
+    float *y;
+    const float *x, *w, *bias; ///< bias may be NULL
+    int64_t y_stride, x_stride, w_stride, k;
+    float beta;
+} Few;
+
 /// Rows times columns are at most MOST_SUMS sums at a time, so that no sum waits for the one
 /// before. A single row takes one column: one stream of weights is read faster than four.
-KERNEL_INLINE void few_sums(float *restrict y, const float *restrict x, const float *restrict w,
-                            const float *restrict bias, int64_t n, int64_t k, float beta,
-                            const int rows, const int columns)
+KERNEL_INLINE void few_sums(const Few *f, int64_t row, int64_t column, const int rows,
+                            const int columns)
 {
+    const float *restrict x = f->x + row * f->x_stride, *restrict w = f->w + column * f->w_stride;
+    const int64_t xs = f->x_stride, ws = f->w_stride, k = f->k;
     float sum[MOST_SUMS][LANES];
     int64_t i = 0;
 #pragma GCC unroll 4
@@ -51,62 +60,53 @@ KERNEL_INLINE void few_sums(float *restrict y, const float *restrict x, const fl
     for (; i + LANES <= k; i += LANES)
 #pragma GCC unroll 4
         for (int s = 0; s < rows * columns; s++) {
-            const float *a = x + s / columns * k + i, *b = w + s % columns * k + i;
+            const float *a = x + s / columns * xs + i, *b = w + s % columns * ws + i;
             LANE_LOOP(l, LANES) sum[s][l] += a[l] * b[l];
         }
     for (int s = 0; s < rows * columns; s++) {
         int64_t r = s / columns, c = s % columns;
-        for (int l = 0; i + l < k; l++) sum[s][l] += x[r * k + i + l] * w[c * k + i + l];
-        float total = lanes_sum(sum[s]) + (bias ? bias[c] : 0), *to = &y[r * n + c];
-        *to = beta == 0 ? total : beta * *to + total;
+        for (int l = 0; i + l < k; l++) sum[s][l] += x[r * xs + i + l] * w[c * ws + i + l];
+        float total = lanes_sum(sum[s]) + (f->bias ? f->bias[column + c] : 0);
+        float *to = &f->y[(row + r) * f->y_stride + column + c];
+        *to = f->beta == 0 ? total : f->beta * *to + total;
     }
 }
 
-KERNEL_INLINE void few_rows(float *restrict y, const float *restrict x, const float *restrict w,
-                            const float *restrict bias, int64_t columns, int64_t n, int64_t k,
-                            float beta, const int rows)
+KERNEL_INLINE void few_rows(const Few *f, int64_t row, int64_t columns, const int rows)
 {
     const int wide = rows == 1 ? 1 : MOST_SUMS / rows;
     int64_t j = 0;
-    for (; j + wide <= columns; j += wide)
-        few_sums(y + j, x, w + j * k, bias ? bias + j : NULL, n, k, beta, rows, wide);
-    for (; j < columns; j++)
-        few_sums(y + j, x, w + j * k, bias ? bias + j : NULL, n, k, beta, rows, 1);
+    for (; j + wide <= columns; j += wide) few_sums(f, row, j, rows, wide);
+    for (; j < columns; j++) few_sums(f, row, j, rows, 1);
 }
 
-KERNEL static void few_rows_any(float *y, const float *x, const float *w, const float *bias,
-                                int64_t m, int64_t columns, int64_t n, int64_t k, float beta)
+KERNEL static void few_rows_any(const Few *f, int64_t m, int64_t columns)
 {
-    for (; m >= 4; m -= 4, y += 4 * n, x += 4 * k) few_rows(y, x, w, bias, columns, n, k, beta, 4);
-    for (; m >= 2; m -= 2, y += 2 * n, x += 2 * k) few_rows(y, x, w, bias, columns, n, k, beta, 2);
-    if (m) few_rows(y, x, w, bias, columns, n, k, beta, 1);
+    int64_t row = 0;
+    for (; m - row >= 4; row += 4) few_rows(f, row, columns, 4);
+    for (; m - row >= 2; row += 2) few_rows(f, row, columns, 2);
+    if (row < m) few_rows(f, row, columns, 1);
+}
+
+static void few_tile(const GemmProduct *p, int64_t tile)
+{
+    int64_t j = tile * FEW_COLUMNS, left = p->n - j;
+    Few few = { .y = p->c + j,
+                .x = p->a.data,
+                .w = p->b.data + j * p->b.stride,
+                .bias = p->bias ? p->bias + j : NULL,
+                .y_stride = p->c_stride,
+                .x_stride = p->a.stride,
+                .w_stride = p->b.stride,
+                .k = p->k,
+                .beta = p->beta };
+    few_rows_any(&few, p->m, left < FEW_COLUMNS ? left : FEW_COLUMNS);
 }
 
 void gemm_forward(float *y, const float *x, const float *w, const float *bias, int64_t m, int64_t n,
                   int64_t k, float beta)
 {
-    if (m <= FEW_ROWS) {
-#pragma omp parallel for schedule(static)
-        for (int64_t j = 0; j < n; j += FEW_COLUMNS)
-            few_rows_any(y + j, x, w + j * k, bias ? bias + j : NULL, m,
-                         n - j < FEW_COLUMNS ? n - j : FEW_COLUMNS, n, k, beta);
-        return;
-    }
-    Cut rows = cut(m, TILE_ROWS, 1), columns = cut(n, TILE_COLUMNS, 2);
-#pragma omp parallel for collapse(2) schedule(dynamic)
-    for (int64_t i = 0; i < rows.count; i++) {
-        for (int64_t j = 0; j < columns.count; j++) {
-            int64_t tile_m = extent(rows, i, m), tile_n = extent(columns, j, n);
-            int64_t r = i * rows.size, c = j * columns.size;
-            if (bias) {
-                for (int64_t q = 0; q < tile_m; q++)
-                    memcpy(y + (r + q) * n + c, bias + c, (size_t)tile_n * sizeof(float));
-            }
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)tile_m, (int)tile_n, (int)k,
-                        1, x + r * k, (int)k, w + c * k, (int)k, bias ? 1 : beta, y + r * n + c,
-                        (int)n);
-        }
-    }
+    gemm_products(&(GemmProduct){ y, n, { x, k, false }, { w, k, true }, bias, m, n, k, beta }, 1);
 }
 
 void gemm_backward_input(float *dx, const float *dy, const float *w, int64_t m, int64_t n,
@@ -149,21 +149,49 @@ static const float *place(const GemmOperand *x, int64_t r, int64_t c)
     return x->data + (x->transposed ? c * x->stride + r : r * x->stride + c);
 }
 
-void gemm_strided(float *c, int64_t c_stride, GemmOperand a, GemmOperand b, int64_t m, int64_t n,
-                  int64_t k, float beta)
+static bool is_few(const GemmProduct *p)
 {
-    Cut rows = cut(m, TILE_ROWS, 1), columns = cut(n, TILE_COLUMNS, 2);
-    if (!m || !n) return;
-#pragma omp parallel for collapse(2) schedule(dynamic)
-    for (int64_t i = 0; i < rows.count; i++) {
-        for (int64_t j = 0; j < columns.count; j++) {
-            int64_t row = i * rows.size, column = j * columns.size;
-            cblas_sgemm(CblasRowMajor, a.transposed ? CblasTrans : CblasNoTrans,
-                        b.transposed ? CblasTrans : CblasNoTrans, (int)extent(rows, i, m),
-                        (int)extent(columns, j, n), (int)k, 1, place(&a, row, 0), (int)a.stride,
-                        place(&b, 0, column), (int)b.stride, beta, c + row * c_stride + column,
-                        (int)c_stride);
-        }
+    return p->m <= FEW_ROWS && !p->a.transposed && p->b.transposed;
+}
+
+static int64_t tile_count(const GemmProduct *p)
+{
+    if (!p->m || !p->n) return 0;
+    if (is_few(p)) return (p->n + FEW_COLUMNS - 1) / FEW_COLUMNS;
+    return cut(p->m, TILE_ROWS, 1).count * cut(p->n, TILE_COLUMNS, 2).count;
+}
+
+static void run_tile(const GemmProduct *p, int64_t tile)
+{
+    Cut rows = cut(p->m, TILE_ROWS, 1), columns = cut(p->n, TILE_COLUMNS, 2);
+    if (is_few(p)) {
+        few_tile(p, tile);
+        return;
+    }
+    int64_t i = tile / columns.count, j = tile % columns.count;
+    int64_t row = i * rows.size, column = j * columns.size;
+    int64_t m = extent(rows, i, p->m), n = extent(columns, j, p->n);
+    float *c = p->c + row * p->c_stride + column;
+    size_t bytes = (size_t)n * sizeof(float);
+    for (int64_t r = 0; r < m && p->bias; r++) memcpy(c + r * p->c_stride, p->bias + column, bytes);
+    for (int64_t r = 0; r < m && !p->k && !p->bias && p->beta == 0; r++)
+        memset(c + r * p->c_stride, 0, bytes); // BLAS would only scale
+    if (p->k)
+        cblas_sgemm(CblasRowMajor, p->a.transposed ? CblasTrans : CblasNoTrans,
+                    p->b.transposed ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)p->k, 1,
+                    place(&p->a, row, 0), (int)p->a.stride, place(&p->b, 0, column),
+                    (int)p->b.stride, p->bias ? 1 : p->beta, c, (int)p->c_stride);
+}
+
+void gemm_products(const GemmProduct *products, int64_t count)
+{
+    int64_t all = 0;
+    for (int64_t i = 0; i < count; i++) all += tile_count(&products[i]);
+#pragma omp parallel for schedule(dynamic)
+    for (int64_t at = 0; at < all; at++) {
+        int64_t tile = at, i = 0;
+        for (; tile >= tile_count(&products[i]); i++) tile -= tile_count(&products[i]);
+        run_tile(&products[i], tile);
     }
 }
 

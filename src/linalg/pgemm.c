@@ -111,8 +111,9 @@ static void native_nn(Dmat *c, const Dmat *a, const Dmat *b)
             GemmOperand left = { across[i] + (k - first), count, false };
             GemmOperand right = { down[owner] + (k - owner * b->row_block) * b->local_cols,
                                   b->local_cols, false };
-            gemm_strided(c->data, c->local_cols, left, right, c->local_rows, c->local_cols,
-                         next - k, beta);
+            gemm_products(&(GemmProduct){ c->data, c->local_cols, left, right, NULL, c->local_rows,
+                                          c->local_cols, next - k, beta },
+                          1);
             beta = 1;
         }
     }
@@ -139,8 +140,9 @@ static void native_nt(Dmat *c, const Dmat *a, const Dmat *b)
             GemmOperand left = { a->data, a->local_cols, false };
             GemmOperand right = { down[owner] + (n - owner * b->row_block) * b->local_cols,
                                   b->local_cols, true };
-            gemm_strided(parts[i] + (n - first), cols, left, right, c->local_rows, next - n,
-                         a->local_cols, 0);
+            gemm_products(&(GemmProduct){ parts[i] + (n - first), cols, left, right, NULL,
+                                          c->local_rows, next - n, a->local_cols, 0 },
+                          1);
         }
     }
     sum_line(c->data, parts, counts, &grid->row_ranks, grid->scratch);
@@ -168,8 +170,10 @@ static void native_tn(Dmat *c, const Dmat *a, const Dmat *b)
             if (next > first + rows) next = first + rows;
             GemmOperand left = { across[owner] + (m - start), width, true };
             GemmOperand right = { b->data, b->local_cols, false };
-            gemm_strided(parts[i] + (m - first) * c->local_cols, c->local_cols, left, right,
-                         next - m, c->local_cols, a->local_rows, 0);
+            gemm_products(&(GemmProduct){ parts[i] + (m - first) * c->local_cols, c->local_cols,
+                                          left, right, NULL, next - m, c->local_cols, a->local_rows,
+                                          0 },
+                          1);
         }
     }
     sum_line(c->data, parts, counts, &grid->col_ranks, grid->scratch);
