@@ -53,7 +53,8 @@ typedef struct {
     int64_t dims[2];     ///< of the whole in files; a vector's is dims[0]
     TensorLayout layout; ///< this part of the whole
     int sharers;         ///< ranks of a tensor group, side by side, that have this same part
-    bool summed;    ///< each of the sharers has a summand of the gradient; else all have the whole
+    bool summed;  ///< each of the sharers has a summand of the gradient; else all have the whole
+    int sections; ///< matrices of one size one below the other: 1, or 3 of queries | keys | values
     int64_t offset; ///< first element in Model.values: a multiple of 16 unless joined
     ParamKind kind;
     bool table;          ///< lookup table: its gradient is kept as touched rows
@@ -94,6 +95,7 @@ typedef struct {
     int param_count;
     int head_first, words;  ///< places of the head's first row, and of the word embedding
     const Comm *group;      ///< ranks that have parts of the model; NULL: this one has all of it
+    int64_t slices;         ///< that products are cut into, for the group (nn/group.h)
     int64_t elements;       ///< of all parameters, with gaps between them, which hold 0
     int64_t dense_elements; ///< of those before the first table: values[0, dense_elements)
     float *values;          ///< (elements): the weights, in table order; NULL: not allocated

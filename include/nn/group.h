@@ -6,6 +6,11 @@
 /// residual sums and dropout of a token are done once and with the bits of a rank alone. A tape
 /// without a group has all weights and all tokens, and nothing here does anything.
 ///
+/// What is split is cut into slices, of which each rank has as many. A product is made slice by
+/// slice, and a sum over them is one binary tree, wherever they are: so the bits follow from the
+/// number of slices, not of ranks. Sums over tokens are trees over blocks of 64 tokens alike, which
+/// every rank completes for itself.
+///
 /// Groupwise stands for: by all ranks of the group, which run the same operators in the same order.
 /// Operators cannot fail, so none of them leaves early; every forward and backward pass is
 /// groupwise.
@@ -15,17 +20,19 @@
 
 enum { GROUP_MOST_RANKS = 64 };
 
-/// Tokens [first, first + count) of the leaf.
+/// A run of things, [first, first + count): tokens of the leaf, slices, blocks.
 typedef struct {
     int64_t first, count;
 } Span;
 
-/// Local. The tape's ranks from now on; borrowed. One of a single rank is none.
-void tape_set_group(Tape *tape, const Comm *group);
+/// Local. The tape's ranks from now on (borrowed; NULL: none), and the slices that they have
+/// between them: a multiple of their number.
+void tape_set_group(Tape *tape, const Comm *group, int64_t slices);
 /// Local. Ranks of the group, and this one among them; 1 and 0 without one.
 int tape_group_size(const Tape *tape);
 int tape_group_rank(const Tape *tape);
 const Comm *tape_group(const Tape *tape); ///< NULL: none
+int64_t tape_slices(const Tape *tape);    ///< of all ranks; 1 without a group
 /// Local. For messages within the group.
 struct Exchange *tape_exchange(const Tape *tape);
 /// Local. The part of `count` things in a row that one of `ranks` has, where they are split.
@@ -39,20 +46,45 @@ int64_t group_heads(const Tape *tape, int64_t heads);
 /// Local. The tokens of a rank of the group: whole blocks of 64.
 Span tape_tokens_of(const Tape *tape, int rank);
 
-/// Groupwise. x (count) = its sum over ranks [first, first + ranks) of the group, in their order,
-/// for whom this is one of: the same bits on all of them.
+/// Local. This rank's slices; its subtrees are the largest ones of the tree that hold only these.
+Span own_slices(const Tape *tape);
+int64_t own_subtrees(const Tape *tape);
+/// out (count) = the result of a slice, numbered among this rank's.
+typedef void (*SliceProduct)(float *out, int64_t slice, const void *context);
+/// Local. x (subtrees, count) = the sums of this rank's subtrees, from the tape.
+float *sum_subtrees(Tape *tape, int64_t count, SliceProduct product, const void *context);
+/// Groupwise. out (count) = or += the sum over all slices of x (subtrees, count), the same bits on
+/// all ranks; what it is added to is the same everywhere too.
+void group_sum_slices(Tape *tape, float *out, const float *x, int64_t count, bool add);
+/// Groupwise. out (own tokens, cols) = or += the same of x (subtrees, T, cols).
+void group_sum_tokens(Tape *tape, float *out, const float *x, int64_t cols, bool add);
+/// Groupwise. x (count) = its sum over ranks [first, first + ranks) of the group, for whom this is
+/// one of: the same bits on all of them.
 void group_sum(Tape *tape, float *x, int64_t count, int first, int ranks);
+/// Groupwise. x (T, cols) with this rank's tokens in place: everybody's.
+void group_share_tokens(Tape *tape, float *x, int64_t cols);
 
-/// Groupwise. y (T, C) = the tokens of all ranks from x, each rank's own ones. `partial`: what is
-/// made of y differs from rank to rank, so that its gradient is the sum over them; else all ranks
-/// do the same with it.
-Var *gather_tokens(Tape *tape, Var *x, bool partial);
-/// Groupwise. y (own tokens, C) = the sum of x (T, C) over the ranks + b (1, C; may be NULL).
-Var *scatter_tokens(Tape *tape, Var *x, Weight *b);
+/// Sums over x's blocks of tokens: this rank makes those of its `own`, of `all`.
+typedef struct {
+    int64_t all;
+    Span own;
+} TokenBlocks;
+TokenBlocks token_blocks(const Tape *tape, const Var *x); ///< Local.
+/// Groupwise. Each of sums[count] (NULL: skipped) is (all blocks, cols) with this rank's in place:
+/// everybody's.
+void token_blocks_share(Tape *tape, const Var *x, float *const *sums, int count, int64_t cols);
+
+/// Groupwise. y (T, C) = the tokens of all ranks from x, each rank's own ones, with which all ranks
+/// do the same.
+Var *gather_tokens(Tape *tape, Var *x);
+/// Groupwise. y (own tokens, C) = the sum of x (T, C) over the ranks, of which one has a row and
+/// the others zeros.
+Var *scatter_tokens(Tape *tape, Var *x);
 /// Groupwise. y (rows, all C) = the columns of all ranks, each its `group_share`, side by side. Not
 /// recorded.
 Var *gather_columns(Tape *tape, Var *x, int64_t all_columns);
 
-/// Groupwise. As `linear`: of own tokens to all tokens and a part of the outputs; and back.
+/// Groupwise, parallel.c. As `linear`: of own tokens to all tokens and a part of the outputs; and
+/// back.
 Var *column_parallel(Tape *tape, Var *x, Weight *w, Weight *b);
 Var *row_parallel(Tape *tape, Var *x, Weight *w, Weight *b);

@@ -85,6 +85,6 @@ typedef struct {
 /// b (1, vocabulary) or NULL. each (rows), unless NULL, is what every row comes to.
 VocabularyLoss vocabulary_loss(Tape *tape, TargetLoss *each, Var *x, Weight *w, Weight *b,
                                const int32_t *targets, double label_smoothing, double divisor);
-/// Local. An upper bound of the floats that it takes from the tape for a while, where each of
-/// `ranks` has its share of the vocabulary.
-int64_t vocabulary_scratch_floats(int64_t vocabulary, int64_t rows, int64_t ranks);
+/// Local. An upper bound of the floats that it takes from the tape for a while, but for gradients
+/// of x, where each of `ranks` has its share of the vocabulary, in so many slices altogether.
+int64_t vocabulary_scratch_floats(int64_t vocabulary, int64_t rows, int64_t ranks, int64_t slices);

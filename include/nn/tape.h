@@ -45,6 +45,7 @@ typedef struct Weight {
     struct Weight *parts; ///< (part_count) weights that lie end to end and that this one is a view
                           ///< of: written when it is
     int part_count;
+    int sections; ///< as many matrices of one size one below the other, if it is not one
     int64_t first_row, all_rows; ///< where a group has parts of it: the row of the whole that its
                                  ///< first one is, and all rows; all_rows 0: it is the whole
 } Weight;

@@ -4,6 +4,7 @@
 #include "model/config.h"
 
 #include <stdio.h>
+#include <math.h>
 #include <string.h>
 
 /// Texts of a model file, in the order of `text_names`.
@@ -261,12 +262,14 @@ size_t model_arena_bytes(const Model *model, int64_t tokens, int64_t sequences, 
     double floats = model->arch->arena_floats(&model->spec, tokens, longest);
     if (model->head->vocabulary) {
         rows = (double)tokens;
-        outputs = (double)vocabulary_scratch_floats(model->spec.vocab_size, tokens,
-                                                    model->group ? model->group->size : 1);
+        outputs = (double)vocabulary_scratch_floats(
+            model->spec.vocab_size, tokens, model->group ? model->group->size : 1, model->slices);
     } else {
         outputs = 6 * rows * (double)model->spec.num_labels;
     }
     floats += 24 * rows * h + outputs; // a head keeps up to eight rows, and their gradients
+    if (model->group)                  // subtrees of a sum over slices, this rank's and others'
+        floats += 4 * (1 + log2((double)model->slices)) * (double)tokens * h;
     return (size_t)floats * sizeof(float) + ((size_t)16 << 20);
 }
 

@@ -53,8 +53,9 @@ static void take_part(Param *param, const Model *model, const ParamRow *row, uns
     *length = share.count * sections;
     if (parts > 1)
         param->layout = (TensorLayout){ share.first * unit, share.count * unit, whole * unit };
+    param->sections = (int)sections;
     param->sharers = size / parts;
-    param->summed = param->sharers > 1 && !(flags & PARAM_HEAD);
+    param->summed = keys && param->sharers > 1;
 }
 
 static void add_param(Model *model, const ParamRow *row, int64_t layer, unsigned flags)
@@ -192,6 +193,7 @@ Status model_new(Model **out, const Json *config, const char *task, int64_t num_
     TRY(model->arch->read_config(&model->spec, config, where));
     model->group = group && group->size > 1 ? group : NULL;
     TRY(model_check_group(&model->spec, model->group ? model->group->size : 1, where));
+    model->slices = model->group ? model->group->size : 1;
     if (!num_labels) num_labels = json_size(labels);
     if (!num_labels) num_labels = json_int(json_get(config, "num_labels"), 2);
     if (num_labels < 1 || num_labels > 1 << 24)
@@ -425,7 +427,7 @@ Output model_head(const Model *model, Weight *weights, Tape *tape, Var *x)
 
 Var *model_hidden(const Model *model, Weight *weights, Tape *tape)
 {
-    return gather_tokens(tape, model->arch->hidden(model, weights, tape), false);
+    return gather_tokens(tape, model->arch->hidden(model, weights, tape));
 }
 
 Output model_output(const Model *model, Weight *weights, Tape *tape)
@@ -440,6 +442,7 @@ void model_bind(const Model *model, Weight *weights)
         const Param *param = &model->params[i];
         weights[i] = (Weight){ .rows = param->rows,
                                .cols = param->cols,
+                               .sections = param->sections,
                                .value = model->values + param->offset };
         if (param->layout.run < param->cols || param->cols < param->dims[1]) continue;
         weights[i].first_row = param->layout.first / param->cols;

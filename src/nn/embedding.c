@@ -11,7 +11,6 @@ typedef struct {
     Var *y;
     Weight *word, *position, *type;
     int64_t offset;
-    Span tokens; ///< that the rows of y stand for
 } Embedding;
 
 KERNEL static void add_rows(float *restrict y, const float *a, const float *b, const float *c,
@@ -23,18 +22,6 @@ KERNEL static void add_rows(float *restrict y, const float *a, const float *b, c
         for (int64_t i = 0; i < cols; i++) y[i] = a[i] + (b ? b : c)[i];
     else
         memcpy(y, a, (size_t)cols * sizeof(float));
-}
-
-static void put_rows(float *y, const float *a, const float *b, const float *c, int64_t cols)
-{
-    if (a)
-        add_rows(y, a, b, c, cols);
-    else if (c)
-        add_rows(y, c, b, NULL, cols);
-    else if (b)
-        add_rows(y, b, NULL, NULL, cols);
-    else
-        memset(y, 0, (size_t)cols * sizeof(float));
 }
 
 /// The row of each table that a token reads.
@@ -69,33 +56,20 @@ static int compare_keys(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/// Tokens of a sequence among those of the operator: [*first, *end).
-static void tokens_here(int64_t *first, int64_t *end, const Packing *packing, Span tokens,
-                        int64_t sequence)
-{
-    *first = packing->cu_seqlens[sequence], *end = packing->cu_seqlens[sequence + 1];
-    if (*first < tokens.first) *first = tokens.first;
-    if (*end > tokens.first + tokens.count) *end = tokens.first + tokens.count;
-}
-
 /// Of the tokens whose row this rank has. Taken from the tape.
 static Groups group_tokens(Tape *tape, const Embedding *op, const Weight *table, RowOf row_of)
 {
     const Packing *packing = tape_packing(tape);
-    size_t most = (size_t)op->tokens.count, count = 0;
+    size_t most = (size_t)packing->tokens, count = 0;
     uint64_t *keys = tape_take(tape, most * sizeof *keys);
     Groups groups = { .starts = tape_take(tape, (most + 1) * sizeof *groups.starts),
                       .rows = tape_take(tape, most * sizeof *groups.rows),
                       .tokens = tape_take(tape, most * sizeof *groups.tokens) };
-    for (int64_t s = 0; s < packing->sequences; s++) {
-        int64_t first, end;
-        tokens_here(&first, &end, packing, op->tokens, s);
-        for (int64_t t = first; t < end; t++) {
+    for (int64_t s = 0; s < packing->sequences; s++)
+        for (int64_t t = packing->cu_seqlens[s]; t < packing->cu_seqlens[s + 1]; t++) {
             int64_t row = row_of(packing, op->offset, s, t) - table->first_row;
-            if (row < 0 || row >= table->rows) continue;
-            keys[count++] = (uint64_t)row << 32 | (uint32_t)(t - op->tokens.first);
+            if (row >= 0 && row < table->rows) keys[count++] = (uint64_t)row << 32 | (uint32_t)t;
         }
-    }
     qsort(keys, count, sizeof *keys, compare_keys);
     for (size_t i = 0; i < count; i++) {
         groups.tokens[i] = (int32_t)(uint32_t)keys[i];
@@ -230,52 +204,46 @@ static const float *word_row_here(const Tape *tape, const Weight *word, int32_t 
     return table_row(word, (int32_t)row);
 }
 
-/// y (tokens, C) = the sum of rows of the tables that are not NULL.
-static Var *look_up(Tape *tape, Weight *word, Weight *position, Weight *type, int64_t offset,
-                    Span tokens, int64_t cols)
+/// A token's row of y; zeros where another rank of the group has its word.
+static void put_row(float *y, const Tape *tape, const Embedding *op, int64_t sequence,
+                    int64_t token)
 {
     const Packing *packing = tape_packing(tape);
-    bool needs = is_trained(word) || is_trained(position) || is_trained(type);
-    tape_needs(tape, word);
-    tape_needs(tape, position);
-    tape_needs(tape, type);
-    Var *y = tape_var(tape, tokens.count, cols, needs);
-#pragma omp parallel for schedule(static)
-    for (int64_t s = 0; s < packing->sequences; s++) {
-        int64_t first, end;
-        tokens_here(&first, &end, packing, tokens, s);
-        for (int64_t t = first; t < end; t++) {
-            int32_t place = position_row(packing, offset, s, t);
-            put_rows(y->value + (t - tokens.first) * cols,
-                     word ? word_row_here(tape, word, packing->ids[t]) : NULL,
-                     position ? table_row(position, place) : NULL,
-                     type ? table_row(type, type_row(packing, 0, s, t)) : NULL, cols);
-        }
+    const float *word = word_row_here(tape, op->word, packing->ids[token]);
+    const float *position = NULL, *type = NULL;
+    if (!word) {
+        memset(y, 0, (size_t)op->y->cols * sizeof *y);
+        return;
     }
-    if (tape_records(tape, y)) {
-        Embedding *op = tape_take(tape, sizeof *op);
-        *op = (Embedding){ y, word, position, type, offset, tokens };
-        tape_uses(tape, word);
-        tape_uses(tape, position);
-        tape_uses(tape, type);
-        tape_work(tape, 0,
-                  (1 + !!word + !!position + !!type) * (double)(y->rows * cols) * sizeof(float));
-        tape_record_as(tape, "embedding", y, embedding_backward, op);
-    }
-    return y;
+    if (op->position)
+        position = table_row(op->position, position_row(packing, op->offset, sequence, token));
+    if (op->type) type = table_row(op->type, type_row(packing, 0, sequence, token));
+    add_rows(y, word, position, type, op->y->cols);
 }
 
 Var *embedding(Tape *tape, Weight *word, Weight *position, Weight *type, int64_t position_offset)
 {
-    const Span all = { 0, tape_packing(tape)->tokens };
+    const Packing *packing = tape_packing(tape);
     int64_t cols = word->cols;
+    bool needs = is_trained(word) || is_trained(position) || is_trained(type);
     CHECK((!position || position->cols == cols) && (!type || type->cols == cols),
           "embedding: the tables differ in width");
-    if (!tape_group(tape)) return look_up(tape, word, position, type, position_offset, all, cols);
-    Var *y = scatter_tokens(tape, look_up(tape, word, NULL, NULL, 0, all, cols), NULL);
-    if (!position && !type) return y;
-    Span own = tape_tokens_of(tape, tape_group_rank(tape));
-    Var *places = look_up(tape, NULL, position, type, position_offset, own, cols);
-    places->own = true;
-    return add(tape, y, places);
+    tape_needs(tape, word);
+    tape_needs(tape, position);
+    tape_needs(tape, type);
+    Embedding *op = tape_take(tape, sizeof *op);
+    Var *y = tape_var(tape, packing->tokens, cols, needs);
+    *op = (Embedding){ y, word, position, type, position_offset };
+#pragma omp parallel for schedule(static)
+    for (int64_t s = 0; s < packing->sequences; s++)
+        for (int64_t t = packing->cu_seqlens[s]; t < packing->cu_seqlens[s + 1]; t++)
+            put_row(y->value + t * cols, tape, op, s, t);
+    if (tape_records(tape, y)) {
+        tape_uses(tape, word);
+        tape_uses(tape, position);
+        tape_uses(tape, type);
+        tape_work(tape, 0, (2 + !!position + !!type) * (double)(y->rows * cols) * sizeof(float));
+        tape_record(tape, y, embedding_backward, op);
+    }
+    return tape_group(tape) ? scatter_tokens(tape, y) : y;
 }

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { BLOCK = 8192 }; // elements; one thread takes one block
+enum { BLOCK = 2048 }; // elements; one thread takes one block
 
 static size_t floats_bytes(int64_t count)
 {
@@ -35,15 +35,91 @@ static Span own_tokens(const Tape *tape)
     return tape_tokens_of(tape, tape_group_rank(tape));
 }
 
-/// out (count) = or += the sum of the parts, in their order.
-static void add_up(float *out, const float *const *parts, int part_count, int64_t count, bool add)
+Span own_slices(const Tape *tape)
 {
+    return group_share(tape_slices(tape), tape_group_size(tape), tape_group_rank(tape));
+}
+
+/// Slices of the largest subtree that starts at `first` and holds none from `end` on.
+static int64_t subtree_at(int64_t first, int64_t end)
+{
+    int64_t size = 1;
+    while (first % (2 * size) == 0 && first + 2 * size <= end) size *= 2;
+    return size;
+}
+
+static int64_t subtrees_of(Span run)
+{
+    int64_t count = 0, end = run.first + run.count;
+    for (int64_t at = run.first; at < end; at += subtree_at(at, end)) count++;
+    return count;
+}
+
+int64_t own_subtrees(const Tape *tape)
+{
+    return subtrees_of(own_slices(tape));
+}
+
+/// out (count) = the sum of slices [first, first + size), numbered among this rank's.
+static void sum_subtree(Tape *tape, float *out, int64_t count, Span slices, SliceProduct product,
+                        const void *context)
+{
+    if (slices.count == 1) {
+        product(out, slices.first, context);
+        return;
+    }
+    int64_t half = slices.count / 2;
+    sum_subtree(tape, out, count, (Span){ slices.first, half }, product, context);
+    size_t mark = tape_scratch_begin(tape);
+    float *right = tape_take(tape, floats_bytes(count));
+    sum_subtree(tape, right, count, (Span){ slices.first + half, half }, product, context);
+    vec_add(out, right, count);
+    tape_scratch_end(tape, mark);
+}
+
+float *sum_subtrees(Tape *tape, int64_t count, SliceProduct product, const void *context)
+{
+    Span own = own_slices(tape);
+    int64_t end = own.first + own.count;
+    float *x = tape_take(tape, floats_bytes(subtrees_of(own) * count)), *out = x;
+    for (int64_t at = own.first, size; at < end; at += size, out += count) {
+        size = subtree_at(at, end);
+        sum_subtree(tape, out, count, (Span){ at - own.first, size }, product, context);
+    }
+    return x;
+}
+
+/// The sum of `size` slices; 0: they are in another's.
+typedef struct {
+    const float *data;
+    int64_t size;
+} Summand;
+
+/// sum (n) = elements [at, at + n) of the tree over slices [first, first + size), of `all`.
+static void add_tree(float *sum, const Summand *parts, Span tree, int64_t all, Span elements)
+{
+    int64_t half = tree.count / 2, middle = tree.first + half;
+    if (parts[tree.first].size == tree.count) {
+        memcpy(sum, parts[tree.first].data + elements.first, floats_bytes(elements.count));
+        return;
+    }
+    add_tree(sum, parts, (Span){ tree.first, half }, all, elements);
+    if (middle >= all) return;
+    float right[BLOCK];
+    add_tree(right, parts, (Span){ middle, half }, all, elements);
+    vec_add(sum, right, elements.count);
+}
+
+/// out (count) = or += the sum of the parts of `all` slices.
+static void add_up(float *out, const Summand *parts, int64_t all, int64_t count, bool add)
+{
+    int64_t root = 1;
+    while (root < all) root *= 2;
 #pragma omp parallel for schedule(static)
     for (int64_t at = 0; at < count; at += BLOCK) {
         float sum[BLOCK];
         int64_t n = count - at < BLOCK ? count - at : BLOCK;
-        memcpy(sum, parts[0] + at, floats_bytes(n));
-        for (int p = 1; p < part_count; p++) vec_add(sum, parts[p] + at, n);
+        add_tree(sum, parts, (Span){ 0, root }, all, (Span){ at, n });
         if (add)
             vec_add(out + at, sum, n);
         else
@@ -51,53 +127,90 @@ static void add_up(float *out, const float *const *parts, int part_count, int64_
     }
 }
 
-/// out = or += the sum over ranks [first, first + ranks) of this rank's section of x.
-static void sum_section(Tape *tape, float *out, const float *x, const Span *sections, int first,
-                        int ranks, bool add)
+/// Ranks [first, first + count) of the group, which have all slices between them.
+typedef struct {
+    int first, count;
+    int64_t slices;
+} Ranks;
+
+static Ranks whole_group(const Tape *tape)
 {
-    int own = tape_group_rank(tape) - first;
-    int64_t count = sections[own].count;
-    size_t mark = tape_scratch_begin(tape);
-    float *received = tape_take(tape, floats_bytes(ranks * count));
-    const float **parts = tape_take(tape, (size_t)ranks * sizeof *parts);
-    Exchange *exchange = tape_exchange(tape);
-    for (int i = 0; i < ranks; i++) {
-        parts[i] = i == own ? x + sections[own].first : received + i * count;
-        if (i == own) continue;
-        exchange_receive(exchange, received + i * count, floats_bytes(count), first + i, 0);
-        exchange_send(exchange, x + sections[i].first, floats_bytes(sections[i].count), first + i,
-                      0);
+    return (Ranks){ 0, tape_group_size(tape), tape_slices(tape) };
+}
+
+/// Lists what a rank's subtrees are of my section, from x (subtrees, count) or to be received.
+static void list_summands(Tape *tape, Summand *parts, const float *x, int64_t count, Span section,
+                          Span run, int rank)
+{
+    int64_t end = run.first + run.count;
+    for (int64_t at = run.first; at < end; at += parts[at].size) {
+        parts[at].size = subtree_at(at, end);
+        if (rank == tape_group_rank(tape)) {
+            parts[at].data = x + section.first;
+            x += count;
+            continue;
+        }
+        float *received = tape_take(tape, floats_bytes(section.count));
+        exchange_receive(tape_exchange(tape), received, floats_bytes(section.count), rank, 0);
+        parts[at].data = received;
     }
-    exchange_finish(exchange);
-    add_up(out, parts, ranks, count, add);
+}
+
+/// out = or += the sum over all slices of this rank's section of x (subtrees, count).
+static void sum_section(Tape *tape, float *out, const float *x, int64_t count, const Span *sections,
+                        Ranks ranks, bool add)
+{
+    int own = tape_group_rank(tape) - ranks.first;
+    int64_t subtrees = subtrees_of(group_share(ranks.slices, ranks.count, own));
+    size_t mark = tape_scratch_begin(tape), bytes = (size_t)ranks.slices * sizeof(Summand);
+    Summand *parts = memset(tape_take(tape, bytes), 0, bytes);
+    for (int i = 0; i < ranks.count; i++) {
+        list_summands(tape, parts, x, count, sections[own],
+                      group_share(ranks.slices, ranks.count, i), ranks.first + i);
+        for (int64_t k = 0; k < subtrees && i != own; k++)
+            exchange_send(tape_exchange(tape), x + k * count + sections[i].first,
+                          floats_bytes(sections[i].count), ranks.first + i, 0);
+    }
+    exchange_finish(tape_exchange(tape));
+    add_up(out, parts, ranks.slices, sections[own].count, add);
     tape_scratch_end(tape, mark);
 }
 
-/// Every rank's section of x, from the rank that has it.
-static void share_sections(Tape *tape, float *x, const Span *sections, int first, int ranks)
+/// Starts the messages that give every rank the others' sections of x.
+static void start_sharing(Tape *tape, float *x, const Span *sections, Ranks ranks)
 {
-    int own = tape_group_rank(tape) - first;
+    int own = tape_group_rank(tape) - ranks.first;
     Exchange *exchange = tape_exchange(tape);
-    for (int i = 0; i < ranks; i++) {
+    for (int i = 0; i < ranks.count; i++) {
         if (i == own) continue;
         exchange_receive(exchange, x + sections[i].first, floats_bytes(sections[i].count),
-                         first + i, 0);
+                         ranks.first + i, 0);
         exchange_send(exchange, x + sections[own].first, floats_bytes(sections[own].count),
-                      first + i, 0);
+                      ranks.first + i, 0);
     }
-    exchange_finish(exchange);
+}
+
+/// out (count) = or += the sum over all slices of x (subtrees, count).
+static void sum_all(Tape *tape, float *out, const float *x, int64_t count, Ranks ranks, bool add)
+{
+    size_t mark = tape_scratch_begin(tape);
+    Span *sections = tape_take(tape, (size_t)ranks.count * sizeof *sections);
+    for (int i = 0; i < ranks.count; i++) sections[i] = group_share(count, ranks.count, i);
+    int64_t own = sections[tape_group_rank(tape) - ranks.first].first;
+    sum_section(tape, out + own, x, count, sections, ranks, add);
+    start_sharing(tape, out, sections, ranks);
+    exchange_finish(tape_exchange(tape));
+    tape_scratch_end(tape, mark);
+}
+
+void group_sum_slices(Tape *tape, float *out, const float *x, int64_t count, bool add)
+{
+    sum_all(tape, out, x, count, whole_group(tape), add);
 }
 
 void group_sum(Tape *tape, float *x, int64_t count, int first, int ranks)
 {
-    if (ranks == 1) return;
-    size_t mark = tape_scratch_begin(tape);
-    Span *sections = tape_take(tape, (size_t)ranks * sizeof *sections);
-    for (int i = 0; i < ranks; i++) sections[i] = group_share(count, ranks, i);
-    float *own = x + sections[tape_group_rank(tape) - first].first;
-    sum_section(tape, own, x, sections, first, ranks, false);
-    share_sections(tape, x, sections, first, ranks);
-    tape_scratch_end(tape, mark);
+    if (ranks > 1) sum_all(tape, x, x, count, (Ranks){ first, ranks, ranks }, false);
 }
 
 /// The elements of every rank's tokens, in scratch.
@@ -112,53 +225,80 @@ static Span *token_sections(Tape *tape, int64_t cols)
     return sections;
 }
 
-/// y (T, cols) with this rank's tokens in place: everybody's.
-static void share_tokens(Tape *tape, float *y, int64_t cols)
+void group_share_tokens(Tape *tape, float *x, int64_t cols)
 {
     size_t mark = tape_scratch_begin(tape);
-    share_sections(tape, y, token_sections(tape, cols), 0, tape_group_size(tape));
+    start_sharing(tape, x, token_sections(tape, cols), whole_group(tape));
+    exchange_finish(tape_exchange(tape));
     tape_scratch_end(tape, mark);
 }
 
-/// out (own tokens, cols) = or += the sum of x (T, cols) over the ranks.
-static void sum_tokens(Tape *tape, float *out, const float *x, int64_t cols, bool add)
+void group_sum_tokens(Tape *tape, float *out, const float *x, int64_t cols, bool add)
 {
     size_t mark = tape_scratch_begin(tape);
-    sum_section(tape, out, x, token_sections(tape, cols), 0, tape_group_size(tape), add);
+    sum_section(tape, out, x, tape_packing(tape)->tokens * cols, token_sections(tape, cols),
+                whole_group(tape), add);
+    tape_scratch_end(tape, mark);
+}
+
+static Span blocks_of(const Tape *tape, int rank)
+{
+    Span tokens = tape_tokens_of(tape, rank);
+    return (Span){ tokens.first / COLUMN_BLOCK, (tokens.count + COLUMN_BLOCK - 1) / COLUMN_BLOCK };
+}
+
+TokenBlocks token_blocks(const Tape *tape, const Var *x)
+{
+    int64_t all = column_blocks(x->own ? tape_packing(tape)->tokens : x->rows);
+    bool some = x->own && tape_packing(tape)->tokens; // of no tokens every rank makes the one block
+    return (TokenBlocks){ all, some ? blocks_of(tape, tape_group_rank(tape)) : (Span){ 0, all } };
+}
+
+void token_blocks_share(Tape *tape, const Var *x, float *const *sums, int count, int64_t cols)
+{
+    int size = tape_group_size(tape);
+    if (!x->own || !tape_packing(tape)->tokens || size == 1) return;
+    size_t mark = tape_scratch_begin(tape);
+    Span *sections = tape_take(tape, (size_t)size * sizeof *sections);
+    for (int i = 0; i < size; i++) {
+        Span blocks = blocks_of(tape, i);
+        sections[i] = (Span){ blocks.first * cols, blocks.count * cols };
+    }
+    for (int i = 0; i < count; i++)
+        if (sums[i]) start_sharing(tape, sums[i], sections, whole_group(tape));
+    exchange_finish(tape_exchange(tape));
     tape_scratch_end(tape, mark);
 }
 
 typedef struct {
     Var *y, *x;
-    Weight *b;
-    bool partial;
 } Move;
 
 static void gather_tokens_backward(Tape *tape, void *context)
 {
     Move *op = context;
-    const float *dy = tape_gradient(tape, op->y);
-    int64_t cols = op->y->cols, own = own_tokens(tape).first * cols, n = op->x->rows * cols;
+    int64_t cols = op->y->cols, n = op->x->rows * cols;
+    const float *dy = tape_gradient(tape, op->y) + own_tokens(tape).first * cols;
     bool first;
     float *dx = tape_gradient_for(tape, op->x, &first);
     if (!dx) return;
-    if (op->partial)
-        sum_tokens(tape, dx, dy, cols, !first);
+    if (first)
+        memcpy(dx, dy, floats_bytes(n));
     else
-        add_up(dx, (const float *[]){ dy + own }, 1, n, !first);
+        vec_add(dx, dy, n);
 }
 
-Var *gather_tokens(Tape *tape, Var *x, bool partial)
+Var *gather_tokens(Tape *tape, Var *x)
 {
     if (!x->own) return x;
     int64_t tokens = tape_packing(tape)->tokens;
     Span own = own_tokens(tape);
     Var *y = tape_var(tape, tokens, x->cols, x->needs_gradient);
     memcpy(y->value + own.first * x->cols, x->value, floats_bytes(own.count * x->cols));
-    share_tokens(tape, y->value, x->cols);
+    group_share_tokens(tape, y->value, x->cols);
     if (tape_records(tape, y)) {
         Move *op = tape_take(tape, sizeof *op);
-        *op = (Move){ .y = y, .x = x, .partial = partial };
+        *op = (Move){ y, x };
         tape_work(tape, 0, (double)(y->rows * y->cols) * sizeof(float));
         tape_record(tape, y, gather_tokens_backward, op);
     }
@@ -169,33 +309,28 @@ static void scatter_tokens_backward(Tape *tape, void *context)
 {
     Move *op = context;
     const float *dy = tape_gradient(tape, op->y);
-    int64_t cols = op->y->cols, rows = op->y->rows, all = op->x->rows * cols;
+    int64_t cols = op->y->cols;
     bool first;
-    float *db = op->b ? weight_gradient_for(op->b, &first) : NULL;
-    if (db) columns_sum(tape, db, dy, rows, cols, first);
     float *dx = tape_gradient_for(tape, op->x, &first);
     if (!dx) return;
-    size_t mark = tape_scratch_begin(tape);
-    float *whole = first ? dx : tape_take(tape, floats_bytes(all));
-    memcpy(whole + own_tokens(tape).first * cols, dy, floats_bytes(rows * cols));
-    share_tokens(tape, whole, cols);
-    if (!first) add_up(dx, (const float *[]){ whole }, 1, all, true);
-    tape_scratch_end(tape, mark);
+    CHECK(first, "scatter_tokens: something else was made of the input");
+    memcpy(dx + own_tokens(tape).first * cols, dy, floats_bytes(op->y->rows * cols));
+    group_share_tokens(tape, dx, cols);
 }
 
-Var *scatter_tokens(Tape *tape, Var *x, Weight *b)
+Var *scatter_tokens(Tape *tape, Var *x)
 {
     CHECK(x->rows == tape_packing(tape)->tokens, "scatter_tokens: a row must be a token");
-    Var *y =
-        tape_var(tape, own_tokens(tape).count, x->cols, x->needs_gradient || (b && b->gradient));
+    int size = tape_group_size(tape);
+    Var *y = tape_var(tape, own_tokens(tape).count, x->cols, x->needs_gradient);
     y->own = true;
-    sum_tokens(tape, y->value, x->value, x->cols, false);
-    tape_needs(tape, b);
-    for (int64_t r = 0; b && r < y->rows; r++) vec_add(y->value + r * y->cols, b->value, y->cols);
+    size_t mark = tape_scratch_begin(tape);
+    sum_section(tape, y->value, x->value, x->rows * x->cols, token_sections(tape, x->cols),
+                (Ranks){ 0, size, size }, false);
+    tape_scratch_end(tape, mark);
     if (tape_records(tape, y)) {
         Move *op = tape_take(tape, sizeof *op);
-        *op = (Move){ .y = y, .x = x, .b = b };
-        tape_uses(tape, b);
+        *op = (Move){ y, x };
         tape_work(tape, 0, (double)(x->rows * x->cols) * sizeof(float));
         tape_record(tape, y, scatter_tokens_backward, op);
     }
@@ -221,15 +356,4 @@ Var *gather_columns(Tape *tape, Var *x, int64_t all_columns)
     }
     tape_scratch_end(tape, mark);
     return y;
-}
-
-Var *column_parallel(Tape *tape, Var *x, Weight *w, Weight *b)
-{
-    return linear(tape, gather_tokens(tape, x, true), w, b);
-}
-
-Var *row_parallel(Tape *tape, Var *x, Weight *w, Weight *b)
-{
-    if (!tape_group(tape)) return linear(tape, x, w, b);
-    return scatter_tokens(tape, linear(tape, x, w, NULL), b);
 }

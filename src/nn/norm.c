@@ -1,5 +1,6 @@
 #include "nn/ops.h"
 #include "nn/columns.h"
+#include "nn/group.h"
 #include "nn/mask.h"
 #include "base/status.h"
 #include "linalg/kernel.h"
@@ -157,7 +158,7 @@ static void forward_block(const Norm *op, const Tape *tape, float *scratch, int6
     }
 }
 
-/// Sums over tokens of one operator: (blocks, cols) each, NULL if frozen.
+/// Sums over this rank's tokens of one operator: (blocks, cols) each, NULL if frozen.
 typedef struct {
     float *gain, *bias;
 } Sums;
@@ -197,23 +198,27 @@ static void backward_block(const Norm *op, const NormBackward *pass, const Tape 
 static void layer_norm_backward(Tape *tape, void *context)
 {
     Norm *op = context;
-    int64_t cols = op->y->cols, blocks = column_blocks(op->y->rows);
+    int64_t cols = op->y->cols;
+    TokenBlocks blocks = token_blocks(tape, op->y);
     bool gain_first, bias_first;
     NormBackward pass = { .dy = tape_gradient(tape, op->y) };
     if (op->residual) pass.residual = tape_gradient_for(tape, op->residual, &pass.residual_first);
     pass.x = tape_gradient_for(tape, op->x, &pass.x_first);
     float *dgain = weight_gradient_for(op->gain, &gain_first);
     float *dbias = weight_gradient_for(op->bias, &bias_first);
-    size_t mark = tape_scratch_begin(tape), bytes = (size_t)(blocks * cols) * sizeof(float);
-    if (dgain) pass.sums.gain = tape_take(tape, bytes);
-    if (dbias) pass.sums.bias = tape_take(tape, bytes);
+    size_t mark = tape_scratch_begin(tape), bytes = (size_t)(blocks.all * cols) * sizeof(float);
+    float *gains = dgain ? tape_take(tape, bytes) : NULL;
+    float *biases = dbias ? tape_take(tape, bytes) : NULL;
+    if (gains) pass.sums.gain = gains + blocks.own.first * cols;
+    if (biases) pass.sums.bias = biases + blocks.own.first * cols;
     int64_t each = scratch_floats(op);
     float *scratch = tape_take(tape, (size_t)(omp_get_max_threads() * each) * sizeof(float));
 #pragma omp parallel for schedule(static)
-    for (int64_t b = 0; b < blocks; b++)
+    for (int64_t b = 0; b < blocks.own.count; b++)
         backward_block(op, &pass, tape, scratch + omp_get_thread_num() * each, b);
-    if (dgain) columns_add_up(dgain, pass.sums.gain, blocks, cols, gain_first);
-    if (dbias) columns_add_up(dbias, pass.sums.bias, blocks, cols, bias_first);
+    token_blocks_share(tape, op->y, (float *const[]){ gains, biases }, 2, cols);
+    if (dgain) columns_add_up(dgain, gains, blocks.all, cols, gain_first);
+    if (dbias) columns_add_up(dbias, biases, blocks.all, cols, bias_first);
     tape_scratch_end(tape, mark);
 }
 

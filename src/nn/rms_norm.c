@@ -1,5 +1,6 @@
 #include "nn/ops.h"
 #include "nn/columns.h"
+#include "nn/group.h"
 #include "base/status.h"
 #include "linalg/kernel.h"
 
@@ -53,24 +54,26 @@ KERNEL static void norm_row_backward(float *restrict dx, bool first, float *rest
 static void rms_norm_backward(Tape *tape, void *context)
 {
     RmsNorm *op = context;
-    int64_t rows = op->y->rows, cols = op->y->cols, blocks = column_blocks(rows);
+    int64_t rows = op->y->rows, cols = op->y->cols;
+    TokenBlocks blocks = token_blocks(tape, op->y);
     const float *dy = tape_gradient(tape, op->y);
     bool first, gain_first;
     float *dx = tape_gradient_for(tape, op->x, &first);
     float *dgain = weight_gradient_for(op->gain, &gain_first), *sums = NULL;
     size_t mark = tape_scratch_begin(tape);
-    if (dgain) sums = tape_take(tape, (size_t)(blocks * cols) * sizeof(float));
+    if (dgain) sums = tape_take(tape, (size_t)(blocks.all * cols) * sizeof(float));
 #pragma omp parallel for schedule(static)
-    for (int64_t b = 0; b < blocks; b++) {
+    for (int64_t b = 0; b < blocks.own.count; b++) {
         int64_t start = b * COLUMN_BLOCK;
         int64_t end = start + COLUMN_BLOCK < rows ? start + COLUMN_BLOCK : rows;
-        float *sum = sums ? sums + b * cols : NULL;
+        float *sum = sums ? sums + (blocks.own.first + b) * cols : NULL;
         if (sum) memset(sum, 0, (size_t)cols * sizeof(float));
         for (int64_t r = start; r < end; r++)
             norm_row_backward(dx ? dx + r * cols : NULL, first, sum, dy + r * cols,
                               op->x->value + r * cols, op->gain->value, op->scales[r], cols);
     }
-    if (dgain) columns_add_up(dgain, sums, blocks, cols, gain_first);
+    token_blocks_share(tape, op->y, &sums, 1, cols);
+    if (dgain) columns_add_up(dgain, sums, blocks.all, cols, gain_first);
     tape_scratch_end(tape, mark);
 }
 

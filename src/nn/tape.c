@@ -52,6 +52,7 @@ struct Tape {
     WeightNeeded needed;
     void *needed_context;
     const Comm *group;  ///< borrowed; NULL: this rank alone
+    int64_t slices;     ///< of the group's products
     Exchange *exchange; ///< owned, of the group
 };
 
@@ -72,11 +73,17 @@ void tape_free(Tape *tape)
     mem_free(tape);
 }
 
-void tape_set_group(Tape *tape, const Comm *group)
+void tape_set_group(Tape *tape, const Comm *group, int64_t slices)
 {
     exchange_free(tape->exchange);
-    tape->group = group && group->size > 1 ? group : NULL;
-    tape->exchange = tape->group ? exchange_new(group, 2 * group->size) : NULL;
+    tape->group = group;
+    tape->slices = slices;
+    tape->exchange = group ? exchange_new(group, 2 * group->size) : NULL;
+}
+
+int64_t tape_slices(const Tape *tape)
+{
+    return tape->group ? tape->slices : 1;
 }
 
 const Comm *tape_group(const Tape *tape)

@@ -3,7 +3,6 @@
 #include "base/status.h"
 #include "linalg/elementary.h"
 #include "linalg/gemm.h"
-#include "linalg/vecmath.h"
 #include "nn/group.h"
 
 #include <math.h>
@@ -18,12 +17,12 @@ static int64_t chunk_rows(int64_t vocabulary)
     return rows < LEAST_ROWS ? LEAST_ROWS : rows;
 }
 
-int64_t vocabulary_scratch_floats(int64_t vocabulary, int64_t rows, int64_t ranks)
+int64_t vocabulary_scratch_floats(int64_t vocabulary, int64_t rows, int64_t ranks, int64_t slices)
 {
     int64_t chunk = chunk_rows(vocabulary) < rows ? chunk_rows(vocabulary) : rows;
     int64_t width = (vocabulary + ranks - 1) / ranks;
     return chunk * width + (column_blocks(chunk) + 1) * width + 4 * rows + 64 +
-           chunk * ranks * ROW_PART_FLOATS;
+           chunk * slices * ROW_PART_FLOATS;
 }
 
 typedef struct {
@@ -65,16 +64,16 @@ KERNEL static void to_slopes(float *restrict z, float most, float scale, float o
     for (int64_t i = 0; i < n; i++) z[i] = kernel_exp(z[i] - most) * scale - on_each;
 }
 
-/// What a rank's classes say of a row.
+/// What a slice of the classes says of a row.
 typedef struct {
-    float most, on_target; ///< logits: the greatest; the target's, -INFINITY where others have it
+    float most, on_target; ///< logits: the greatest; the target's, -INFINITY where it is elsewhere
     bool leads;            ///< the target is here, and the first of the greatest
     int32_t classes;
     double exps, plain; ///< sums of exp(z - most), and of z - most
 } RowPart;
 _Static_assert(sizeof(RowPart) == ROW_PART_FLOATS * sizeof(float), "of a group's scratch");
 
-/// target: among these n classes, else another rank's.
+/// target: among these n classes, else of another slice.
 static RowPart row_part(const float *z, int64_t n, int64_t target)
 {
     RowPart part = { .most = greatest(z, n), .on_target = -INFINITY, .classes = (int32_t)n };
@@ -91,11 +90,11 @@ static RowPart row_part(const float *z, int64_t n, int64_t target)
     return part;
 }
 
-/// Of all classes, from the ranks' parts in the order of their classes.
-static RowPart join_parts(const RowPart *parts, int64_t stride, int count)
+/// Of all classes, from the parts in the order of their classes.
+static RowPart join_parts(const RowPart *parts, int64_t stride, int64_t count)
 {
     RowPart all = parts[0];
-    for (int i = 1; i < count; i++) {
+    for (int64_t i = 1; i < count; i++) {
         const RowPart *next = &parts[i * stride];
         float most = all.most < next->most ? next->most : all.most;
         double before = (double)all.most - (double)most, after = (double)next->most - (double)most;
@@ -126,14 +125,23 @@ static TargetLoss row_loss(const Loss *loss, const RowPart *all, float *z, int64
                          .correct = all->leads };
 }
 
-/// parts (size, rows) of all ranks, from this rank's, which are in their place.
+/// The rank's words of each of its slices, numbered from its first.
+static Span words_of(const Tape *tape, const Weight *w, int64_t slice)
+{
+    int64_t all = w->all_rows ? w->all_rows : w->rows, first = own_slices(tape).first + slice;
+    Span words = group_share(all, tape_slices(tape), first);
+    return (Span){ words.first - w->first_row, words.count };
+}
+
+/// parts (slices, rows) of all ranks, from this rank's, which are in their place.
 static void share_parts(Tape *tape, RowPart *parts, int64_t rows)
 {
     int size = tape_group_size(tape);
     if (size == 1) return;
     size_t mark = tape_scratch_begin(tape);
     int64_t *counts = tape_take(tape, (size_t)size * sizeof *counts);
-    for (int i = 0; i < size; i++) counts[i] = rows * (int64_t)sizeof *parts;
+    for (int i = 0; i < size; i++)
+        counts[i] = own_slices(tape).count * rows * (int64_t)sizeof *parts;
     comm_gather_in_place(tape_group(tape), parts, counts);
     tape_scratch_end(tape, mark);
 }
@@ -142,21 +150,93 @@ static void share_parts(Tape *tape, RowPart *parts, int64_t rows)
 static void chunk_loss(Tape *tape, TargetLoss *out, const Loss *loss, float *logits,
                        const Weight *w, const int32_t *targets, int64_t rows)
 {
-    int64_t n = w->rows;
-    int size = tape_group_size(tape);
+    int64_t n = w->rows, slices = tape_slices(tape);
+    Span own = own_slices(tape);
     size_t mark = tape_scratch_begin(tape);
-    RowPart *parts = tape_take(tape, (size_t)(size * rows) * sizeof *parts);
-    RowPart *own = parts + tape_group_rank(tape) * rows;
+    RowPart *parts = tape_take(tape, (size_t)(slices * rows) * sizeof *parts);
 #pragma omp parallel for schedule(dynamic)
     for (int64_t r = 0; r < rows; r++)
-        own[r] = row_part(logits + r * n, n, targets[r] - w->first_row);
+        for (int64_t s = 0; s < own.count; s++) {
+            Span words = words_of(tape, w, s);
+            parts[(own.first + s) * rows + r] = row_part(logits + r * n + words.first, words.count,
+                                                         targets[r] - w->first_row - words.first);
+        }
     share_parts(tape, parts, rows);
 #pragma omp parallel for schedule(dynamic)
     for (int64_t r = 0; r < rows; r++) {
-        RowPart all = join_parts(parts + r, rows, size);
+        RowPart all = join_parts(parts + r, rows, slices);
         out[r] = row_loss(loss, &all, logits + r * n, n, targets[r] - w->first_row);
     }
     tape_scratch_end(tape, mark);
+}
+
+/// A chunk of rows on its way: x (rows, k), and logits (rows, n), which become gradients.
+typedef struct {
+    Tape *tape;
+    const Weight *w, *b;
+    const float *x;
+    float *logits;
+    int64_t rows;
+} Chunk;
+
+/// One product a slice: logits from the words of each, or with `dw` their gradient.
+static void word_products(const Chunk *chunk, float *dw, bool first)
+{
+    int64_t n = chunk->w->rows, k = chunk->w->cols, slices = own_slices(chunk->tape).count;
+    size_t mark = tape_scratch_begin(chunk->tape);
+    GemmProduct *products = tape_take(chunk->tape, (size_t)slices * sizeof *products);
+    for (int64_t s = 0; s < slices; s++) {
+        Span words = words_of(chunk->tape, chunk->w, s);
+        float *logits = chunk->logits + words.first;
+        products[s] = dw ? (GemmProduct){ .c = dw + words.first * k,
+                                          .c_stride = k,
+                                          .a = { logits, n, true },
+                                          .b = { chunk->x, k, false },
+                                          .m = words.count,
+                                          .n = k,
+                                          .k = chunk->rows,
+                                          .beta = !first }
+                         : (GemmProduct){ .c = logits,
+                                          .c_stride = n,
+                                          .a = { chunk->x, k, false },
+                                          .b = { chunk->w->value + words.first * k, k, true },
+                                          .bias = chunk->b ? chunk->b->value + words.first : NULL,
+                                          .m = chunk->rows,
+                                          .n = words.count,
+                                          .k = k };
+    }
+    gemm_products(products, slices);
+    tape_scratch_end(chunk->tape, mark);
+}
+
+/// A slice's summand of the gradient of x.
+static void slice_input(float *out, int64_t slice, const void *context)
+{
+    const Chunk *chunk = context;
+    int64_t k = chunk->w->cols;
+    Span words = words_of(chunk->tape, chunk->w, slice);
+    gemm_products(&(GemmProduct){ .c = out,
+                                  .c_stride = k,
+                                  .a = { chunk->logits + words.first, chunk->w->rows, false },
+                                  .b = { chunk->w->value + words.first * k, k, false },
+                                  .m = chunk->rows,
+                                  .n = k,
+                                  .k = words.count },
+                  1);
+}
+
+/// dx (rows, k) = or += the sum over all words.
+static void chunk_input(const Chunk *chunk, float *dx, bool first)
+{
+    int64_t n = chunk->w->rows, k = chunk->w->cols;
+    if (!tape_group(chunk->tape)) {
+        gemm_backward_input(dx, chunk->logits, chunk->w->value, chunk->rows, n, k, !first);
+        return;
+    }
+    size_t mark = tape_scratch_begin(chunk->tape);
+    float *sums = sum_subtrees(chunk->tape, chunk->rows * k, slice_input, chunk);
+    group_sum_slices(chunk->tape, dx, sums, chunk->rows * k, !first);
+    tape_scratch_end(chunk->tape, mark);
 }
 
 /// Where the gradients go.
@@ -165,14 +245,12 @@ typedef struct {
     bool x_first, w_first, b_first;
 } Slopes;
 
-static void chunk_backward(Tape *tape, Slopes *to, const float *dlogits, const float *x,
-                           const Weight *w, int64_t start, int64_t rows)
+static void chunk_backward(const Chunk *chunk, Slopes *to, int64_t start)
 {
-    int64_t n = w->rows, k = w->cols;
-    if (to->dx)
-        gemm_backward_input(to->dx + start * k, dlogits, w->value, rows, n, k, to->x_first ? 0 : 1);
-    if (to->dw) gemm_backward_weight(to->dw, dlogits, x, rows, n, k, to->w_first ? 0 : 1);
-    if (to->db) columns_sum(tape, to->db, dlogits, rows, n, to->b_first);
+    int64_t n = chunk->w->rows;
+    if (to->dx) chunk_input(chunk, to->dx + start * chunk->w->cols, to->x_first);
+    if (to->dw) word_products(chunk, to->dw, to->w_first);
+    if (to->db) columns_sum(chunk->tape, to->db, chunk->logits, chunk->rows, n, to->b_first);
     to->w_first = to->b_first = false;
 }
 
@@ -189,7 +267,6 @@ VocabularyLoss vocabulary_loss(Tape *tape, TargetLoss *each, Var *x, Weight *w, 
     int64_t chunk = chunk_rows(w->all_rows ? w->all_rows : n); // the same on all ranks
     Loss loss = { label_smoothing, divisor, tape_pass(tape)->training };
     Slopes to = { 0 };
-    bool x_first = false;
     VocabularyLoss out = { 0 };
     tape_needs(tape, w);
     tape_needs(tape, b);
@@ -199,31 +276,19 @@ VocabularyLoss vocabulary_loss(Tape *tape, TargetLoss *each, Var *x, Weight *w, 
         tape_uses(tape, w);
         tape_uses(tape, b);
         to.dx = tape_gradient_for(tape, x, &to.x_first);
-        x_first = to.x_first;
         to.dw = weight_gradient_for(w, &to.w_first);
         if (b) to.db = weight_gradient_for(b, &to.b_first);
     }
     size_t mark = tape_scratch_begin(tape);
-    float *dx = to.dx;
-    if (dx && tape_group(tape)) { // a summand of it
-        to.dx = tape_take(tape, (size_t)(rows * k) * sizeof(float));
-        to.x_first = true;
-    }
     TargetLoss *results = each ? each : tape_take(tape, (size_t)rows * sizeof *results);
     if (rows < chunk) chunk = rows;
     float *logits = tape_take(tape, (size_t)(chunk * n) * sizeof(float));
     for (int64_t start = 0; start < rows || (start == 0 && loss.slopes); start += chunk + !chunk) {
         int64_t count = rows - start < chunk ? rows - start : chunk;
-        gemm_forward(logits, x->value + start * k, w->value, b ? b->value : NULL, count, n, k, 0);
+        Chunk of = { tape, w, b, x->value + start * k, logits, count };
+        word_products(&of, NULL, false);
         chunk_loss(tape, results + start, &loss, logits, w, targets + start, count);
-        if (loss.slopes) chunk_backward(tape, &to, logits, x->value + start * k, w, start, count);
-    }
-    if (dx != to.dx) {
-        group_sum(tape, to.dx, rows * k, 0, tape_group_size(tape));
-        if (x_first)
-            memcpy(dx, to.dx, (size_t)(rows * k) * sizeof(float));
-        else
-            vec_add(dx, to.dx, rows * k);
+        if (loss.slopes) chunk_backward(&of, &to, start);
     }
     out.sum = pairwise(results, rows);
     for (int64_t r = 0; r < rows; r++) out.correct += results[r].correct;

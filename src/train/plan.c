@@ -109,11 +109,11 @@ static double leaf_floats(const PlanInput *input, double tokens, double cols)
     const Model *model = input->model;
     const ModelSpec *spec = &model->spec;
     double h = (double)spec->hidden_size, f = (double)spec->intermediate_size;
-    double layer = model->arch->layer_floats(spec) / cols + (cols > 1 ? 4 * h : 0);
+    double layer = model->arch->layer_floats(spec) / cols + (cols > 1 ? 2 * h : 0);
     double layers = (double)spec->num_hidden_layers, kept[] = {
         [RECOMPUTE_NONE] = layer,
         [RECOMPUTE_ATTENTION] =
-            layer - model->arch->attention_floats(spec) / cols - (cols > 1 ? 2 * h : 0),
+            layer - model->arch->attention_floats(spec) / cols - (cols > 1 ? h : 0),
         [RECOMPUTE_LAYER] = h / cols,
     };
     double stays = kept[recipe_recompute(&input->recipe->train)];
@@ -122,9 +122,9 @@ static double leaf_floats(const PlanInput *input, double tokens, double cols)
     // of what does not stay, one layer's is there at a time
     double floats = tokens * (layers * stays + layer - stays + back + 4 * h / cols);
     if (model->head->vocabulary)
-        floats +=
-            (double)vocabulary_scratch_floats(spec->vocab_size, (int64_t)tokens, (int64_t)cols) +
-            3 * tokens * h;
+        floats += (double)vocabulary_scratch_floats(spec->vocab_size, (int64_t)tokens,
+                                                    (int64_t)cols, (int64_t)cols) +
+                  3 * tokens * h;
     return floats;
 }
 

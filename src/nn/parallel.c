@@ -1,0 +1,287 @@
+#include "nn/group.h"
+#include "base/status.h"
+#include "linalg/gemm.h"
+#include "linalg/vecmath.h"
+#include "nn/columns.h"
+#include "nn/ops.h"
+
+#include <string.h>
+
+typedef struct {
+    Var *y, *x;
+    const float *all; ///< column parallel: x of all tokens (T, in)
+    Weight *w, *b;
+} Parallel;
+
+/// The outputs, or the inputs, of this rank's slices: `sections` runs a slice, one in each of the
+/// matrices that lie one below the other.
+typedef struct {
+    Span *items; ///< (count)
+    int64_t count;
+    int sections;
+} Parts;
+
+static Span section_of(const Weight *w, int sections, int index)
+{
+    int64_t rows = w->rows / sections, first = index * rows;
+    if (!w->part_count) return (Span){ first, rows };
+    first = 0;
+    for (int i = 0; i < index; i++) first += w->parts[i].rows;
+    return (Span){ first, w->parts[index].rows };
+}
+
+/// From the tape.
+static Parts outputs_of(Tape *tape, const Weight *w)
+{
+    int sections = w->part_count ? w->part_count : w->sections ? w->sections : 1;
+    int64_t slices = own_slices(tape).count;
+    Parts parts = { .count = slices * sections, .sections = sections };
+    parts.items = tape_take(tape, (size_t)parts.count * sizeof *parts.items);
+    for (int64_t at = 0; at < parts.count; at++) {
+        Span rows = section_of(w, sections, (int)(at % sections));
+        Span part = group_share(rows.count, slices, at / sections);
+        parts.items[at] = (Span){ rows.first + part.first, part.count };
+    }
+    return parts;
+}
+
+static Parts inputs_of(Tape *tape, const Weight *w)
+{
+    int64_t slices = own_slices(tape).count;
+    Parts parts = { tape_take(tape, (size_t)slices * sizeof *parts.items), slices, 1 };
+    for (int64_t at = 0; at < slices; at++) parts.items[at] = group_share(w->cols, slices, at);
+    return parts;
+}
+
+static GemmProduct *products_of(Tape *tape, const Parts *parts)
+{
+    return tape_take(tape, (size_t)parts->count * sizeof(GemmProduct));
+}
+
+static void check(const Tape *tape, const char *name, const Var *x, const Weight *w,
+                  const Weight *b, int64_t outputs)
+{
+    CHECK(x->cols == w->cols, "%s: %lld columns meet a weight of %lld", name, (long long)x->cols,
+          (long long)w->cols);
+    CHECK(!b || (b->rows == 1 && b->cols == outputs), "%s: the bias does not fit the weight", name);
+    CHECK(!w->touched && (!b || !b->touched), "%s: a lookup table has no dense gradient", name);
+    CHECK(tape_slices(tape) % tape_group_size(tape) == 0, "%s: ranks have parts of slices", name);
+}
+
+static void record(Tape *tape, const char *name, const Parallel *op, int64_t tokens,
+                   Backward backward)
+{
+    double m = (double)tokens, n = (double)op->w->rows, k = (double)op->w->cols;
+    if (!tape_records(tape, op->y)) return;
+    Parallel *kept = tape_take(tape, sizeof *kept);
+    *kept = *op;
+    tape_uses(tape, op->w);
+    tape_uses(tape, op->b);
+    tape_work(tape, 2 * m * n * k, (m * k + k * n + m * n) * sizeof(float));
+    tape_record_as(tape, name, op->y, backward, kept);
+}
+
+/// A slice's summand of dx: of all its outputs.
+typedef struct {
+    const Parallel *op;
+    const float *dy;
+    const Parts *parts;
+} ColumnSlice;
+
+static void column_slice_input(float *out, int64_t slice, const void *context)
+{
+    const ColumnSlice *of = context;
+    const Weight *w = of->op->w;
+    const Span *part = of->parts->items + slice * of->parts->sections;
+    for (int i = 0; i < of->parts->sections; i++)
+        gemm_products(&(GemmProduct){ .c = out,
+                                      .c_stride = w->cols,
+                                      .a = { of->dy + part[i].first, w->rows, false },
+                                      .b = { w->value + part[i].first * w->cols, w->cols, false },
+                                      .m = of->op->y->rows,
+                                      .n = w->cols,
+                                      .k = part[i].count,
+                                      .beta = i > 0 },
+                      1);
+}
+
+static void column_weight(Tape *tape, const Parallel *op, const float *dy, const Parts *parts)
+{
+    bool first;
+    int64_t n = op->w->rows, k = op->w->cols, tokens = op->y->rows;
+    float *dw = weight_gradient_for(op->w, &first);
+    if (!dw) return;
+    GemmProduct *products = products_of(tape, parts);
+    for (int64_t i = 0; i < parts->count; i++) {
+        Span part = parts->items[i];
+        products[i] = (GemmProduct){ .c = dw + part.first * k,
+                                     .c_stride = k,
+                                     .a = { dy + part.first, n, true },
+                                     .b = { op->all, k, false },
+                                     .m = part.count,
+                                     .n = k,
+                                     .k = tokens,
+                                     .beta = !first };
+    }
+    gemm_products(products, parts->count);
+}
+
+static void column_backward(Tape *tape, void *context)
+{
+    Parallel *op = context;
+    const float *dy = tape_gradient(tape, op->y);
+    int64_t n = op->w->rows, k = op->w->cols, tokens = op->y->rows;
+    bool first;
+    size_t mark = tape_scratch_begin(tape);
+    Parts parts = outputs_of(tape, op->w);
+    float *dx = tape_gradient_for(tape, op->x, &first);
+    if (dx) {
+        ColumnSlice slice = { op, dy, &parts };
+        float *sums = sum_subtrees(tape, tokens * k, column_slice_input, &slice);
+        group_sum_tokens(tape, dx, sums, k, !first);
+    }
+    column_weight(tape, op, dy, &parts);
+    float *db = op->b ? weight_gradient_for(op->b, &first) : NULL;
+    if (db) columns_sum(tape, db, dy, tokens, n, first);
+    tape_scratch_end(tape, mark);
+}
+
+/// x of all tokens: stays on the tape.
+static const float *all_tokens(Tape *tape, const Var *x)
+{
+    int64_t tokens = tape_packing(tape)->tokens;
+    if (tape_group_size(tape) == 1) return x->value;
+    float *all = tape_take(tape, (size_t)(tokens * x->cols) * sizeof *all);
+    memcpy(all + tape_tokens_of(tape, tape_group_rank(tape)).first * x->cols, x->value,
+           (size_t)(x->rows * x->cols) * sizeof *all);
+    group_share_tokens(tape, all, x->cols);
+    return all;
+}
+
+Var *column_parallel(Tape *tape, Var *x, Weight *w, Weight *b)
+{
+    int64_t tokens = tape_packing(tape)->tokens, n = w->rows, k = w->cols;
+    if (!tape_group(tape)) return linear(tape, x, w, b);
+    check(tape, __func__, x, w, b, n);
+    CHECK(x->own, "column_parallel: not a rank's own tokens");
+    bool needs = x->needs_gradient || w->gradient || (b && b->gradient);
+    Var *y = tape_var(tape, tokens, n, needs);
+    Parallel op = { y, x, all_tokens(tape, x), w, b };
+    tape_needs(tape, w);
+    tape_needs(tape, b);
+    size_t mark = tape_scratch_begin(tape);
+    Parts parts = outputs_of(tape, w);
+    GemmProduct *products = products_of(tape, &parts);
+    for (int64_t i = 0; i < parts.count; i++) {
+        Span part = parts.items[i];
+        products[i] = (GemmProduct){ .c = y->value + part.first,
+                                     .c_stride = n,
+                                     .a = { op.all, k, false },
+                                     .b = { w->value + part.first * k, k, true },
+                                     .bias = b ? b->value + part.first : NULL,
+                                     .m = tokens,
+                                     .n = part.count,
+                                     .k = k };
+    }
+    gemm_products(products, parts.count);
+    tape_scratch_end(tape, mark);
+    record(tape, __func__, &op, tokens, column_backward);
+    return y;
+}
+
+/// dx and dw of the inputs of each slice, from dy (T, n) of all tokens.
+static void row_gradients(Tape *tape, const Parallel *op, const float *dy)
+{
+    int64_t n = op->w->rows, k = op->w->cols, tokens = op->x->rows;
+    bool x_first, w_first;
+    float *dx = tape_gradient_for(tape, op->x, &x_first);
+    float *dw = weight_gradient_for(op->w, &w_first);
+    Parts parts = inputs_of(tape, op->w);
+    GemmProduct *products = products_of(tape, &parts);
+    for (int64_t i = 0; i < parts.count && dx; i++) {
+        Span part = parts.items[i];
+        products[i] = (GemmProduct){ .c = dx + part.first,
+                                     .c_stride = k,
+                                     .a = { dy, n, false },
+                                     .b = { op->w->value + part.first, k, false },
+                                     .m = tokens,
+                                     .n = part.count,
+                                     .k = n,
+                                     .beta = !x_first };
+    }
+    if (dx) gemm_products(products, parts.count);
+    for (int64_t i = 0; i < parts.count && dw; i++) {
+        Span part = parts.items[i];
+        products[i] = (GemmProduct){ .c = dw + part.first,
+                                     .c_stride = k,
+                                     .a = { dy, n, true },
+                                     .b = { op->x->value + part.first, k, false },
+                                     .m = n,
+                                     .n = part.count,
+                                     .k = tokens,
+                                     .beta = !w_first };
+    }
+    if (dw) gemm_products(products, parts.count);
+}
+
+static void row_backward(Tape *tape, void *context)
+{
+    Parallel *op = context;
+    int64_t n = op->w->rows, tokens = op->x->rows;
+    const float *dy = tape_gradient(tape, op->y);
+    bool first;
+    size_t mark = tape_scratch_begin(tape);
+    if (tape_group_size(tape) > 1) {
+        float *all = tape_take(tape, (size_t)(tokens * n) * sizeof *all);
+        memcpy(all + tape_tokens_of(tape, tape_group_rank(tape)).first * n, dy,
+               (size_t)(op->y->rows * n) * sizeof *all);
+        group_share_tokens(tape, all, n);
+        dy = all;
+    }
+    row_gradients(tape, op, dy);
+    float *db = op->b ? weight_gradient_for(op->b, &first) : NULL;
+    if (db) columns_sum(tape, db, dy, tokens, n, first);
+    tape_scratch_end(tape, mark);
+}
+
+typedef struct {
+    const Parallel *op;
+    const Parts *parts;
+} RowSlice;
+
+static void row_slice_output(float *out, int64_t slice, const void *context)
+{
+    const RowSlice *of = context;
+    const Weight *w = of->op->w;
+    Span part = of->parts->items[slice];
+    gemm_products(&(GemmProduct){ .c = out,
+                                  .c_stride = w->rows,
+                                  .a = { of->op->x->value + part.first, w->cols, false },
+                                  .b = { w->value + part.first, w->cols, true },
+                                  .m = of->op->x->rows,
+                                  .n = w->rows,
+                                  .k = part.count },
+                  1);
+}
+
+Var *row_parallel(Tape *tape, Var *x, Weight *w, Weight *b)
+{
+    int64_t tokens = tape_packing(tape)->tokens, n = w->rows;
+    if (!tape_group(tape)) return linear(tape, x, w, b);
+    check(tape, __func__, x, w, b, n);
+    CHECK(x->rows == tokens && !x->own, "row_parallel: a row must be a token");
+    bool needs = x->needs_gradient || w->gradient || (b && b->gradient);
+    Var *y = tape_var(tape, tape_tokens_of(tape, tape_group_rank(tape)).count, n, needs);
+    Parallel op = { y, x, NULL, w, b };
+    y->own = true;
+    tape_needs(tape, w);
+    tape_needs(tape, b);
+    size_t mark = tape_scratch_begin(tape);
+    Parts parts = inputs_of(tape, w);
+    float *sums = sum_subtrees(tape, tokens * n, row_slice_output, &(RowSlice){ &op, &parts });
+    group_sum_tokens(tape, y->value, sums, n, false);
+    tape_scratch_end(tape, mark);
+    for (int64_t r = 0; b && r < y->rows; r++) vec_add(y->value + r * n, b->value, n);
+    record(tape, __func__, &op, tokens, row_backward);
+    return y;
+}
