@@ -3,6 +3,7 @@
 #pragma once
 #include "base/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,7 @@ typedef struct {
     void *handle;            ///< the MPI communicator; NULL: this process alone, without MPI
     const struct Node *node; ///< comm/node.h; NULL: one rank
     const struct Grid *grid; ///< comm/grid.h; NULL: its ranks are replicas
+    bool strict;             ///< of a group: its results have the bits of any other
 } Comm;
 
 /// Collective. Starts MPI (funneled threads). USAGE if the launcher started several tasks but MPI

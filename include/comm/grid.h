@@ -16,11 +16,11 @@ typedef struct Grid {
 } Grid;
 
 /// Collective. Splits `all` for these sizes; data 0: as many as there are ranks for. Gives the
-/// replicas their node: with `shares` false, one of each rank alone. USAGE with the grids that
-/// would do. The caller owns it (`grid_stop`).
+/// replicas their node: with `shares` false, one of each rank alone. `strict`: of the groups. USAGE
+/// with the grids that would do. The caller owns it (`grid_stop`).
 COLLECTIVE
 Status grid_start(Grid *grid, const Comm *all, int64_t data, int64_t rows, int64_t cols,
-                  bool shares);
+                  bool shares, bool strict);
 COLLECTIVE
 void grid_stop(Grid *grid); ///< of one that was not started too
 

@@ -94,8 +94,10 @@ typedef struct {
     Param *params; ///< (param_count), owned; dense parameters first, then tables
     int param_count;
     int head_first, words;  ///< places of the head's first row, and of the word embedding
-    const Comm *group;      ///< ranks that have parts of the model; NULL: this one has all of it
-    int64_t slices;         ///< that products are cut into, for the group (nn/group.h)
+    const Comm *group;      ///< ranks that have parts of the model, a strict one perhaps alone;
+                            ///< NULL: this one has all of it
+    int64_t slices;         ///< that products are cut into, for the group (nn/group.h): as many as
+                            ///< ranks; in a strict one as many as the most ranks that could be
     int64_t elements;       ///< of all parameters, with gaps between them, which hold 0
     int64_t dense_elements; ///< of those before the first table: values[0, dense_elements)
     float *values;          ///< (elements): the weights, in table order; NULL: not allocated
@@ -233,8 +235,9 @@ static inline bool param_leads(const Model *model, const Param *param)
 /// Groupwise (nn/group.h). In the backward pass, when the gradient of a parameter is complete here:
 /// adds the summands of the other ranks that have this same part.
 void model_sum_gradient(const Model *model, const Weight *weights, Tape *tape, int param);
-/// Local. USAGE where so many ranks cannot have such a model between them, with those that can.
-Status model_check_group(const ModelSpec *spec, int ranks, const char *where);
+/// Local. USAGE where a group of so many ranks cannot have such a model between them, with those
+/// that can. `strict`: with the bits of any other group.
+Status model_check_group(const ModelSpec *spec, int ranks, bool strict, const char *where);
 /// Local. Elements of the whole model, whatever part of it this rank has.
 int64_t model_parameters(const Model *model);
 /// Local. Columns of the keys of a token here.

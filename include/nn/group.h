@@ -48,7 +48,8 @@ Span tape_tokens_of(const Tape *tape, int rank);
 
 /// Local. This rank's slices; its subtrees are the largest ones of the tree that hold only these.
 Span own_slices(const Tape *tape);
-int64_t own_subtrees(const Tape *tape);
+/// Local. How many subtrees a run of slices comes to.
+int64_t subtrees_of(Span run);
 /// out (count) = the result of a slice, numbered among this rank's.
 typedef void (*SliceProduct)(float *out, int64_t slice, const void *context);
 /// Local. x (subtrees, count) = the sums of this rank's subtrees, from the tape.

@@ -42,6 +42,7 @@ typedef struct {
 typedef struct {
     int64_t data, rows, cols; ///< data 0: as many as there are ranks for; cols 0: to be chosen
     char shared_weights[8];   ///< "auto" or "never"
+    char reproducible[8];     ///< "data": bits do not depend on data; "strict": on none of them
 } GridOptions;
 
 typedef struct {
@@ -74,5 +75,10 @@ Recompute recipe_recompute(const TrainOptions *train); ///< Local
 /// (`grid_stop`), and it must not move. USAGE if the grid has not as many ranks.
 COLLECTIVE
 Status recipe_grid(Comm *out, Grid *grid, const Comm *comm, const GridOptions *options);
+/// Local.
+bool recipe_strict(const GridOptions *options);
+/// Local. Leaves of a step on a grid of so many rows, which has `leaves` with one: each is dealt to
+/// the rows, unless that would change bits.
+int64_t recipe_leaves(const GridOptions *options, int64_t leaves, int64_t rows);
 /// Local. From the text that `recipe_print` made.
 Status recipe_parse(Recipe *out, const char *text, const char *where);

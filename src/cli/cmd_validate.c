@@ -91,7 +91,8 @@ static Status print_memory(const Recipe *recipe, const PlanInput *input)
     const GridOptions *grid = &recipe->grid;
     double available = plan_available_bytes();
     bool warned = available == 0;
-    for (int64_t copies = grid->rows; copies <= input->leaves * grid->rows; copies *= 2) {
+    for (int64_t copies = grid->rows; copies <= recipe_leaves(grid, input->leaves, grid->rows);
+         copies *= 2) {
         int64_t ranks = copies * grid->cols;
         const Machine machine = { .nodes = 1, .ranks_per_node = ranks, .threads = 1, .gflops = 1 };
         Plan plan;
@@ -190,7 +191,8 @@ static Status check_weights(const Recipe *recipe)
 
 static Status check_cols(const Recipe *recipe, const Model *model)
 {
-    return model_check_group(&model->spec, (int)recipe->grid.cols, recipe->model.path);
+    return model_check_group(&model->spec, (int)recipe->grid.cols, recipe_strict(&recipe->grid),
+                             recipe->model.path);
 }
 
 COLLECTIVE

@@ -25,7 +25,7 @@ static Status check(const Comm *all, int64_t *data, int64_t rows, int64_t cols)
 }
 
 Status grid_start(Grid *grid, const Comm *all, int64_t data, int64_t rows, int64_t cols,
-                  bool shares)
+                  bool shares, bool strict)
 {
     Status status = check(all, &data, rows, cols); // the same on all ranks
     *grid = (Grid){ 0 };
@@ -38,6 +38,7 @@ Status grid_start(Grid *grid, const Comm *all, int64_t data, int64_t rows, int64
         grid->replicas = comm_split(all, all->rank % (int)cols);
         node_start(&grid->replicas);
     }
+    grid->group.strict = strict;
     grid->node = grid->replicas.node;
     if (grid->node && !shares) grid->replicas.node = grid->node->alone;
     return OK;

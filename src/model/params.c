@@ -151,26 +151,39 @@ static Status find_head(Model *model, const char *task, const char *where)
     return status;
 }
 
+/// The most slices that every product of the model can be cut into.
+static int64_t most_slices(const ModelSpec *spec)
+{
+    int64_t a = spec->num_key_value_heads, b = spec->intermediate_size;
+    while (b) {
+        int64_t rest = a % b;
+        a = b, b = rest;
+    }
+    return a;
+}
+
 /// True if this many ranks can have the model between them.
-static bool divides(const ModelSpec *spec, int64_t ranks)
+static bool divides(const ModelSpec *spec, int64_t ranks, bool strict)
 {
     int64_t kv_heads = spec->num_key_value_heads;
+    if (strict) return most_slices(spec) % ranks == 0;
     return spec->num_attention_heads % ranks == 0 && spec->intermediate_size % ranks == 0 &&
            (kv_heads % ranks == 0 || ranks % kv_heads == 0);
 }
 
-Status model_check_group(const ModelSpec *spec, int ranks, const char *where)
+Status model_check_group(const ModelSpec *spec, int ranks, bool strict, const char *where)
 {
     Text possible = { 0 };
-    if (divides(spec, ranks)) return OK;
+    if (divides(spec, ranks, strict)) return OK;
     for (int n = 1; n <= GROUP_MOST_RANKS; n++)
-        if (divides(spec, n)) text_printf(&possible, "%s%d", n > 1 ? ", " : "", n);
-    Status status = status_fail(
-        USAGE,
-        "%s: grid.cols %d does not divide the model's %lld heads (%lld of keys) and "
-        "width %lld: it can be %s",
-        where, ranks, (long long)spec->num_attention_heads, (long long)spec->num_key_value_heads,
-        (long long)spec->intermediate_size, possible.data);
+        if (divides(spec, n, strict)) text_printf(&possible, "%s%d", n > 1 ? ", " : "", n);
+    Status status =
+        status_fail(USAGE,
+                    "%s: grid.cols %d does not divide the model's %lld heads (%lld of keys) and "
+                    "width %lld%s: it can be %s",
+                    where, ranks, (long long)spec->num_attention_heads,
+                    (long long)spec->num_key_value_heads, (long long)spec->intermediate_size,
+                    strict ? ", as grid.reproducible=strict needs it" : "", possible.data);
     text_release(&possible);
     return status;
 }
@@ -191,9 +204,9 @@ Status model_new(Model **out, const Json *config, const char *task, int64_t num_
              names.data);
     TRY(find_head(model, task, where));
     TRY(model->arch->read_config(&model->spec, config, where));
-    model->group = group && group->size > 1 ? group : NULL;
-    TRY(model_check_group(&model->spec, model->group ? model->group->size : 1, where));
-    model->slices = model->group ? model->group->size : 1;
+    model->group = group && (group->size > 1 || group->strict) ? group : NULL;
+    if (model->group) TRY(model_check_group(&model->spec, group->size, group->strict, where));
+    model->slices = !model->group ? 1 : group->strict ? most_slices(&model->spec) : group->size;
     if (!num_labels) num_labels = json_size(labels);
     if (!num_labels) num_labels = json_int(json_get(config, "num_labels"), 2);
     if (num_labels < 1 || num_labels > 1 << 24)

@@ -48,16 +48,11 @@ static int64_t subtree_at(int64_t first, int64_t end)
     return size;
 }
 
-static int64_t subtrees_of(Span run)
+int64_t subtrees_of(Span run)
 {
     int64_t count = 0, end = run.first + run.count;
     for (int64_t at = run.first; at < end; at += subtree_at(at, end)) count++;
     return count;
-}
-
-int64_t own_subtrees(const Tape *tape)
-{
-    return subtrees_of(own_slices(tape));
 }
 
 /// out (count) = the sum of slices [first, first + size), numbered among this rank's.

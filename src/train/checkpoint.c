@@ -95,7 +95,7 @@ static int make_values(Value *values, Text storage[2], Trainer *t)
     values[count++] = int_value("epoch", t->done.epoch);
     values[count++] = int_value("rows_consumed", t->done.rows_consumed);
     values[count++] = int_value("seed", t->recipe->train.seed);
-    values[count++] = int_value("leaves", t->leaves / t->grid.rows);
+    values[count++] = int_value("leaves", t->row_leaves);
     values[count++] = text_value("dataset_key", t->data->content_key);
     values[count++] = int_value("best_step", t->kept.step);
     values[count++] = real_value("best_metric", t->kept.metric);
@@ -161,7 +161,7 @@ done:
 static Status read_state(Trainer *t, TensorFile *file)
 {
     Status status = OK;
-    TRY(resume_check(file, t->recipe, t->model, t->data, t->leaves / t->grid.rows));
+    TRY(resume_check(file, t->recipe, t->model, t->data, t->row_leaves));
     TRY(read_group(file, t, groups[1], t->optimizer.exp_avg));
     TRY(read_group(file, t, groups[2], t->optimizer.exp_avg_sq));
     platform_compare(file);

@@ -74,18 +74,29 @@ static void look_at_leaves(int64_t *largest, double *mean, const PlanInput *inpu
     mem_free(costs);
 }
 
+static int64_t leaves_of(const PlanInput *input, int64_t rows)
+{
+    return recipe_leaves(&input->recipe->grid, input->leaves, rows);
+}
+
 /// What one rank of a group has of the model.
 typedef struct {
     double elements, dense_elements, table_rows, table_cols;
+    bool grouped;     ///< it is a part, or its products are made as those of parts
+    int64_t slices;   ///< of all parts
+    Span slices_here; ///< the first part's
 } Part;
 
-static Status take_part(Part *out, const Model *whole, int64_t cols, const char *where)
+static Status take_part(Part *out, const Model *whole, int64_t cols, bool strict, const char *where)
 {
     Status status = OK;
     Model *model = NULL;
-    Comm group = { .size = (int)cols };
+    Comm group = { .size = (int)cols, .strict = strict };
     *out = (Part){ 0 };
     TRY(model_new(&model, whole->config, whole->head->task, whole->spec.num_labels, &group, where));
+    out->grouped = model->group;
+    out->slices = model->slices;
+    out->slices_here = group_share(model->slices, cols, 0);
     out->elements = (double)model->elements;
     out->dense_elements = (double)model->dense_elements;
     for (int i = 0; i < model->param_count; i++) {
@@ -103,8 +114,16 @@ static double least(double a, double b)
     return a < b ? a : b;
 }
 
+/// While a sum over slices is made, as many times its result: the subtrees here, one on each level
+/// of them, and those of other ranks.
+static double subtree_floats(const Part *part, double cols)
+{
+    double subtrees = (double)subtrees_of(part->slices_here);
+    return subtrees * (cols > 1 ? 2 : 1) + floor(log2((double)part->slices_here.count));
+}
+
 /// Floats of activations, their gradients and scratch of a leaf.
-static double leaf_floats(const PlanInput *input, double tokens, double cols)
+static double leaf_floats(const PlanInput *input, const Part *part, double tokens, double cols)
 {
     const Model *model = input->model;
     const ModelSpec *spec = &model->spec;
@@ -118,12 +137,12 @@ static double leaf_floats(const PlanInput *input, double tokens, double cols)
     };
     double stays = kept[recipe_recompute(&input->recipe->train)];
     // on the way back: gradients of a layer's widest values, of a size one at a time
-    double back = (2 * f + 4 * h) / cols + (cols > 1 ? 2 * h : h);
+    double back = (2 * f + 4 * h) / cols + (part->grouped ? subtree_floats(part, cols) * h : h);
     // of what does not stay, one layer's is there at a time
     double floats = tokens * (layers * stays + layer - stays + back + 4 * h / cols);
     if (model->head->vocabulary)
         floats += (double)vocabulary_scratch_floats(spec->vocab_size, (int64_t)tokens,
-                                                    (int64_t)cols, (int64_t)cols) +
+                                                    (int64_t)cols, part->slices) +
                   3 * tokens * h;
     return floats;
 }
@@ -140,7 +159,7 @@ static void plan_memory(Plan *out, const PlanInput *input, const Part *part, con
     const Dataset *data = input->batches->data;
     double copies = (double)(l->data * l->rows), cols = (double)l->cols;
     double node = (double)machine->ranks_per_node;
-    double leaves = ceil((double)(input->leaves * l->rows) / copies);
+    double leaves = ceil((double)leaves_of(input, l->rows) / copies);
     double buffers = leaves <= 1 ? 1 : floor(log2(leaves)) + 1;
     double rows = least((double)leaf_tokens, part->table_rows);
     double words = least((double)input->words / cols, part->table_rows);
@@ -150,7 +169,7 @@ static void plan_memory(Plan *out, const PlanInput *input, const Part *part, con
     out->gradients_bytes =
         4 * buffers * (part->dense_elements + least(rows, words) * part->table_cols);
     out->state_bytes = 8 * (part->dense_elements + words * part->table_cols) / copies;
-    out->activations_bytes = 4 * leaf_floats(input, (double)leaf_tokens, cols);
+    out->activations_bytes = 4 * leaf_floats(input, part, (double)leaf_tokens, cols);
     double slice =
         least(BUCKETS_AT_ONCE * bucket_bytes(part, copies), 4 * part->dense_elements / copies);
     out->buffers_bytes =
@@ -177,7 +196,7 @@ static void plan_messages(Plan *out, const PlanInput *input, const Part *part,
     double leaders = (double)machine->nodes < copies ? (double)machine->nodes : copies;
     double dense = 4 * part->dense_elements, gradient = dense * (copies - 1) / copies;
     double gather = dense * (leaders - 1) / copies;
-    double rank_leaves = ceil((double)(input->leaves * l->rows) / copies);
+    double rank_leaves = ceil((double)leaves_of(input, l->rows) / copies);
     double layers = (double)spec->num_hidden_layers, h = (double)spec->hidden_size;
     // twice a layer tokens are gathered and summands scattered, and on the way back
     double group_bytes = 8 * layers * 4 * h * (tokens / copies) * (cols - 1) / cols;
@@ -223,17 +242,17 @@ Status plan_make(Plan *out, const PlanInput *input, Layout layout, const Machine
     Status status = OK;
     const Model *model = input->model;
     Part part;
-    int64_t leaf_tokens;
+    int64_t leaf_tokens, leaves = leaves_of(input, layout.rows);
     double tokens, copies = (double)(layout.data * layout.rows);
     *out = (Plan){ .layout = layout };
-    if (layout.data > input->leaves)
+    if (layout.data * layout.rows > leaves)
         FAIL(USAGE, "%lld copies of the model are more than the %lld leaves of a step",
-             (long long)layout.data, (long long)input->leaves);
-    TRY(take_part(&part, model, layout.cols, input->recipe->model.path));
-    look_at_leaves(&leaf_tokens, &tokens, input, input->leaves * layout.rows);
+             (long long)(layout.data * layout.rows), (long long)leaves);
+    TRY(take_part(&part, model, layout.cols, recipe_strict(&input->recipe->grid),
+                  input->recipe->model.path));
+    look_at_leaves(&leaf_tokens, &tokens, input, leaves);
     plan_memory(out, input, &part, machine, leaf_tokens);
-    double busiest = ceil((double)(input->leaves * layout.rows) / copies) * copies /
-                     (double)(input->leaves * layout.rows);
+    double busiest = ceil((double)leaves / copies) * copies / (double)leaves;
     double flops = step_flops(input, tokens);
     double rate = machine->gflops * 1e9 * (double)machine->threads * STEP_SHARE;
     out->compute_s = flops / (copies * (double)layout.cols) * busiest / rate;
@@ -252,11 +271,13 @@ static bool lay_out(Layout *out, const PlanInput *input, int64_t ranks, int64_t 
 {
     int64_t copies = ranks / cols;
     *out = (Layout){ .rows = 1, .cols = cols };
-    bool divides = ranks % cols == 0 && model_check_group(&input->model->spec, (int)cols, "") == OK;
+    bool strict = recipe_strict(&input->recipe->grid);
+    bool divides =
+        ranks % cols == 0 && model_check_group(&input->model->spec, (int)cols, strict, "") == OK;
     status_clear();
     while (copies % out->rows || copies / out->rows > input->leaves) out->rows++;
     out->data = copies / out->rows;
-    return divides;
+    return divides && copies <= leaves_of(input, out->rows);
 }
 
 Status plan_best(Plan *best, const PlanInput *input, const Machine *machine, PlanVisit visit,

@@ -16,6 +16,7 @@
 static const char *const recomputes[] = { "none", "attention", "layer", NULL };
 static const char *const probes[] = { "ridge", "logistic", NULL };
 static const char *const sharings[] = { "auto", "never", NULL };
+static const char *const reproducibles[] = { "data", "strict", NULL };
 static const char *const inits[] = { "pretrained", "random", NULL };
 #define SIZE_HELP "with init random; 0: as the model file has it"
 static const char *const switches[] = { "auto", "true", "false", NULL };
@@ -154,6 +155,10 @@ const Option recipe_options[] = {
     { FIELD(Recipe, grid.shared_weights), .def = "auto", .choices = sharings,
       .may_differ_on_resume = true,
       .help = "auto: the ranks of a node keep one copy of the weights where they can" },
+    { FIELD(Recipe, grid.reproducible), .def = "data", .choices = reproducibles,
+      .may_differ_on_resume = true,
+      .help = "data: the same bits for every number of data at the same rows and cols; strict: on "
+              "every grid, in more and smaller products" },
 
     { FIELD(Recipe, output.folder), .required = true, .may_differ_on_resume = true,
       .help = "the run folder" },
@@ -290,12 +295,23 @@ Recompute recipe_recompute(const TrainOptions *train)
     return what;
 }
 
+bool recipe_strict(const GridOptions *options)
+{
+    return !strcmp(options->reproducible, "strict");
+}
+
+int64_t recipe_leaves(const GridOptions *options, int64_t leaves, int64_t rows)
+{
+    return recipe_strict(options) ? leaves : leaves * rows;
+}
+
 Status recipe_grid(Comm *out, Grid *grid, const Comm *comm, const GridOptions *options)
 {
     bool shares = strcmp(options->shared_weights, "never");
     if (!options->cols) // agreed: the same options on all ranks
         return status_fail(USAGE, "grid: auto is for train: give the columns, or none for one");
-    Status status = grid_start(grid, comm, options->data, options->rows, options->cols, shares);
+    Status status = grid_start(grid, comm, options->data, options->rows, options->cols, shares,
+                               recipe_strict(options));
     *out = *comm;
     if (status == OK) out->grid = grid;
     return status;

@@ -39,17 +39,17 @@ done:
 static Status choose_leaves(Trainer *t, int64_t *leaf_tokens)
 {
     Status status = OK;
-    TRY(batches_leaves(&t->leaves, leaf_tokens, &t->batches, t->model));
-    if (t->grid.data > t->leaves)
+    TRY(batches_leaves(&t->row_leaves, leaf_tokens, &t->batches, t->model));
+    t->leaves = recipe_leaves(&t->recipe->grid, t->row_leaves, t->grid.rows);
+    int64_t most = t->leaves * t->grid.cols;
+    if (t->replicas->size > t->leaves)
         FAIL(USAGE,
              "%d %s are more than the %lld %s of a step: start at most %lld %s, give the cores "
              "to threads (OMP_NUM_THREADS) or to grid.rows or grid.cols, or raise "
              "train.batch_size or train.leaves",
-             t->grid.data, t->comm->size > t->grid.data ? "copies of the model" : "ranks",
-             (long long)t->leaves, t->leaves == 1 ? "leaf" : "leaves",
-             (long long)t->leaves * t->grid.rows * t->grid.cols,
-             t->leaves * t->grid.rows * t->grid.cols == 1 ? "rank" : "ranks");
-    t->leaves *= t->grid.rows;
+             t->replicas->size, t->grid.cols > 1 ? "copies of the model" : "ranks",
+             (long long)t->leaves, t->leaves == 1 ? "leaf" : "leaves", (long long)most,
+             most == 1 ? "rank" : "ranks");
 done:
     return status;
 }
@@ -70,7 +70,7 @@ static void weight_needed(void *trainer, const float *value, int64_t count)
 
 /// Local. FAILED on a node that cannot hold what its ranks will take, beyond the weights that they
 /// have. A tenth is left for the plan to be wrong in.
-static Status check_memory(Trainer *t, int64_t leaves, int64_t ranks_here)
+static Status check_memory(Trainer *t, int64_t ranks_here)
 {
     Status status = OK;
     double available = plan_available_bytes();
@@ -79,7 +79,7 @@ static Status check_memory(Trainer *t, int64_t leaves, int64_t ranks_here)
     PlanInput input;
     Plan plan;
     if (available == 0) return OK;
-    plan_input_init(&input, t->recipe, t->model, &t->batches, leaves);
+    plan_input_init(&input, t->recipe, t->model, &t->batches, t->row_leaves);
     TRY(plan_make(&plan, &input, (Layout){ t->grid.data, t->grid.rows, t->grid.cols }, &machine));
     double weights = plan.weights_bytes + plan.base_bytes;
     double needed = (plan_rank_bytes(&plan) - weights) * (double)ranks_here;
@@ -136,7 +136,7 @@ Status trainer_init(Trainer *t, const Comm *comm, const Recipe *recipe)
     TRY_ALL(comm, classification_weights(&t->class_weights, recipe, t->data));
     TRY_ALL(comm, batches_init(&t->batches, t->data, &recipe->train));
     TRY_ALL(comm, choose_leaves(t, &leaf_tokens));
-    TRY_ALL(comm, check_memory(t, t->leaves / t->grid.rows, node_ranks(comm->node)));
+    TRY_ALL(comm, check_memory(t, node_ranks(comm->node)));
     build_engine(t, leaf_tokens);
 done:
     if (status != OK) trainer_release(t);

@@ -89,6 +89,26 @@ cmp -s "$work/out" answer || fail "four ranks together say something else"
 expect_exit 0 ranks 4 "$TEMPER" "${ask[@]}" grid.cols=2
 cmp -s "$work/out" answer || fail "two pairs of ranks say something else"
 
+# strict: one training on all of them, and from one to the other in its middle
+strict=grid.reproducible=strict
+expect_exit 0 train 1 strict $strict
+[ "$(losses one)" != "$(losses strict)" ] || fail "strict has the bits of products in one piece"
+close one strict
+for grid in 112 114 121 122 212 221 222; do
+    expect_exit 0 on "${grid:0:1}" "${grid:1:1}" "${grid:2:1}" "strict$grid" $strict
+    same_run strict "strict$grid"
+done
+expect_exit 0 on 1 1 4 strictcut $strict train.max_steps=3
+expect_exit 0 on 2 1 2 strictcut $strict
+same_run strict strictcut
+expect_exit 0 train 1 strictcausal "${gpt2[@]}" $strict
+for grid in 112 122 114; do
+    expect_exit 0 on "${grid:0:1}" "${grid:1:1}" "${grid:2:1}" "strictcausal$grid" "${gpt2[@]}" $strict
+    same_run strictcausal "strictcausal$grid"
+done
+expect_exit 2 on 5 4 1 no $strict
+expect_text err "20 ranks are more than the 16 leaves"
+
 # grids that cannot be
 expect_exit 2 train 4 no grid.cols=3
 expect_text err "is not 4 ranks: with so many it can be 4 x 1 x 1, 2 x 1 x 2, 1 x 1 x 4"

@@ -177,6 +177,40 @@ static void compare(const char *config, const char *task)
     twin_release(&whole);
 }
 
+/// Elements of the part's gradients that are not the whole's, bit for bit.
+static int64_t differing(const Twin *part, const Twin *whole)
+{
+    int64_t count = 0;
+    for (int i = 0; i < whole->model->param_count; i++) {
+        const Param *p = &part->model->params[i], *w = &whole->model->params[i];
+        const float *mine = part->gradients + p->offset, *theirs = whole->gradients + w->offset;
+        for (int64_t e = 0; e < p->rows * p->cols; e++)
+            count += memcmp(&mine[e], &theirs[layout_place(&p->layout, e)], sizeof *mine) != 0;
+    }
+    return count;
+}
+
+/// The same bits as a rank alone, if both are strict; else others.
+static void compare_bits(const char *config, const char *task, bool strict)
+{
+    Comm self = comm_self(), all = world;
+    Twin part, whole;
+    self.strict = all.strict = strict;
+    twin_init(&part, config, task, &all);
+    twin_init(&whole, config, task, &self);
+    for (Recompute what = RECOMPUTE_NONE; what <= RECOMPUTE_LAYER; what++) {
+        double expected = run(&whole, RECOMPUTE_NONE), loss = run(&part, what);
+        int64_t others = differing(&part, &whole);
+        if (strict) CHECK_TRUE(loss == expected);
+        if (strict || world.size == 1)
+            CHECK_EQ(others, 0);
+        else
+            CHECK_TRUE(others > 0);
+    }
+    twin_release(&part);
+    twin_release(&whole);
+}
+
 #define BERT                                                                                       \
     "{\"model_type\": \"bert\", \"hidden_size\": 48, \"num_hidden_layers\": 2, "                   \
     "\"num_attention_heads\": 12, \"intermediate_size\": 96, \"vocab_size\": 101, "                \
@@ -217,6 +251,21 @@ static void decoders(void)
     compare(LLAMA("12", "\"tie_word_embeddings\": true"), "text_classification");
 }
 
+static void strict_groups(void)
+{
+    const char *grouped = world.size % 3 ? LLAMA("4", "\"attention_bias\": true")
+                                         : LLAMA("6", "\"attention_bias\": true");
+    compare_bits(BERT, "text_classification", true);
+    compare_bits(BERT, "masked_lm", true);
+    compare_bits(DISTILBERT, "text_classification", true);
+    compare_bits(GPT2, "causal_lm", true);
+    compare_bits(GPT2, "text_classification", true);
+    compare_bits(grouped, "causal_lm", true);
+    compare_bits(LLAMA("12", "\"tie_word_embeddings\": true"), "causal_lm", true);
+    compare_bits(BERT, "text_classification", false);
+    compare_bits(LLAMA("12", "\"tie_word_embeddings\": true"), "causal_lm", false);
+}
+
 static void refuses_what_does_not_divide(void)
 {
     Json *config;
@@ -226,11 +275,19 @@ static void refuses_what_does_not_divide(void)
     CHECK_EQ(model_new(&model, config, "masked_lm", 0, &five, "m.h5"), USAGE);
     CHECK_TRUE(strstr(status_message(), "it can be 1, 2, 3, 4, 6, 12") != NULL);
     json_free(config);
+    const Comm four = { .size = 4, .strict = true };
+    CHECK_EQ(json_parse(&config, LLAMA("2", "\"attention_bias\": true"),
+                        strlen(LLAMA("2", "\"attention_bias\": true")), "test"),
+             OK);
+    CHECK_EQ(model_new(&model, config, "causal_lm", 0, &four, "m.h5"), USAGE);
+    CHECK_TRUE(strstr(status_message(), "as grid.reproducible=strict needs it: it can be 1, 2"));
+    json_free(config);
 }
 
 static const Case cases[] = {
     { "encoders", encoders },
     { "decoders", decoders },
+    { "strict groups", strict_groups },
     { "refuses what does not divide", refuses_what_does_not_divide },
 };
 
