@@ -169,11 +169,14 @@ WRAP(void, vec_scale, float *y, float factor, int64_t n)
         __real_vec_scale(y, factor, n);
 }
 
-WRAP(double, vec_square_sum, const float *x, int64_t n)
+WRAP(void, vec_add_squares, SquareSum *sum, const float *x, int64_t n)
 {
-    if (!fold) return __real_vec_square_sum(x, n);
+    if (!fold) {
+        __real_vec_add_squares(sum, x, n);
+        return;
+    }
     move(4 * (double)n);
-    return 1;
+    sum->levels[1] += 1;
 }
 
 WRAP(void, vec_adam, float *p, float *m, float *v, const float *g, int64_t n, const AdamStep *step)
