@@ -14,13 +14,18 @@ static int32_t token_id(const Engine *e, int64_t step, int64_t token)
     return (int32_t)(pow((double)e->shape->vocab, (double)(bits >> 11) * 0x1p-53) - 1);
 }
 
-/// Distinct ids of tokens [first, first + count) of a step, ascending; returns their number.
+/// Distinct ids of tokens [first, first + count) of a step, ascending, of the words that this rank
+/// has; returns their number.
 static int64_t distinct_ids(const Engine *e, int32_t *ids, int64_t step, int64_t first,
                             int64_t count)
 {
     int64_t found = 0;
-    for (int64_t i = first; i < first + count; i++) e->seen[token_id(e, step, i)] = true;
-    for (int64_t id = 0; id < e->shape->vocab; id++) {
+    int64_t words = e->shape->vocab / e->grid.cols, own = words * e->grid.group.rank;
+    for (int64_t i = first; i < first + count; i++) {
+        int64_t id = token_id(e, step, i) - own;
+        if (id >= 0 && id < words) e->seen[id] = true;
+    }
+    for (int64_t id = 0; id < words; id++) {
         if (!e->seen[id]) continue;
         e->seen[id] = false;
         ids[found++] = (int32_t)id;
@@ -38,13 +43,27 @@ static void count_ids(Engine *e)
     comm_broadcast(e->comm, &e->ids, sizeof e->ids, 0);
 }
 
-void engine_init(Engine *e, const Comm *comm, const Shape *shape, int64_t tokens, bool computes)
+/// A tape whose leaves are of one sequence, and what travels between the ranks of a group.
+static void init_group(Engine *e)
 {
-    *e = (Engine){ .comm = comm, .shape = shape, .computes = computes };
-    shape_init(&e->model, shape);
+    int64_t bytes = e->leaf_tokens * e->shape->hidden * (int64_t)sizeof(float);
+    int32_t *cu_seqlens = MEM_NEW(int32_t, 2);
+    cu_seqlens[1] = (int32_t)e->leaf_tokens;
+    e->packing = (Packing){ .sequences = 1, .tokens = e->leaf_tokens, .cu_seqlens = cu_seqlens };
+    e->tape = tape_new((size_t)(8 * bytes) + (1 << 20));
+    tape_set_group(e->tape, &e->grid.group, e->grid.cols);
+}
+
+void engine_init(Engine *e, const Comm *all, const Shape *shape, int cols, int64_t tokens,
+                 bool computes)
+{
+    *e = (Engine){ .shape = shape, .computes = computes };
+    CHECK(grid_start(&e->grid, all, 0, 1, cols, true, false) == OK, "%s", status_message());
+    const Comm *comm = e->comm = &e->grid.replicas;
+    shape_init(&e->model, &e->moves, shape, cols);
     e->model.node = comm->node ? comm->node->alone : NULL; // a rank a node
     size_t bytes = (size_t)e->model.elements * sizeof(float);
-    if (!computes) cost_fold(comm, bytes);
+    if (!computes) cost_fold(all, bytes);
     arena_init(&e->model.memory, bytes);
     e->model.values = arena_take(&e->model.memory, bytes);
     for (int64_t i = 0; i < e->model.elements && computes; i++)
@@ -63,11 +82,14 @@ void engine_init(Engine *e, const Comm *comm, const Shape *shape, int64_t tokens
     e->weights = MEM_NEW(Weight, e->model.param_count);
     e->seen = MEM_NEW(bool, shape->vocab);
     e->ids = comm->rank ? NULL : MEM_NEW(int32_t, shape->vocab);
+    init_group(e);
     count_ids(e);
 }
 
 void engine_release(Engine *e)
 {
+    mem_free((void *)(uintptr_t)e->packing.cu_seqlens);
+    tape_free(e->tape);
     if (!e->comm->rank) mem_free(e->ids);
     mem_free(e->seen);
     mem_free(e->weights);
@@ -76,7 +98,8 @@ void engine_release(Engine *e)
     gradients_free(e->gradients);
     blocks_release(&e->blocks);
     mem_free(e->cuts);
-    shape_release(&e->model);
+    shape_release(&e->model, e->moves);
+    grid_stop(&e->grid);
 }
 
 static void fill(Engine *e, int64_t leaf, int param)
@@ -92,19 +115,45 @@ static void fill(Engine *e, int64_t leaf, int param)
     for (int64_t k = 0; k < count && e->computes; k++) to[k] = noise(leaf + e->step, p->offset + k);
 }
 
+static void compute(const Engine *e, int param, int passes)
+{
+    double flops = shape_forward_flops(e->shape, &e->model.params[param], e->leaf_tokens);
+    cost_compute(passes * flops / node_flop_s);
+}
+
+static void move(Engine *e, Moves what)
+{
+    const Pass pass = { .training = true };
+    if (what == MOVES_NOTHING || e->grid.cols == 1) return;
+    tape_start(e->tape, &pass, &e->packing);
+    int64_t hidden = e->shape->hidden;
+    size_t bytes = (size_t)(e->leaf_tokens * hidden) * sizeof(float);
+    float *all = tape_take(e->tape, bytes), *own = tape_take(e->tape, bytes);
+    if (what == MOVES_TOKENS_IN)
+        group_share_tokens(e->tape, all, hidden);
+    else
+        group_sum_tokens(e->tape, own, all, hidden, false);
+}
+
 static void run_leaf(Engine *e, int64_t leaf)
 {
+    static const Moves back[] = {
+        [MOVES_TOKENS_IN] = MOVES_SUMS_OUT, [MOVES_SUMS_OUT] = MOVES_TOKENS_IN
+    };
     gradients_leaf_start(e->gradients, e->weights);
     for (int i = 0; i < e->model.param_count; i++) {
         const Param *p = &e->model.params[i];
         if (!p->table)
             delivery_await(e->optimizer.delivery, e->model.values + p->offset, p->rows * p->cols);
-        cost_compute(shape_forward_flops(e->shape, p, e->leaf_tokens) / node_flop_s);
+        if (e->moves[i] == MOVES_TOKENS_IN) move(e, MOVES_TOKENS_IN);
+        compute(e, i, 1);
+        if (e->moves[i] == MOVES_SUMS_OUT) move(e, MOVES_SUMS_OUT);
     }
     int table = e->model.param_count - 1;
     for (int i = table - 1; i >= 0; i--) {
-        double flops = shape_forward_flops(e->shape, &e->model.params[i], e->leaf_tokens);
-        cost_compute(2 * flops / node_flop_s);
+        if (e->moves[i] == MOVES_SUMS_OUT) move(e, back[MOVES_SUMS_OUT]);
+        compute(e, i, 2);
+        if (e->moves[i] == MOVES_TOKENS_IN) move(e, back[MOVES_TOKENS_IN]);
         fill(e, leaf, i);
         gradients_ready(e->gradients, i);
     }

@@ -1,6 +1,8 @@
 /// A training step as src/train/step.c makes it, with the program's own exchange, and delays in the
 /// place of forward and backward passes.
 #pragma once
+#include "comm/grid.h"
+#include "nn/group.h"
 #include "sim/cost.h"
 #include "sim/shape.h"
 #include "train/optimizer.h"
@@ -10,9 +12,13 @@ enum { PHASES = 5 };
 extern const char *const phase_names[PHASES];
 
 typedef struct {
-    const Comm *comm;
+    Grid grid;
+    const Comm *comm; ///< its replicas
     const Shape *shape;
     Model model;
+    Moves *moves;    ///< (param_count), owned
+    Tape *tape;      ///< of the group's messages
+    Packing packing; ///< a leaf
     int64_t leaves, leaf_tokens;
     int64_t *cuts; ///< (ranks + 1), owned
     Blocks blocks;
@@ -30,10 +36,12 @@ typedef struct {
     double laps_s[PHASES]; ///< of the last step
 } Engine;
 
-/// Collective. A step takes `tokens` tokens, in the number of leaves that the program chooses.
+/// Collective. A step takes `tokens` tokens, in the number of leaves that the program chooses;
+/// groups of `cols` ranks have a model between them.
 COLLECTIVE
-void engine_init(Engine *engine, const Comm *comm, const Shape *shape, int64_t tokens,
+void engine_init(Engine *engine, const Comm *comm, const Shape *shape, int cols, int64_t tokens,
                  bool computes);
+COLLECTIVE
 void engine_release(Engine *engine);
 /// Collective. One step.
 COLLECTIVE

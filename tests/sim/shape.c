@@ -22,71 +22,90 @@ const char *shape_names(void)
     return "bert-base, bert-large, llama-7b, llama-7b-quarter, tiny";
 }
 
-static void add_param(Model *model, int64_t rows, int64_t cols)
+typedef struct {
+    Model *model;
+    Moves *moves;
+} Table;
+
+static void add_param(Table *table, int64_t rows, int64_t cols, Moves moves)
 {
-    Param *param = &model->params[model->param_count++];
+    Model *model = table->model;
+    Param *param = &model->params[model->param_count];
     int64_t offset = (model->elements + 15) / 16 * 16;
     *param = (Param){ .rank = rows > 1 ? 2 : 1, .rows = rows, .cols = cols, .offset = offset };
     param->decays = rows > 1;
+    param->sharers = 1;
+    table->moves[model->param_count++] = moves;
     model->elements = model->dense_elements = offset + rows * cols;
 }
 
-static void add_encoder(Model *model, const Shape *s)
+static void add_vectors(Table *table, int count, int64_t cols)
+{
+    for (int i = 0; i < count; i++) add_param(table, 1, cols, MOVES_NOTHING);
+}
+
+static void add_encoder(Table *table, const Shape *s, int64_t ranks)
 {
     enum { TYPES = 2, LABELS = 2 };
-    int64_t h = s->hidden;
-    add_param(model, s->positions, h);
-    for (int i = 0; i < 2; i++) add_param(model, 1, h);
-    add_param(model, TYPES, h);
+    int64_t h = s->hidden, f = s->ffn / ranks;
+    add_param(table, s->positions, h, MOVES_NOTHING);
+    add_vectors(table, 2, h);
+    add_param(table, TYPES, h, MOVES_NOTHING);
     for (int64_t layer = 0; layer < s->layers; layer++) {
-        for (int i = 0; i < 3; i++) add_param(model, h, h);
-        for (int i = 0; i < 3; i++) add_param(model, 1, h);
-        add_param(model, h, h);
-        for (int i = 0; i < 3; i++) add_param(model, 1, h);
-        add_param(model, s->ffn, h);
-        add_param(model, 1, s->ffn);
-        add_param(model, h, s->ffn);
-        for (int i = 0; i < 3; i++) add_param(model, 1, h);
+        for (int i = 0; i < 3; i++)
+            add_param(table, h / ranks, h, i ? MOVES_NOTHING : MOVES_TOKENS_IN);
+        add_vectors(table, 3, h / ranks);
+        add_param(table, h, h / ranks, MOVES_SUMS_OUT);
+        add_vectors(table, 3, h);
+        add_param(table, f, h, MOVES_TOKENS_IN);
+        add_vectors(table, 1, f);
+        add_param(table, h, f, MOVES_SUMS_OUT);
+        add_vectors(table, 3, h);
     }
-    add_param(model, h, h);
-    add_param(model, 1, h);
-    add_param(model, LABELS, h);
-    add_param(model, 1, LABELS);
+    add_param(table, h, h, MOVES_NOTHING);
+    add_vectors(table, 1, h);
+    add_param(table, LABELS, h, MOVES_NOTHING);
+    add_vectors(table, 1, LABELS);
 }
 
-static void add_decoder(Model *model, const Shape *s)
+static void add_decoder(Table *table, const Shape *s, int64_t ranks)
 {
-    int64_t h = s->hidden;
+    int64_t h = s->hidden, f = s->ffn / ranks;
     for (int64_t layer = 0; layer < s->layers; layer++) {
-        add_param(model, 1, h);
-        for (int i = 0; i < 4; i++) add_param(model, h, h);
-        add_param(model, 1, h);
-        for (int i = 0; i < 2; i++) add_param(model, s->ffn, h);
-        add_param(model, h, s->ffn);
+        add_vectors(table, 1, h);
+        for (int i = 0; i < 3; i++)
+            add_param(table, h / ranks, h, i ? MOVES_NOTHING : MOVES_TOKENS_IN);
+        add_param(table, h, h / ranks, MOVES_SUMS_OUT);
+        add_vectors(table, 1, h);
+        for (int i = 0; i < 2; i++) add_param(table, f, h, i ? MOVES_NOTHING : MOVES_TOKENS_IN);
+        add_param(table, h, f, MOVES_SUMS_OUT);
     }
-    add_param(model, 1, h);
-    add_param(model, s->vocab, h);
+    add_vectors(table, 1, h);
+    add_param(table, s->vocab / ranks, h, MOVES_NOTHING);
 }
 
-void shape_init(Model *model, const Shape *shape)
+void shape_init(Model *model, Moves **moves, const Shape *shape, int cols)
 {
     enum { MOST_OF_A_LAYER = 16, OTHERS = 16 };
-    *model = (Model){ 0 };
-    model->params = MEM_NEW(Param, shape->layers * MOST_OF_A_LAYER + OTHERS);
+    int64_t most = shape->layers * MOST_OF_A_LAYER + OTHERS;
+    Table table = { model, MEM_NEW(Moves, most) };
+    *model = (Model){ .params = MEM_NEW(Param, most) };
+    *moves = table.moves;
     if (shape->positions)
-        add_encoder(model, shape);
+        add_encoder(&table, shape, cols);
     else
-        add_decoder(model, shape);
+        add_decoder(&table, shape, cols);
     int64_t dense = model->dense_elements;
-    add_param(model, shape->vocab, shape->hidden);
+    add_param(&table, shape->vocab / cols, shape->hidden, MOVES_NOTHING);
     model->dense_elements = dense;
     model->params[model->param_count - 1].table = true;
 }
 
-void shape_release(Model *model)
+void shape_release(Model *model, Moves *moves)
 {
     arena_release(&model->memory);
     mem_free(model->params);
+    mem_free(moves);
     *model = (Model){ 0 };
 }
 

@@ -14,9 +14,14 @@ typedef struct {
 const Shape *shape_find(const char *name);
 const char *shape_names(void);
 
-/// Local. A model of that shape without values. Owned: `shape_release`.
-void shape_init(Model *model, const Shape *shape);
-void shape_release(Model *model);
+/// Where a group's messages go: tokens are gathered before the first of the products that read them
+/// and summands are summed after a row parallel one; what comes back goes the other way.
+typedef enum { MOVES_NOTHING, MOVES_TOKENS_IN, MOVES_SUMS_OUT } Moves;
+
+/// Local. What one of `cols` ranks has of a model of that shape, without values, and what moves
+/// around each parameter: (*moves)[param_count]. Owned: `shape_release`.
+void shape_init(Model *model, Moves **moves, const Shape *shape, int cols);
+void shape_release(Model *model, Moves *moves);
 
 /// Local. Flops of the forward pass over `tokens` for one parameter: its product, and its part of
 /// the layer's attention. Backward takes twice that.

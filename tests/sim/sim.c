@@ -1,5 +1,6 @@
-// Usage: sim SHAPE TOKENS STEPS [alone]: simulates steps on the platform that smpirun was given,
-// and `alone` one more that takes no time but in messages. sim check: real sums.
+// Usage: sim SHAPE TOKENS STEPS COLS [alone]: simulates steps on the platform that smpirun was
+// given, on a grid of so many columns, and `alone` one more that takes no time but in messages. sim
+// check: real sums.
 #include "sim/check_sums.h"
 #include "sim/engine.h"
 
@@ -17,18 +18,18 @@ static double greatest(const Comm *comm, double seconds)
 }
 
 COLLECTIVE
-static void report(Engine *e, const char *name)
+static void report(Engine *e, const Comm *world, const char *name)
 {
     Cost cost = cost_so_far();
     double sum_s = 0, laps_s[PHASES];
     for (int i = 0; i < PHASES; i++) sum_s += e->laps_s[i];
-    for (int i = 0; i < PHASES; i++) laps_s[i] = greatest(e->comm, e->laps_s[i]);
-    double step_s = greatest(e->comm, sum_s), compute_s = greatest(e->comm, cost.compute_s);
+    for (int i = 0; i < PHASES; i++) laps_s[i] = greatest(world, e->laps_s[i]);
+    double step_s = greatest(world, sum_s), compute_s = greatest(world, cost.compute_s);
     int64_t most[] = { cost.received_bytes, cost.messages };
-    comm_max_int64(e->comm, most, 2);
-    if (e->comm->rank) return;
+    comm_max_int64(world, most, 2);
+    if (world->rank) return;
     printf("%s nodes=%d step_s=%.6f compute_s=%.6f exposed_s=%.6f received_MB=%.3f messages=%lld",
-           name, e->comm->size, step_s, compute_s, step_s - compute_s, (double)most[0] * 1e-6,
+           name, world->size, step_s, compute_s, step_s - compute_s, (double)most[0] * 1e-6,
            (long long)most[1]);
     for (int i = 0; i < PHASES; i++) printf(" %s_s=%.6f", phase_names[i], laps_s[i]);
     printf("\n");
@@ -36,16 +37,17 @@ static void report(Engine *e, const char *name)
 }
 
 COLLECTIVE
-static void simulate(const Comm *world, const Shape *shape, int64_t tokens, int steps, bool alone)
+static void simulate(const Comm *world, const Shape *shape, int64_t tokens, int steps, int cols,
+                     bool alone)
 {
     Engine engine;
-    engine_init(&engine, world, shape, tokens, false);
+    engine_init(&engine, world, shape, cols, tokens, false);
     engine_step(&engine); // whose new weights the first one of those that count waits for
     for (int step = 0; step < steps + alone; step++) {
         cost_compute_free(step == steps);
         cost_start();
         engine_step(&engine);
-        report(&engine, step == steps ? "alone" : "step");
+        report(&engine, world, step == steps ? "alone" : "step");
     }
     engine_release(&engine);
 }
@@ -55,14 +57,14 @@ __attribute__((visibility("default"))) int main(int argc, char **argv)
     Comm world;
     int code = OK;
     if (comm_start(&world) != OK) return USAGE;
-    const Shape *shape = argc > 3 ? shape_find(argv[1]) : NULL;
+    const Shape *shape = argc > 4 ? shape_find(argv[1]) : NULL;
     if (argc == 2 && !strcmp(argv[1], "check")) {
         code = check_sums(&world);
     } else if (shape) {
-        simulate(&world, shape, atoll(argv[2]), atoi(argv[3]), argc > 4);
+        simulate(&world, shape, atoll(argv[2]), atoi(argv[3]), atoi(argv[4]), argc > 5);
     } else {
         if (!world.rank)
-            fprintf(stderr, "usage: sim check | sim SHAPE TOKENS STEPS [alone]\nSHAPE: %s\n",
+            fprintf(stderr, "usage: sim check | sim SHAPE TOKENS STEPS COLS [alone]\nSHAPE: %s\n",
                     shape_names());
         code = USAGE;
     }
