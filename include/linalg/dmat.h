@@ -8,7 +8,9 @@
 #include "base/mem.h"
 #include "comm/comm.h"
 
-typedef struct {
+#include <stdbool.h>
+
+typedef struct MatrixGrid {
     int rows, cols;            ///< of the grid
     int row, col;              ///< of this rank, which is row * cols + col
     Comm all;                  ///< borrowed
@@ -34,12 +36,15 @@ typedef struct {
     int64_t row_block, col_block;
     int64_t first_row, first_col; ///< of this rank's block
     int64_t local_rows, local_cols;
-    float *data;          ///< (local_rows, local_cols), owned
+    float *data; ///< (local_rows, local_cols), owned unless it was given
+    bool borrowed;
     int desc[DESCRIPTOR]; ///< of the transpose, column-major
 } Dmat;
 
-/// Local. A matrix of zeros. The caller owns it (`dmat_release`).
+/// Local. A matrix of zeros; or one over `data`, this rank's block. The caller owns it
+/// (`dmat_release`).
 void dmat_init(Dmat *matrix, const MatrixGrid *grid, int64_t rows, int64_t cols);
+void dmat_over(Dmat *matrix, const MatrixGrid *grid, int64_t rows, int64_t cols, float *data);
 void dmat_release(Dmat *matrix);
 /// Local. The block of grid row or column `index` along one dimension: [*first, *first + *count).
 void dmat_block(int64_t *first, int64_t *count, int64_t length, int64_t block, int index);

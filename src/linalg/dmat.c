@@ -54,16 +54,15 @@ static int64_t block_of(int64_t length, int parts)
     return block ? block : 1;
 }
 
-void dmat_init(Dmat *m, const MatrixGrid *grid, int64_t rows, int64_t cols)
+void dmat_over(Dmat *m, const MatrixGrid *grid, int64_t rows, int64_t cols, float *data)
 {
-    *m = (Dmat){ .grid = grid, .rows = rows, .cols = cols };
+    *m = (Dmat){ .grid = grid, .rows = rows, .cols = cols, .data = data, .borrowed = true };
     m->row_block = block_of(rows, grid->rows);
     m->col_block = block_of(cols, grid->cols);
     dmat_block(&m->first_row, &m->local_rows, rows, m->row_block, grid->row);
     dmat_block(&m->first_col, &m->local_cols, cols, m->col_block, grid->col);
     CHECK(rows <= INT32_MAX && cols <= INT32_MAX, "%lld x %lld are more than ScaLAPACK counts",
           (long long)rows, (long long)cols);
-    m->data = MEM_NEW(float, m->local_rows * m->local_cols);
     const int desc[DESCRIPTOR] = { 1, // dense
                                    grid->context,
                                    (int)cols,
@@ -76,9 +75,16 @@ void dmat_init(Dmat *m, const MatrixGrid *grid, int64_t rows, int64_t cols)
     memcpy(m->desc, desc, sizeof desc);
 }
 
+void dmat_init(Dmat *m, const MatrixGrid *grid, int64_t rows, int64_t cols)
+{
+    dmat_over(m, grid, rows, cols, NULL);
+    m->data = MEM_NEW(float, m->local_rows * m->local_cols);
+    m->borrowed = false;
+}
+
 void dmat_release(Dmat *m)
 {
-    mem_free(m->data);
+    if (!m->borrowed) mem_free(m->data);
     *m = (Dmat){ 0 };
 }
 
