@@ -12,7 +12,8 @@
 typedef struct Grid {
     int data, rows, cols;
     Comm group, replicas;
-    const Node *node; ///< of the replicas, owned
+    const Node *node;          ///< of the replicas, owned
+    struct MatrixGrid *matrix; ///< linalg/dmat.h: of the group, where it has one; not started here
 } Grid;
 
 /// Collective. Splits `all` for these sizes; data 0: as many as there are ranks for. Gives the
@@ -29,6 +30,10 @@ void grid_stop(Grid *grid); ///< of one that was not started too
 static inline const Comm *comm_group(const Comm *comm)
 {
     return comm->grid ? &comm->grid->group : NULL;
+}
+static inline const struct MatrixGrid *comm_matrix_grid(const Comm *comm)
+{
+    return comm->grid ? comm->grid->matrix : NULL;
 }
 static inline const Comm *comm_replicas(const Comm *comm)
 {

@@ -16,6 +16,7 @@
 /// groupwise.
 #pragma once
 #include "comm/comm.h"
+#include "linalg/dmat.h"
 #include "nn/tape.h"
 
 enum { GROUP_MOST_RANKS = 64 };
@@ -26,13 +27,15 @@ typedef struct {
 } Span;
 
 /// Local. The tape's ranks from now on (borrowed; NULL: none), and the slices that they have
-/// between them: a multiple of their number.
-void tape_set_group(Tape *tape, const Comm *group, int64_t slices);
+/// between them: a multiple of their number. On `grid` (1 x ranks, of theirs, borrowed) ScaLAPACK
+/// makes the products of layers; NULL: this folder does.
+void tape_set_group(Tape *tape, const Comm *group, int64_t slices, const MatrixGrid *grid);
 /// Local. Ranks of the group, and this one among them; 1 and 0 without one.
 int tape_group_size(const Tape *tape);
 int tape_group_rank(const Tape *tape);
-const Comm *tape_group(const Tape *tape); ///< NULL: none
-int64_t tape_slices(const Tape *tape);    ///< of all ranks; 1 without a group
+const Comm *tape_group(const Tape *tape);             ///< NULL: none
+int64_t tape_slices(const Tape *tape);                ///< of all ranks; 1 without a group
+const MatrixGrid *tape_matrix_grid(const Tape *tape); ///< NULL: none
 /// Local. For messages within the group.
 struct Exchange *tape_exchange(const Tape *tape);
 /// Local. The part of `count` things in a row that one of `ranks` has, where they are split.

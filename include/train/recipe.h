@@ -41,6 +41,7 @@ typedef struct {
 
 typedef struct {
     int64_t data, rows, cols; ///< data 0: as many as there are ranks for; cols 0: to be chosen
+    char backend[12];         ///< "auto", "native" or "scalapack"
     char shared_weights[8];   ///< "auto" or "never"
     char reproducible[8];     ///< "data": bits do not depend on data; "strict": on none of them
 } GridOptions;
@@ -72,9 +73,11 @@ Status recipe_read(const Comm *comm, Recipe *out, const char *path, const Settin
 void recipe_print(Text *out, const Recipe *recipe);
 Recompute recipe_recompute(const TrainOptions *train); ///< Local
 /// Collective. *out is `comm` with the options' grid, which it borrows; the caller owns the grid
-/// (`grid_stop`), and it must not move. USAGE if the grid has not as many ranks.
+/// (`recipe_grid_stop`), and it must not move. USAGE if the grid has not as many ranks.
 COLLECTIVE
 Status recipe_grid(Comm *out, Grid *grid, const Comm *comm, const GridOptions *options);
+COLLECTIVE
+void recipe_grid_stop(Grid *grid); ///< of one that was not started too
 /// Local.
 bool recipe_strict(const GridOptions *options);
 /// Local. Leaves of a step on a grid of so many rows, which has `leaves` with one: each is dealt to

@@ -103,7 +103,7 @@ void trained_release(Trained *trained)
 {
     tokenizer_free(trained->tokenizer);
     model_free(trained->model);
-    grid_stop(&trained->grid);
+    recipe_grid_stop(&trained->grid);
     mem_free(trained->recipe);
     mem_free(trained->path);
     *trained = (Trained){ 0 };

@@ -179,7 +179,7 @@ static Status check_prompts(const Model *model, const Prompt *prompts, int64_t c
     return OK;
 }
 
-static void generator_init(Generator *g, int64_t longest, int64_t slots)
+static void generator_init(Generator *g, const Comm *comm, int64_t longest, int64_t slots)
 {
     const Model *model = g->model;
     int64_t positions = model_positions(&model->spec), capacity = longest + g->options->max_tokens;
@@ -188,7 +188,7 @@ static void generator_init(Generator *g, int64_t longest, int64_t slots)
     model_bind(model, g->weights);
     if (longest < GROUP) longest = GROUP;
     g->tape = tape_new(model_arena_bytes(model, longest, GROUP, positions));
-    tape_set_group(g->tape, model->group, model->slices);
+    tape_set_group(g->tape, model->group, model->slices, comm_matrix_grid(comm));
     g->ids = MEM_NEW(int32_t, longest);
     cache_init(&g->cache, model->spec.num_hidden_layers, slots, capacity,
                2 * model_key_columns(model));
@@ -234,7 +234,7 @@ Status generate(const Comm *comm, Completion **out, int64_t *first, int64_t *min
     if (*mine < 0) *mine = 0;
     *out = MEM_NEW(Completion, *mine);
     g.end_count = model_end_tokens(g.ends, model, tokenizer);
-    if (*mine) generator_init(&g, longest, *mine < GROUP ? *mine : GROUP);
+    if (*mine) generator_init(&g, comm, longest, *mine < GROUP ? *mine : GROUP);
     for (int64_t at = 0; at < *mine; at += GROUP)
         write_group(&g, prompts + *first + at, *out + at, *first + at,
                     *mine - at < GROUP ? *mine - at : GROUP);

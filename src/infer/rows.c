@@ -42,7 +42,7 @@ void infer_rows(const Comm *comm, void *results, size_t row_bytes, const Model *
     Weight *weights = MEM_NEW(Weight, model->param_count);
     Tape *tape =
         tape_new(model_arena_bytes(model, most_tokens, LEAF_SEQUENCES, dataset_longest(data)));
-    tape_set_group(tape, model->group, model->slices);
+    tape_set_group(tape, model->group, model->slices, comm_matrix_grid(comm));
     LeafBuffers buffers = { 0 };
     Pass pass = { .training = false };
     model_bind(model, weights);

@@ -268,8 +268,9 @@ size_t model_arena_bytes(const Model *model, int64_t tokens, int64_t sequences, 
         outputs = 6 * rows * (double)model->spec.num_labels;
     }
     floats += 24 * rows * h + outputs; // a head keeps up to eight rows, and their gradients
-    if (model->group)                  // subtrees of a sum over slices, this rank's and others'
-        floats += 4 * (1 + log2((double)model->slices)) * (double)tokens * h;
+    if (model->group) // subtrees of a sum over slices; or a weight as ScaLAPACK has it
+        floats +=
+            4 * (1 + log2((double)model->slices)) * (double)tokens * h + (double)model->elements;
     return (size_t)floats * sizeof(float) + ((size_t)16 << 20);
 }
 

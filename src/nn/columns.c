@@ -38,17 +38,23 @@ KERNEL static void sum_block(float *restrict sums, const float *restrict x, int6
         for (int64_t i = 0; i < cols; i++) sums[i] += x[r * cols + i];
 }
 
-void columns_sum(Tape *tape, float *out, const float *x, int64_t rows, int64_t cols, bool first)
+void columns_block_sums(float *sums, const float *x, int64_t rows, int64_t cols)
 {
-    size_t mark = tape_scratch_begin(tape);
     int64_t blocks = column_blocks(rows);
-    float *sums = tape_take(tape, (size_t)(blocks * cols) * sizeof(float));
 #pragma omp parallel for schedule(static)
     for (int64_t b = 0; b < blocks; b++) {
         int64_t start = b * COLUMN_BLOCK, rest = rows - start;
         sum_block(sums + b * cols, x + start * cols, rest < COLUMN_BLOCK ? rest : COLUMN_BLOCK,
                   cols);
     }
+}
+
+void columns_sum(Tape *tape, float *out, const float *x, int64_t rows, int64_t cols, bool first)
+{
+    size_t mark = tape_scratch_begin(tape);
+    int64_t blocks = column_blocks(rows);
+    float *sums = tape_take(tape, (size_t)(blocks * cols) * sizeof(float));
+    columns_block_sums(sums, x, rows, cols);
     columns_add_up(out, sums, blocks, cols, first);
     tape_scratch_end(tape, mark);
 }

@@ -4,6 +4,7 @@
 #include "linalg/vecmath.h"
 #include "nn/columns.h"
 #include "nn/ops.h"
+#include "nn/scalapack.h"
 
 #include <string.h>
 
@@ -162,6 +163,7 @@ Var *column_parallel(Tape *tape, Var *x, Weight *w, Weight *b)
 {
     int64_t tokens = tape_packing(tape)->tokens, n = w->rows, k = w->cols;
     if (!tape_group(tape)) return linear(tape, x, w, b);
+    if (tape_matrix_grid(tape)) return scalapack_column_parallel(tape, x, w, b);
     check(tape, __func__, x, w, b, n);
     CHECK(x->own, "column_parallel: not a rank's own tokens");
     bool needs = x->needs_gradient || w->gradient || (b && b->gradient);
@@ -268,6 +270,7 @@ Var *row_parallel(Tape *tape, Var *x, Weight *w, Weight *b)
 {
     int64_t tokens = tape_packing(tape)->tokens, n = w->rows;
     if (!tape_group(tape)) return linear(tape, x, w, b);
+    if (tape_matrix_grid(tape)) return scalapack_row_parallel(tape, x, w, b);
     check(tape, __func__, x, w, b, n);
     CHECK(x->rows == tokens && !x->own, "row_parallel: a row must be a token");
     bool needs = x->needs_gradient || w->gradient || (b && b->gradient);

@@ -51,9 +51,10 @@ struct Tape {
     void *ready_context;
     WeightNeeded needed;
     void *needed_context;
-    const Comm *group;  ///< borrowed; NULL: this rank alone
-    int64_t slices;     ///< of the group's products
-    Exchange *exchange; ///< owned, of the group
+    const Comm *group;             ///< borrowed; NULL: this rank alone
+    int64_t slices;                ///< of the group's products
+    const MatrixGrid *matrix_grid; ///< borrowed, of the group; NULL: its products are our own
+    Exchange *exchange;            ///< owned, of the group
 };
 
 Tape *tape_new(size_t arena_bytes)
@@ -73,11 +74,12 @@ void tape_free(Tape *tape)
     mem_free(tape);
 }
 
-void tape_set_group(Tape *tape, const Comm *group, int64_t slices)
+void tape_set_group(Tape *tape, const Comm *group, int64_t slices, const MatrixGrid *grid)
 {
     exchange_free(tape->exchange);
     tape->group = group;
     tape->slices = slices;
+    tape->matrix_grid = grid;
     tape->exchange = group ? exchange_new(group, 2 * group->size) : NULL;
 }
 
@@ -89,6 +91,11 @@ int64_t tape_slices(const Tape *tape)
 const Comm *tape_group(const Tape *tape)
 {
     return tape->group;
+}
+
+const MatrixGrid *tape_matrix_grid(const Tape *tape)
+{
+    return tape->matrix_grid;
 }
 
 int tape_group_size(const Tape *tape)

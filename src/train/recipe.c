@@ -6,6 +6,7 @@
 #include "store/json.h"
 #include "store/yaml.h"
 #include "data/chat.h"
+#include "linalg/dmat.h"
 #include "nn/group.h"
 #include "train/evaluate.h"
 #include "train/method.h"
@@ -17,6 +18,7 @@ static const char *const recomputes[] = { "none", "attention", "layer", NULL };
 static const char *const probes[] = { "ridge", "logistic", NULL };
 static const char *const sharings[] = { "auto", "never", NULL };
 static const char *const reproducibles[] = { "data", "strict", NULL };
+static const char *const backends[] = { "auto", "native", "scalapack", NULL };
 static const char *const inits[] = { "pretrained", "random", NULL };
 #define SIZE_HELP "with init random; 0: as the model file has it"
 static const char *const switches[] = { "auto", "true", "false", NULL };
@@ -152,6 +154,9 @@ const Option recipe_options[] = {
       .help = "ranks that have a copy between them, each a part of every large weight: for models "
               "that outgrow a rank. data x rows x cols are the ranks. 0, or `grid: auto`: train "
               "chooses all three, as temper plan does" },
+    { FIELD(Recipe, grid.backend), .def = "auto", .choices = backends, .may_differ_on_resume = true,
+      .help = "products of layers whose weights several ranks have (grid.cols above 1): native, by "
+              "messages of our own; scalapack, by psgemm, for comparison; auto: native" },
     { FIELD(Recipe, grid.shared_weights), .def = "auto", .choices = sharings,
       .may_differ_on_resume = true,
       .help = "auto: the ranks of a node keep one copy of the weights where they can" },
@@ -310,9 +315,24 @@ Status recipe_grid(Comm *out, Grid *grid, const Comm *comm, const GridOptions *o
     bool shares = strcmp(options->shared_weights, "never");
     if (!options->cols) // agreed: the same options on all ranks
         return status_fail(USAGE, "grid: auto is for train: give the columns, or none for one");
+    bool scalapack = !strcmp(options->backend, "scalapack");
+    if (scalapack && recipe_strict(options)) // agreed: as above
+        return status_fail(USAGE, "grid.backend: the sums of scalapack depend on the grid: with "
+                                  "grid.reproducible=strict it can be native or auto");
     Status status = grid_start(grid, comm, options->data, options->rows, options->cols, shares,
                                recipe_strict(options));
     *out = *comm;
-    if (status == OK) out->grid = grid;
-    return status;
+    if (status != OK) return status; // agreed: the same sizes on all ranks
+    out->grid = grid;
+    if (!scalapack || grid->cols == 1) return OK;
+    grid->matrix = MEM_NEW(MatrixGrid, 1);
+    matrix_grid_start(grid->matrix, &grid->group, 1, grid->cols);
+    return OK;
+}
+
+void recipe_grid_stop(Grid *grid)
+{
+    if (grid->matrix) matrix_grid_stop(grid->matrix); // agreed: all ranks of its group have it
+    mem_free(grid->matrix);
+    grid_stop(grid);
 }

@@ -122,7 +122,7 @@ static void build_engine(Trainer *t, int64_t leaf_tokens)
     t->tape = tape_new(model_arena_bytes(t->model, leaf_tokens, t->batches.most_sequences,
                                          dataset_longest(t->data)));
     tape_set_profile(t->tape, t->profile);
-    tape_set_group(t->tape, t->model->group, t->model->slices);
+    tape_set_group(t->tape, t->model->group, t->model->slices, comm_matrix_grid(t->comm));
     tape_set_needs(t->tape, weight_needed, t);
     tape_watch(t->tape, t->weights, t->model->param_count, gradient_ready, t);
 }
@@ -173,6 +173,6 @@ void trainer_release(Trainer *t)
     dataset_free(t->data);
     tokenizer_free(t->tokenizer);
     model_free(t->model);
-    grid_stop(&t->grid);
+    recipe_grid_stop(&t->grid);
     *t = (Trainer){ 0 };
 }

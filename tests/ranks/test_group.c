@@ -4,14 +4,17 @@
 #include "model/model.h"
 #include "nn/group.h"
 #include "support/check.h"
+#include "support/noise.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-// Every rank has a part of a model, and all of a twin: losses and gradients must agree.
+// Every rank has a part of a model, and all of a twin: losses and gradients must agree, whoever
+// makes the products of layers.
 
 static Comm world;
+static MatrixGrid matrix_grid;
 
 enum { TOKENS = 300, SEQUENCES = 5, LABELS = 3, TARGETS = 40, VOCABULARY = 101 };
 static const int32_t cu_seqlens[] = { 0, 1, 120, 121, 210, TOKENS };
@@ -42,7 +45,18 @@ static TouchedRows *touched_rows(const Param *param)
     return touched;
 }
 
-static void twin_init(Twin *twin, const char *text, const char *task, const Comm *group)
+/// New models have no biases, and a product that forgets its own would not be seen.
+static void fill_biases(Model *model)
+{
+    for (int i = 0; i < model->param_count; i++) {
+        const Param *param = &model->params[i];
+        for (int64_t e = 0; param->rank == 1 && !param->gain && e < param->cols; e++)
+            model->values[param->offset + e] = 1e-6f * noise(i, layout_place(&param->layout, e));
+    }
+}
+
+static void twin_init(Twin *twin, const char *text, const char *task, const Comm *group,
+                      const MatrixGrid *grid)
 {
     Json *config;
     *twin = (Twin){ .sums = true };
@@ -52,6 +66,7 @@ static void twin_init(Twin *twin, const char *text, const char *task, const Comm
     Model *model = twin->model;
     model_allocate(model);
     model_init_absent(model, 5);
+    fill_biases(model);
     twin->weights = MEM_NEW(Weight, model->param_count);
     twin->gradients = MEM_NEW(float, model->elements);
     model_bind(model, twin->weights);
@@ -63,7 +78,7 @@ static void twin_init(Twin *twin, const char *text, const char *task, const Comm
             twin->weights[i].gradient = twin->gradients + param->offset;
     }
     twin->tape = tape_new(model_arena_bytes(model, TOKENS, SEQUENCES, TOKENS) + (64 << 20));
-    tape_set_group(twin->tape, twin->model->group, twin->model->slices);
+    tape_set_group(twin->tape, twin->model->group, twin->model->slices, grid);
     tape_watch(twin->tape, twin->weights, model->param_count, ready, twin);
 }
 
@@ -152,12 +167,29 @@ static bool has_summed(const Model *model)
     return found;
 }
 
-static void compare(const char *config, const char *task)
+/// What is frozen gets no gradient, and the others get theirs all the same.
+static void compare_frozen(Twin *twin, const float *kept)
+{
+    for (int i = 0; i < twin->model->param_count; i++)
+        if (strstr(twin->model->params[i].name, ".0.")) twin->weights[i].gradient = NULL;
+    run(twin, RECOMPUTE_NONE);
+    for (int i = 0; i < twin->model->param_count; i++) {
+        const Param *param = &twin->model->params[i];
+        int64_t count = param->rows * param->cols;
+        const float *found = twin->gradients + param->offset;
+        if (param->table || twin->weights[i].gradient)
+            CHECK_EQ(memcmp(found, kept + param->offset, (size_t)count * sizeof(float)), 0);
+        else
+            CHECK_TRUE(norm(found, count) == 0);
+    }
+}
+
+static void compare_on(const MatrixGrid *grid, const char *config, const char *task)
 {
     Comm self = comm_self();
     Twin part, whole;
-    twin_init(&part, config, task, &world);
-    twin_init(&whole, config, task, &self);
+    twin_init(&part, config, task, &world, grid);
+    twin_init(&whole, config, task, &self, NULL);
     double expected = run(&whole, RECOMPUTE_NONE), loss = run(&part, RECOMPUTE_NONE);
     CHECK_TRUE(fabs(loss - expected) <= 1e-6 * fabs(expected));
     CHECK_TRUE(gradient_error(&part, &whole) <= 1e-5);
@@ -172,6 +204,8 @@ static void compare(const char *config, const char *task)
     part.sums = false; // the control: a summand alone is another gradient
     run(&part, RECOMPUTE_NONE);
     if (has_summed(part.model)) CHECK_TRUE(gradient_error(&part, &whole) > 1e-3);
+    part.sums = true;
+    compare_frozen(&part, kept);
     mem_free(kept);
     twin_release(&part);
     twin_release(&whole);
@@ -196,8 +230,8 @@ static void compare_bits(const char *config, const char *task, bool strict)
     Comm self = comm_self(), all = world;
     Twin part, whole;
     self.strict = all.strict = strict;
-    twin_init(&part, config, task, &all);
-    twin_init(&whole, config, task, &self);
+    twin_init(&part, config, task, &all, NULL);
+    twin_init(&whole, config, task, &self, NULL);
     for (Recompute what = RECOMPUTE_NONE; what <= RECOMPUTE_LAYER; what++) {
         double expected = run(&whole, RECOMPUTE_NONE), loss = run(&part, what);
         int64_t others = differing(&part, &whole);
@@ -209,6 +243,12 @@ static void compare_bits(const char *config, const char *task, bool strict)
     }
     twin_release(&part);
     twin_release(&whole);
+}
+
+static void compare(const char *config, const char *task)
+{
+    compare_on(NULL, config, task);
+    if (world.size > 1) compare_on(&matrix_grid, config, task);
 }
 
 #define BERT                                                                                       \
@@ -224,8 +264,8 @@ static void compare_bits(const char *config, const char *task, bool strict)
     "{\"model_type\": \"gpt2\", \"n_embd\": 48, \"n_layer\": 2, \"n_head\": 12, "                  \
     "\"vocab_size\": 101, \"n_positions\": 128, \"activation_function\": \"gelu_new\", "           \
     "\"layer_norm_epsilon\": 1e-5}"
-#define LLAMA(kv_heads, more)                                                                      \
-    "{\"model_type\": \"llama\", \"hidden_size\": 48, \"num_hidden_layers\": 2, "                  \
+#define LLAMA(hidden, kv_heads, more)                                                              \
+    "{\"model_type\": \"llama\", \"hidden_size\": " hidden ", \"num_hidden_layers\": 2, "          \
     "\"num_attention_heads\": 12, \"num_key_value_heads\": " kv_heads                              \
     ", \"intermediate_size\": 96, \"vocab_size\": 101, \"max_position_embeddings\": 128, "         \
     "\"hidden_act\": \"silu\", \"rms_norm_eps\": 1e-5, " more "}"
@@ -242,28 +282,29 @@ static void decoders(void)
     bool thirds = world.size % 3 == 0; // fewer heads of keys than ranks: several have the same
     compare(GPT2, "causal_lm");
     compare(GPT2, "text_classification");
-    compare(thirds ? LLAMA("3", "\"tie_word_embeddings\": true")
-                   : LLAMA("2", "\"tie_word_embeddings\": true"),
+    compare(thirds ? LLAMA("48", "3", "\"tie_word_embeddings\": true")
+                   : LLAMA("48", "2", "\"tie_word_embeddings\": true"),
             "causal_lm");
-    compare(thirds ? LLAMA("3", "\"attention_bias\": true")
-                   : LLAMA("2", "\"attention_bias\": true"),
+    compare(thirds ? LLAMA("48", "3", "\"attention_bias\": true")
+                   : LLAMA("48", "2", "\"attention_bias\": true"),
             "causal_lm");
-    compare(LLAMA("12", "\"tie_word_embeddings\": true"), "text_classification");
+    compare(LLAMA("48", "12", "\"tie_word_embeddings\": true"), "text_classification");
+    compare(LLAMA("53", "12", "\"head_dim\": 4"), "causal_lm"); // a width that no group divides
 }
 
 static void strict_groups(void)
 {
-    const char *grouped = world.size % 3 ? LLAMA("4", "\"attention_bias\": true")
-                                         : LLAMA("6", "\"attention_bias\": true");
+    const char *grouped = world.size % 3 ? LLAMA("48", "4", "\"attention_bias\": true")
+                                         : LLAMA("48", "6", "\"attention_bias\": true");
     compare_bits(BERT, "text_classification", true);
     compare_bits(BERT, "masked_lm", true);
     compare_bits(DISTILBERT, "text_classification", true);
     compare_bits(GPT2, "causal_lm", true);
     compare_bits(GPT2, "text_classification", true);
     compare_bits(grouped, "causal_lm", true);
-    compare_bits(LLAMA("12", "\"tie_word_embeddings\": true"), "causal_lm", true);
+    compare_bits(LLAMA("48", "12", "\"tie_word_embeddings\": true"), "causal_lm", true);
     compare_bits(BERT, "text_classification", false);
-    compare_bits(LLAMA("12", "\"tie_word_embeddings\": true"), "causal_lm", false);
+    compare_bits(LLAMA("48", "12", "\"tie_word_embeddings\": true"), "causal_lm", false);
 }
 
 static void refuses_what_does_not_divide(void)
@@ -276,8 +317,8 @@ static void refuses_what_does_not_divide(void)
     CHECK_TRUE(strstr(status_message(), "it can be 1, 2, 3, 4, 6, 12") != NULL);
     json_free(config);
     const Comm four = { .size = 4, .strict = true };
-    CHECK_EQ(json_parse(&config, LLAMA("2", "\"attention_bias\": true"),
-                        strlen(LLAMA("2", "\"attention_bias\": true")), "test"),
+    CHECK_EQ(json_parse(&config, LLAMA("48", "2", "\"attention_bias\": true"),
+                        strlen(LLAMA("48", "2", "\"attention_bias\": true")), "test"),
              OK);
     CHECK_EQ(model_new(&model, config, "causal_lm", 0, &four, "m.h5"), USAGE);
     CHECK_TRUE(strstr(status_message(), "as grid.reproducible=strict needs it: it can be 1, 2"));
@@ -294,6 +335,7 @@ static const Case cases[] = {
 int main(int argc, char **argv)
 {
     if (comm_start(&world) != OK) return EXIT_FAILURE;
+    matrix_grid_start(&matrix_grid, &world, 1, world.size);
     for (int i = 0; i < TOKENS; i++) {
         ids[i] = (i * 37 + i / 7) % VOCABULARY;
         types[i] = i % 5 == 0;
@@ -304,6 +346,7 @@ int main(int argc, char **argv)
     }
     log_start(1); // says nothing
     int result = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+    matrix_grid_stop(&matrix_grid);
     comm_stop(&world);
     return result;
 }

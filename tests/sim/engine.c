@@ -51,7 +51,7 @@ static void init_group(Engine *e)
     cu_seqlens[1] = (int32_t)e->leaf_tokens;
     e->packing = (Packing){ .sequences = 1, .tokens = e->leaf_tokens, .cu_seqlens = cu_seqlens };
     e->tape = tape_new((size_t)(8 * bytes) + (1 << 20));
-    tape_set_group(e->tape, &e->grid.group, e->grid.cols);
+    tape_set_group(e->tape, &e->grid.group, e->grid.cols, NULL);
 }
 
 void engine_init(Engine *e, const Comm *all, const Shape *shape, int cols, int64_t tokens,
