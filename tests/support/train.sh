@@ -30,6 +30,26 @@ train() {
     ranks "$count" "$TEMPER" train recipe.yaml "output.folder=runs/$folder" "$@"
 }
 
+# on GRID FOLDER [key=value ...]: trains on that grid, 212 for 2 x 1 x 2.
+on() {
+    local data=${1:0:1} rows=${1:1:1} cols=${1:2:1} folder=$2
+    shift 2
+    train $((data * rows * cols)) "$folder" "grid.rows=$rows" "grid.cols=$cols" "$@"
+}
+
+# first FOLDER: loss and norm of the first step.
+first() {
+    sed -nE '1s/.*"loss": ([^,]*),.*"grad_norm": ([^,]*),.*/\1 \2/p' "runs/$1/metrics.jsonl"
+}
+
+# close A B: first losses within 1e-6, norms within 1e-5.
+close() {
+    echo "$(first "$1") $(first "$2")" |
+        awk 'function off(a, b) { return (a > b ? a - b : b - a) / b }
+             END { exit !(NF == 4 && off($1, $3) <= 1e-6 && off($2, $4) <= 1e-5) }' ||
+        fail "the first steps of $1 and $2 differ: $(first "$1") and $(first "$2")"
+}
+
 # newest FOLDER: its newest checkpoint.
 newest() {
     ls "runs/$1"/checkpoints/step-??????????.h5 | tail -n 1
