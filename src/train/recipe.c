@@ -155,8 +155,10 @@ const Option recipe_options[] = {
               "that outgrow a rank. data x rows x cols are the ranks. 0, or `grid: auto`: train "
               "chooses all three, as temper plan does" },
     { FIELD(Recipe, grid.backend), .def = "auto", .choices = backends, .may_differ_on_resume = true,
-      .help = "products of layers whose weights several ranks have (grid.cols above 1): native, by "
-              "messages of our own; scalapack, by psgemm, for comparison; auto: native" },
+      .help =
+          "products of layers whose weights several ranks have (grid.cols above 1): native, by "
+          "messages of our own; scalapack, by psgemm on one thread a rank, to compare with; auto: "
+          "native" },
     { FIELD(Recipe, grid.shared_weights), .def = "auto", .choices = sharings,
       .may_differ_on_resume = true,
       .help = "auto: the ranks of a node keep one copy of the weights where they can" },

@@ -17,6 +17,7 @@ pair 8x1x1 train.leaves=8 train.batch_size=64
 pair 2x1x1 train.batch_size=128
 pair 1x1x1 train.batch_size=128 train.recompute=layer
 pair 1x1x2 train.batch_size=128 train.recompute=attention
+pair 1x1x2 train.batch_size=128 grid.backend=scalapack
 pair 2x1x1 grid.shared_weights=never
 pair 1x1x1 "${gpt2[@]}"
 pair 2x1x2 "${gpt2[@]}" train.leaves=2
