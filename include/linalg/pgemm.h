@@ -9,7 +9,7 @@ typedef enum { PGEMM_NN, PGEMM_NT, PGEMM_TN } PgemmKind;
 /// native: own messages and local products. An operand is gathered along its grid row or column,
 /// or a result is summed along it: SUMMA with one panel, which on a 1 x C grid is a column parallel
 /// (NN) or row parallel (NT) product and touches no weights. scalapack: psgemm of PBLAS, in panels
-/// of `pgemm_panel` columns.
+/// of `pgemm_panel` columns and on one thread.
 typedef enum { PGEMM_NATIVE, PGEMM_SCALAPACK } PgemmBackend;
 
 /// Collective over the matrices' grid. c = a b with what `kind` says transposed. Shapes fit, all on

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # TEST labels=train timeout=300
 # ScaLAPACK's products of layers: the losses of one rank within 1e-6, the same bits for every number
-# of replicas and with layers that run once more; evaluation and generation by them.
+# of replicas and threads and with layers that run once more; evaluation and generation by them.
 source "${TEMPER_SOURCE:?}/tests/support/train.sh"
 widen
 
@@ -18,6 +18,8 @@ expect_exit 0 on 111 alone grid.backend=scalapack
 same_run one alone
 expect_exit 0 on 212 212 grid.backend=scalapack
 same_run 112 212
+OMP_NUM_THREADS=2 expect_exit 0 on 112 threads grid.backend=scalapack
+same_run 112 threads
 for recompute in attention layer; do
     expect_exit 0 on 212 "$recompute" grid.backend=scalapack "train.recompute=$recompute"
     same_run 112 "$recompute"
