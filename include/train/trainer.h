@@ -27,11 +27,11 @@ typedef struct {
     Tokenizer *tokenizer;
     Dataset *data;
     Batches batches;
-    int64_t leaves;         ///< of a step on this grid
-    int64_t row_leaves;     ///< on one with one row
+    int64_t leaves;     ///< of a step on this grid
+    int64_t row_leaves; ///< on one with one row
     int64_t warmup;
-    int64_t *cuts;          ///< (replicas + 1): replica r owns leaves [cuts[r], cuts[r + 1])
-    double *class_weights;  ///< (labels), or NULL: ones
+    int64_t *cuts;         ///< (replicas + 1): replica r owns leaves [cuts[r], cuts[r + 1])
+    double *class_weights; ///< (labels), or NULL: ones
     Blocks blocks;
     Gradients *gradients;
     Optimizer optimizer;

@@ -57,3 +57,5 @@ cmp -s "$work/out" answer || fail "four ranks say something else by psgemm"
 expect_exit 2 train 2 no grid.cols=2 grid.backend=pblas
 refused="'pblas' is not an allowed value (one of auto, native, scalapack)"
 expect_lines err "temper: command line: grid.backend: $refused"
+expect_exit 2 train 2 no grid.cols=2 grid.backend=scalapack grid.reproducible=strict
+expect_text err "with grid.reproducible=strict it can be native or auto"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # TEST labels=train timeout=200
-# MiniLM between several ranks: the loss of one rank within 1e-6, whoever makes the products.
+# MiniLM between several ranks: the loss of one rank within 1e-6, whoever makes the products; the
+# bits of one, if they are strict.
 source "${TEMPER_SOURCE:?}/tests/support/train.sh"
 [ -d "${TEMPER_MODELS:-}/minilm-l6" ] || skip "no folder minilm-l6 in TEMPER_MODELS"
 
@@ -12,4 +13,10 @@ for backend in native scalapack; do
         expect_exit 0 on "$grid" "$backend$grid" "${minilm[@]}" "grid.backend=$backend"
         close one "$backend$grid"
     done
+done
+strict=grid.reproducible=strict
+expect_exit 0 train 1 strict "${minilm[@]}" $strict
+for grid in 113 124; do
+    expect_exit 0 on "$grid" "strict$grid" "${minilm[@]}" $strict
+    same_run strict "strict$grid"
 done

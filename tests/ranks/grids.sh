@@ -75,18 +75,18 @@ expect_exit 0 train 1 strict $strict
 [ "$(losses one)" != "$(losses strict)" ] || fail "strict has the bits of products in one piece"
 close one strict
 for grid in 112 114 121 122 212 221 222; do
-    expect_exit 0 on "${grid:0:1}" "${grid:1:1}" "${grid:2:1}" "strict$grid" $strict
+    expect_exit 0 on "$grid" "strict$grid" $strict
     same_run strict "strict$grid"
 done
-expect_exit 0 on 1 1 4 strictcut $strict train.max_steps=3
-expect_exit 0 on 2 1 2 strictcut $strict
+expect_exit 0 on 114 strictcut $strict train.max_steps=3
+expect_exit 0 on 212 strictcut $strict
 same_run strict strictcut
 expect_exit 0 train 1 strictcausal "${gpt2[@]}" $strict
 for grid in 112 122 114; do
-    expect_exit 0 on "${grid:0:1}" "${grid:1:1}" "${grid:2:1}" "strictcausal$grid" "${gpt2[@]}" $strict
+    expect_exit 0 on "$grid" "strictcausal$grid" "${gpt2[@]}" $strict
     same_run strictcausal "strictcausal$grid"
 done
-expect_exit 2 on 5 4 1 no $strict
+expect_exit 2 on 541 no $strict
 expect_text err "20 ranks are more than the 16 leaves"
 
 # grids that cannot be
