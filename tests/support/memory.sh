@@ -72,7 +72,7 @@ pair() {
     [ -n "$planned" ] || { fail "no plan of $grid"; return; }
     expect_exit 0 python3 "$TEMPER_SOURCE/tests/support/peak_memory.py" --all peak.txt \
         "${MPIEXEC:-mpirun}" --quiet --oversubscribe -n $count "$TEMPER" train recipe.yaml \
-        output.folder=runs/$RANDOM "grid.rows=$rows" "grid.cols=$cols" "$@"
+        output.folder=runs/pair$((++pairs)) "grid.rows=$rows" "grid.cols=$cols" "$@"
     measured=$(awk '{ print $1 / 1024 }' peak.txt)
     awk -v p="$planned" -v m="$measured" -v what="$grid $*" 'BEGIN {
         printf "%-60.60s %6.0f MiB planned, %6.0f measured, %.3f\n", what, p, m, p / m
