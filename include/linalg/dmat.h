@@ -23,6 +23,9 @@ typedef struct MatrixGrid {
 /// it must not move. A rank without MPI is a grid of its own, on which ScaLAPACK cannot be called.
 COLLECTIVE
 void matrix_grid_start(MatrixGrid *grid, const Comm *comm, int rows, int cols);
+/// Collective. The same, as nearly a square as there are ranks for.
+COLLECTIVE
+void matrix_grid_start_square(MatrixGrid *grid, const Comm *comm);
 COLLECTIVE
 void matrix_grid_stop(MatrixGrid *grid);
 

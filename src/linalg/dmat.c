@@ -1,5 +1,6 @@
 #include "linalg/dmat.h"
 
+#include <math.h>
 #include <string.h>
 
 // Of the Fortran interface: MPI implementations differ in what a communicator is in C.
@@ -30,6 +31,13 @@ void matrix_grid_start(MatrixGrid *grid, const Comm *comm, int rows, int cols)
     blacs_gridmap_(&grid->context, map, &cols, &cols, &rows);
     free_blacs_system_handle_(&system);
     mem_free(map);
+}
+
+void matrix_grid_start_square(MatrixGrid *grid, const Comm *comm)
+{
+    int rows = (int)sqrt((double)comm->size);
+    while (comm->size % rows) rows--;
+    matrix_grid_start(grid, comm, rows, comm->size / rows);
 }
 
 void matrix_grid_stop(MatrixGrid *grid)

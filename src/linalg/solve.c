@@ -25,10 +25,8 @@ void linear_fit_release(LinearFit *fit)
 
 void solve_grids_start(SolveGrids *grids, const Comm *comm)
 {
-    int rows = (int)sqrt((double)comm->size);
-    while (comm->size % rows) rows--;
     matrix_grid_start(&grids->line, comm, comm->size, 1);
-    matrix_grid_start(&grids->square, comm, rows, comm->size / rows);
+    matrix_grid_start_square(&grids->square, comm);
 }
 
 void solve_grids_stop(SolveGrids *grids)
