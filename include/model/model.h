@@ -41,7 +41,8 @@ enum {
     PARAM_RESIDUAL = 64,   ///< a product that is added to what it was made of
     PARAM_OUT = 128,       ///< the ranks of a tensor group have some of its outputs each
     PARAM_IN = 256,        ///< they have some of its inputs each: it makes summands
-    PARAM_QKV = 512        ///< as PARAM_OUT, of queries | keys | values
+    PARAM_QKV = 512,       ///< as PARAM_OUT, of queries | keys | values
+    PARAM_BODY = 1024      ///< of a layer
 };
 
 /// One parameter. `name` is Hugging Face's with the architecture's prefix
@@ -63,6 +64,10 @@ typedef struct {
     bool labels;         ///< has a row, of a vector an element, for each label
     bool transposed;     ///< Hugging Face stores (cols, rows)
     bool gain, residual; ///< how it starts: at 1; smaller, the more layers there are
+    bool product;        ///< one of a layer's large matrices, which may be two factors
+    bool joined;         ///< lies end to end with the row before it: one product serves both
+    int64_t factor_rank; ///< of a factor of a product; 0: it is no factor
+    int right; ///< place of the right factor, whose left one this is (of joined ones: all); 0: none
     bool absent;         ///< not in the file that was read: values are 0 until `model_set_labels`
     const float *mapped; ///< its values in the file (`model_open`); NULL: they are in Model.values
 } Param;
@@ -93,6 +98,8 @@ typedef struct {
     ModelSpec spec;
     Param *params; ///< (param_count), owned; dense parameters first, then tables
     int param_count;
+    Param *rights; ///< (right_count): right factors, until they follow the body in the table
+    int right_count;
     int head_first, words;  ///< places of the head's first row, and of the word embedding
     const Comm *group;      ///< ranks that have parts of the model, a strict one perhaps alone;
                             ///< NULL: this one has all of it
@@ -152,7 +159,8 @@ struct Arch {
     /// Local. The work of training on a sequence, by which sequences are dealt to leaves, in units
     /// of a token's products: at least `tokens`, and a longer sequence costs no less a token.
     double (*sequence_cost)(const ModelSpec *spec, int64_t tokens);
-    /// Local. Flops of one pass forward over this many tokens, products of the layers alone.
+    /// Local. Flops of one pass forward over this many tokens, products of the layers alone, all
+    /// whole.
     double (*forward_flops)(const ModelSpec *spec, int64_t tokens);
     /// Local. Floats that a token leaves on the tape in a layer, and those of them that
     /// RECOMPUTE_ATTENTION spares.
@@ -240,6 +248,8 @@ void model_sum_gradient(const Model *model, const Weight *weights, Tape *tape, i
 Status model_check_group(const ModelSpec *spec, int ranks, bool strict, const char *where);
 /// Local. Elements of the whole model, whatever part of it this rank has.
 int64_t model_parameters(const Model *model);
+/// Local. Flops of one pass forward over this many tokens, products of the layers alone.
+double model_forward_flops(const Model *model, int64_t tokens);
 /// Local. Columns of the keys of a token here.
 int64_t model_key_columns(const Model *model);
 /// Local. Hidden values, and the head's output for the rows that it reads.
@@ -251,6 +261,8 @@ int64_t model_positions(const ModelSpec *spec);
 
 /// Local. FAILED if parameters are absent: the file has no such head. `where` names it.
 Status model_check_whole(const Model *model, const char *where);
+/// Local. FAILED for values that are no numbers: a model with such answers with such.
+Status model_check_values(const Model *model, const char *where);
 /// Local. FAILED where a head reads the first token and the tokenizer (`where` names it) puts none
 /// there that stands for the text.
 Status model_check_tokenizer(const Arch *arch, const Tokenizer *tokenizer, const char *where);

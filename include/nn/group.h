@@ -77,6 +77,9 @@ TokenBlocks token_blocks(const Tape *tape, const Var *x); ///< Local.
 /// Groupwise. Each of sums[count] (NULL: skipped) is (all blocks, cols) with this rank's in place:
 /// everybody's.
 void token_blocks_share(Tape *tape, const Var *x, float *const *sums, int count, int64_t cols);
+/// Groupwise. out (cols) = or += the sum of the rows of dy, of y's shape: of all tokens, where y
+/// has own ones.
+void group_columns_sum(Tape *tape, float *out, const Var *y, const float *dy, bool first);
 
 /// Groupwise. y (T, C) = the tokens of all ranks from x, each rank's own ones, with which all ranks
 /// do the same.
@@ -89,6 +92,6 @@ Var *scatter_tokens(Tape *tape, Var *x);
 Var *gather_columns(Tape *tape, Var *x, int64_t all_columns);
 
 /// Groupwise, parallel.c. As `linear`: of own tokens to all tokens and a part of the outputs; and
-/// back.
+/// back. A weight may be a left factor: then y = (x right') w' + b.
 Var *column_parallel(Tape *tape, Var *x, Weight *w, Weight *b);
 Var *row_parallel(Tape *tape, Var *x, Weight *w, Weight *b);

@@ -10,7 +10,8 @@
 /// `position` and `type` may be NULL. word is a table (touched rows) unless its gradient is dense.
 Var *embedding(Tape *tape, Weight *word, Weight *position, Weight *type, int64_t position_offset);
 
-/// linear.c: y (rows, n) = x (rows, k) w' + b; w (n, k), b (1, n) or NULL.
+/// linear.c: y (rows, n) = x (rows, k) w' + b; w (n, k), b (1, n) or NULL. Groupwise (nn/group.h)
+/// where x has own tokens: gradients of w and b are those of all.
 Var *linear(Tape *tape, Var *x, Weight *w, Weight *b);
 
 /// norm.c: y = LN(residual + dropout(x)), LN(s) = (s - mean) / sqrt(var + eps) * gain + bias with

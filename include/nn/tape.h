@@ -48,6 +48,8 @@ typedef struct Weight {
     int sections; ///< as many matrices of one size one below the other, if it is not one
     int64_t first_row, all_rows; ///< where a group has parts of it: the row of the whole that its
                                  ///< first one is, and all rows; all_rows 0: it is the whole
+    struct Weight *right; ///< (cols, inputs): this is a left factor, and `rows` x inputs is the
+                          ///< weight that the two are the product of; NULL: it is one itself
 } Weight;
 
 typedef struct Tape Tape;

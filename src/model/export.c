@@ -1,6 +1,7 @@
 #include "model/model.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "model/factors.h"
 #include "model/gguf_map.h"
 #include "store/safetensors.h"
 
@@ -38,6 +39,7 @@ static Status write_config(const Model *model, const char *folder)
 {
     Json *config = json_clone(model->config);
     json_remove(config, "torch_dtype");
+    json_remove(config, "factor_ranks"); // the products are whole there
     json_set_text(config, "dtype", "float32");
     if (model->head) { // else the folder holds what was imported, for the class that it names
         Json *classes = json_new_array();
@@ -50,20 +52,83 @@ static Status write_config(const Model *model, const char *folder)
     return status;
 }
 
-static Status pull(float *out, const SafetensorsInfo *info, int64_t first, int64_t count,
-                   void *context)
+/// What Hugging Face has of a parameter, whose product is whole there.
+typedef struct {
+    char name[sizeof((Param *)0)->name];
+    const Param *param; ///< of two factors the left one
+    int64_t rows, cols;
+} Tensor;
+
+typedef struct {
+    const Model *model;
+    Tensor *tensors; ///< (count), owned
+    int count;
+    const Tensor *multiplied; ///< whose factors were multiplied last
+    float *product;           ///< of them, owned
+} Export;
+
+static void export_init(Export *export, const Model *model)
 {
-    const Model *model = context;
-    const Param *param = &model->params[model_find_param(model, info->name)];
-    const float *value = model_values_of(model, param);
-    if (!param->transposed) {
+    *export = (Export){ .model = model, .tensors = MEM_NEW(Tensor, model->param_count) };
+    for (int i = 0; i < model->param_count; i++) {
+        const Param *param = &model->params[i], *right = model_right(model, param);
+        if (param->absent || (param->factor_rank && !right)) continue;
+        Tensor *tensor = &export->tensors[export->count++];
+        *tensor = (Tensor){ .param = param,
+                            .rows = param->rows,
+                            .cols = right ? right->cols : param->cols };
+        model_whole_name(tensor->name, param);
+    }
+}
+
+static void export_release(Export *export)
+{
+    mem_free(export->product);
+    mem_free(export->tensors);
+}
+
+/// Its values (rows, cols), until the next call.
+static const float *values_of(Export *export, const Tensor *tensor)
+{
+    if (!tensor->param->right) return model_values_of(export->model, tensor->param);
+    if (export->multiplied != tensor) {
+        mem_free(export->product);
+        export->product = MEM_NEW(float, tensor->rows * tensor->cols);
+        model_multiply_out(export->product, export->model, tensor->param);
+        export->multiplied = tensor;
+    }
+    return export->product;
+}
+
+static void set_shape(int64_t *dims, const Tensor *tensor)
+{
+    bool transposed = tensor->param->transposed;
+    dims[0] = tensor->param->rank == 1 || transposed ? tensor->cols : tensor->rows;
+    if (tensor->param->rank == 2) dims[1] = transposed ? tensor->rows : tensor->cols;
+}
+
+/// Elements in Hugging Face's order.
+static void read_part(float *out, Export *export, const Tensor *tensor, int64_t first,
+                      int64_t count)
+{
+    const float *value = values_of(export, tensor);
+    if (!tensor->param->transposed) {
         memcpy(out, value + first, (size_t)count * sizeof(float));
-        return OK;
+        return;
     }
     for (int64_t i = 0; i < count; i++) {
         int64_t at = first + i;
-        out[i] = value[at % param->rows * param->cols + at / param->rows];
+        out[i] = value[at % tensor->rows * tensor->cols + at / tensor->rows];
     }
+}
+
+static Status pull(float *out, const SafetensorsInfo *info, int64_t first, int64_t count,
+                   void *context)
+{
+    Export *export = context;
+    int index = 0;
+    while (strcmp(export->tensors[index].name, info->name)) index++;
+    read_part(out, export, &export->tensors[index], first, count);
     return OK;
 }
 
@@ -71,21 +136,19 @@ static Status write_weights(const Model *model, const char *folder)
 {
     Text path = { 0 };
     SafetensorsInfo *infos = MEM_NEW(SafetensorsInfo, model->param_count);
-    int count = 0;
-    for (int i = 0; i < model->param_count; i++) {
-        const Param *param = &model->params[i];
-        if (param->absent) continue;
-        infos[count++] = (SafetensorsInfo){
-            .name = param->name,
-            .dtype = "F32",
-            .rank = param->rank,
-            .dims = { param->rank == 1 || param->transposed ? param->cols : param->rows,
-                      param->transposed ? param->rows : param->cols },
-            .elements = param->rows * param->cols,
-        };
+    Export export;
+    export_init(&export, model);
+    for (int i = 0; i < export.count; i++) {
+        const Tensor *tensor = &export.tensors[i];
+        infos[i] = (SafetensorsInfo){ .name = tensor->name,
+                                      .dtype = "F32",
+                                      .rank = tensor->param->rank,
+                                      .elements = tensor->rows * tensor->cols };
+        set_shape(infos[i].dims, tensor);
     }
     text_printf(&path, "%s/model.safetensors", folder);
-    Status status = safetensors_write(path.data, infos, count, pull, (void *)model);
+    Status status = safetensors_write(path.data, infos, export.count, pull, &export);
+    export_release(&export);
     mem_free(infos);
     text_release(&path);
     return status;
@@ -128,30 +191,28 @@ done:
     return status;
 }
 
-/// `context` is the model.
 static Status give_tensor(float *out, const OriginTensor *tensor, void *context)
 {
-    const SafetensorsInfo info = { .name = tensor->name };
-    return pull(out, &info, 0, tensor->elements, context);
+    read_part(out, context, tensor->stored, 0, tensor->elements);
+    return OK;
 }
 
 Status model_export_gguf(const Model *model, const char *path, const char *type)
 {
     OriginTensor *tensors = MEM_NEW(OriginTensor, model->param_count);
-    int count = 0;
-    for (int i = 0; i < model->param_count; i++) {
-        const Param *param = &model->params[i];
-        if (param->absent) continue;
-        tensors[count++] = (OriginTensor){
-            .name = (char *)(uintptr_t)param->name,
-            .rank = param->rank,
-            .dims = { param->rank == 1 || param->transposed ? param->cols : param->rows,
-                      param->transposed ? param->rows : param->cols },
-            .elements = param->rows * param->cols,
-        };
+    Export export;
+    export_init(&export, model);
+    for (int i = 0; i < export.count; i++) {
+        Tensor *tensor = &export.tensors[i];
+        tensors[i] = (OriginTensor){ .name = tensor->name,
+                                     .rank = tensor->param->rank,
+                                     .elements = tensor->rows * tensor->cols,
+                                     .stored = tensor };
+        set_shape(tensors[i].dims, tensor);
     }
     Status status = gguf_export(path, type, model->config, model->tokenizer_json, NULL, tensors,
-                                count, give_tensor, (void *)(uintptr_t)model);
+                                export.count, give_tensor, &export);
+    export_release(&export);
     mem_free(tensors);
     return status;
 }

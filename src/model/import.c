@@ -171,24 +171,6 @@ done:
     return status;
 }
 
-/// A model with values that are no numbers answers with such.
-static Status check_values(const Import *import)
-{
-    const Model *model = import->model;
-    for (int i = 0; i < model->param_count; i++) {
-        const Param *param = &model->params[i];
-        const float *value = model->values + param->offset;
-        for (int64_t k = 0; k < param->rows * param->cols; k++)
-            if (!isfinite(value[k]))
-                return status_fail(FAILED,
-                                   "%s: element %lld of %s is %s: the weights are damaged, or "
-                                   "training them diverged",
-                                   import->path, (long long)k, param->name,
-                                   isnan(value[k]) ? "no number (NaN)" : "infinite");
-    }
-    return OK;
-}
-
 static Status read_tokenizer(Import *import)
 {
     Status status = OK;
@@ -229,12 +211,13 @@ static void read_labels(Model *model)
 static Status import_from(Import *import, const char *model_path)
 {
     Status status = OK;
+    json_remove(import->origin->config, "factor_ranks"); // ours: an origin's products are whole
     TRY(model_new(&import->model, import->origin->config, NULL, 0, NULL,
                   text_chars(&import->origin->where)));
     TRY(match(import));
     TRY(read_tokenizer(import));
     TRY(read_values(import));
-    TRY(check_values(import));
+    TRY(model_check_values(import->model, import->path));
     report_unused(import);
     read_labels(import->model);
     import->model->source = mem_copy_text(import->path);

@@ -2,9 +2,10 @@
 #include "comm/agree.h"
 #include "comm/grid.h"
 #include "model/config.h"
+#include "model/factors.h"
 
-#include <stdio.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /// Texts of a model file, in the order of `text_names`.
@@ -58,7 +59,9 @@ static Status set_sizes(Json *config, const ModelSpec *sizes)
     Status status = OK;
     for (size_t i = 0; sizes && i < sizeof free_sizes / sizeof *free_sizes; i++) {
         int64_t value = *(const int64_t *)((const char *)sizes + free_sizes[i].place);
-        if (value) TRY(set_size(config, free_sizes[i].name, free_sizes[i].place, value));
+        if (!value) continue;
+        json_remove(config, "factor_ranks"); // of other sizes
+        TRY(set_size(config, free_sizes[i].name, free_sizes[i].place, value));
     }
 done:
     return status;
@@ -251,6 +254,22 @@ Status model_check_whole(const Model *model, const char *where)
     return OK;
 }
 
+Status model_check_values(const Model *model, const char *where)
+{
+    for (int i = 0; i < model->param_count; i++) {
+        const Param *param = &model->params[i];
+        const float *value = model_values_of(model, param);
+        for (int64_t k = 0; k < param->rows * param->cols; k++)
+            if (!isfinite(value[k]))
+                return status_fail(FAILED,
+                                   "%s: element %lld of %s is %s: the weights are damaged, or "
+                                   "training them diverged",
+                                   where, (long long)k, param->name,
+                                   isnan(value[k]) ? "no number (NaN)" : "infinite");
+    }
+    return OK;
+}
+
 int64_t model_positions(const ModelSpec *spec)
 {
     return spec->max_position_embeddings - spec->position_offset;
@@ -259,6 +278,7 @@ int64_t model_positions(const ModelSpec *spec)
 size_t model_arena_bytes(const Model *model, int64_t tokens, int64_t sequences, int64_t longest)
 {
     double h = (double)model->spec.hidden_size, rows = (double)sequences, outputs = 0;
+    int products;
     double floats = model->arch->arena_floats(&model->spec, tokens, longest);
     if (model->head->vocabulary) {
         rows = (double)tokens;
@@ -268,6 +288,8 @@ size_t model_arena_bytes(const Model *model, int64_t tokens, int64_t sequences, 
         outputs = 6 * rows * (double)model->spec.num_labels;
     }
     floats += 24 * rows * h + outputs; // a head keeps up to eight rows, and their gradients
+    // between two factors a value and a gradient, of own tokens and of all
+    floats += 4 * (double)tokens * (double)model_factor_floats(&products, model);
     if (model->group) // subtrees of a sum over slices; or a weight as ScaLAPACK has it
         floats +=
             4 * (1 + log2((double)model->slices)) * (double)tokens * h + (double)model->elements;

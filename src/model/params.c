@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "model/factors.h"
 #include "nn/group.h"
 
 #include <math.h>
@@ -58,34 +59,84 @@ static void take_part(Param *param, const Model *model, const ParamRow *row, uns
     param->summed = keys && param->sharers > 1;
 }
 
-static void add_param(Model *model, const ParamRow *row, int64_t layer, unsigned flags)
+/// Takes this rank's part of a row whose whole shape is set, and gives it its place.
+static void place(Param *param, Model *model, const ParamRow *row, unsigned flags)
 {
-    int64_t rows = size_at(&model->spec, row->rows), cols = size_at(&model->spec, row->cols);
-    model->params =
-        mem_resize(model->params, (size_t)model->param_count + 1, sizeof *model->params);
-    Param *param = &model->params[model->param_count++];
     int64_t end = model->elements, start = (end + alignment - 1) / alignment * alignment;
-    flags |= row->flags;
-    *param = (Param){ .rank = row->rows == VECTOR ? 1 : 2,
-                      .rows = row->rows == VECTOR ? 1 : rows,
-                      .cols = cols,
-                      .offset = flags & PARAM_JOINED ? end : start,
-                      .table = flags & PARAM_TABLE,
-                      .decays = row->rows != VECTOR,
-                      .head = flags & PARAM_HEAD,
-                      .labels = flags & PARAM_LABELS,
-                      .transposed = flags & PARAM_TRANSPOSED,
-                      .gain = flags & PARAM_GAIN,
-                      .residual = flags & PARAM_RESIDUAL,
-                      .absent = true };
-    param->dims[0] = param->rank == 1 ? cols : rows;
-    param->dims[1] = cols;
+    param->dims[0] = param->rank == 1 ? param->cols : param->rows;
+    param->dims[1] = param->cols;
     take_part(param, model, row, flags);
-    format_name(param->name, sizeof param->name, row->name, model->arch->prefix, layer);
+    param->offset = param->joined ? end : start;
     CHECK(param->table || model->elements == model->dense_elements, "%s follows a table",
           param->name);
     model->elements = param->offset + param->rows * param->cols;
     if (!param->table) model->dense_elements = model->elements;
+}
+
+/// Makes the left factor of a product that the configuration keeps as two; returns its flags.
+/// Joined products have one right factor: it lies before their left ones, as it is read first.
+static unsigned factor(Param *left, Model *model, const ParamRow *row, unsigned flags)
+{
+    const Param *before = left->joined ? &model->params[model->param_count - 1] : NULL;
+    int64_t rank =
+        before ? (before->right ? before->cols : 0) : model_factor_rank(model, left->name);
+    if (rank < 1 || (!before && rank > left->cols)) return flags;
+    if (!before) {
+        Param right = *left;
+        right.rows = right.factor_rank = rank;
+        right.product = false;
+        strcat(right.name, ".right");
+        place(&right, model, row, flags & PARAM_IN);
+        model->rights =
+            mem_resize(model->rights, (size_t)model->right_count + 1, sizeof *model->rights);
+        model->rights[model->right_count++] = right;
+    }
+    left->right = model->right_count; // counted from 1 until it follows the body
+    left->cols = left->factor_rank = rank;
+    strcat(left->name, ".left");
+    return flags & ~(unsigned)PARAM_IN; // every input's share of the rank is summed before it
+}
+
+static void add_param(Model *model, const ParamRow *row, int64_t layer, unsigned flags)
+{
+    bool vector = row->rows == VECTOR;
+    flags |= row->flags;
+    Param param = { .rank = vector ? 1 : 2,
+                    .rows = vector ? 1 : size_at(&model->spec, row->rows),
+                    .cols = size_at(&model->spec, row->cols),
+                    .table = flags & PARAM_TABLE,
+                    .decays = !vector,
+                    .head = flags & PARAM_HEAD,
+                    .labels = flags & PARAM_LABELS,
+                    .transposed = flags & PARAM_TRANSPOSED,
+                    .gain = flags & PARAM_GAIN,
+                    .residual = flags & PARAM_RESIDUAL,
+                    .product =
+                        !vector && flags & PARAM_BODY && flags & (PARAM_OUT | PARAM_IN | PARAM_QKV),
+                    .joined = flags & PARAM_JOINED,
+                    .absent = true };
+    format_name(param.name, sizeof param.name - sizeof ".right", row->name, model->arch->prefix,
+                layer);
+    if (param.product) flags = factor(&param, model, row, flags);
+    place(&param, model, row, flags);
+    model->params =
+        mem_resize(model->params, (size_t)model->param_count + 1, sizeof *model->params);
+    model->params[model->param_count++] = param;
+}
+
+/// Right factors follow the body in the table, so that its rows stay where its forward function
+/// looks for them.
+static void add_rights(Model *model, bool tied)
+{
+    int body = model->param_count, all = body + model->right_count;
+    model->params = mem_resize(model->params, (size_t)all, sizeof *model->params);
+    for (int i = 0; i < body; i++)
+        if (model->params[i].right) model->params[i].right += body - tied - 1;
+    for (int i = 0; i < model->right_count; i++) model->params[body + i] = model->rights[i];
+    model->param_count = all;
+    mem_free(model->rights);
+    model->rights = NULL;
+    model->right_count = 0;
 }
 
 static int add_rows(Model *model, const ParamRow *rows, int count, int64_t layer, unsigned flags)
@@ -101,7 +152,7 @@ static int add_rows(Model *model, const ParamRow *rows, int count, int64_t layer
 
 int model_add_rows(Model *model, const ParamRow *rows, int count, int64_t layer)
 {
-    return add_rows(model, rows, count, layer, 0);
+    return add_rows(model, rows, count, layer, PARAM_BODY);
 }
 
 int model_count_rows(const ModelSpec *spec, const ParamRow *rows, int count)
@@ -122,6 +173,7 @@ static void build(Model *model)
     unsigned kind = PARAM_OUT | (tied ? 0 : PARAM_TABLE);
     if (tied) add_param(model, &words, 0, kind);
     model->arch->add_params(model);
+    add_rights(model, tied); // whose first row is the last in the end
     model->head_first = model->param_count - tied;
     for (const Head *head = model->arch->heads; head->task; head++)
         if (!only || head == only) add_rows(model, head->rows, head->row_count, 0, PARAM_HEAD);
@@ -214,6 +266,12 @@ Status model_new(Model **out, const Json *config, const char *task, int64_t num_
     model->spec.num_labels = num_labels;
     model->config = json_clone(config);
     build(model);
+    TRY(model_check_factors(model, where));
+    if (model->group && group->strict && group->size > 1 && json_get(config, "factor_ranks"))
+        FAIL(USAGE,
+             "%s: factors have no strict bits between ranks: with grid.reproducible=strict "
+             "grid.cols can be 1",
+             where);
     *out = model;
     model = NULL;
 done:
@@ -272,13 +330,15 @@ void model_allocate_shared(Model *model, const Node *node)
 }
 
 /// Starts elements [first, end) of a parameter: N(0, 0.02) for matrices (of residual products
-/// divided by sqrt(2 layers), as GPT-2's), 0 for vectors, 1 for gains.
+/// divided by sqrt(2 layers), as GPT-2's; of two factors so that their product is like that), 0 for
+/// vectors, 1 for gains.
 static void init_elements(Model *model, int index, int64_t first, int64_t end, uint64_t seed)
 {
     const Param *param = &model->params[index];
     float *value = model->values + param->offset;
     double layers = (double)model->spec.num_hidden_layers;
     double deviation = param->residual ? 0.02 / sqrt(2 * layers) : 0.02;
+    if (param->factor_rank) deviation = sqrt(deviation / sqrt((double)param->factor_rank));
     for (int64_t k = first; k < end; k++) {
         uint64_t place = (uint64_t)layout_place(&param->layout, k);
         value[k] = param->rank < 2
@@ -457,6 +517,7 @@ void model_bind(const Model *model, Weight *weights)
                                .cols = param->cols,
                                .sections = param->sections,
                                .value = model->values + param->offset };
+        if (param->right) weights[i].right = &weights[param->right];
         if (param->layout.run < param->cols || param->cols < param->dims[1]) continue;
         weights[i].first_row = param->layout.first / param->cols;
         weights[i].all_rows = param->dims[0];

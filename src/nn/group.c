@@ -352,3 +352,15 @@ Var *gather_columns(Tape *tape, Var *x, int64_t all_columns)
     tape_scratch_end(tape, mark);
     return y;
 }
+
+void group_columns_sum(Tape *tape, float *out, const Var *y, const float *dy, bool first)
+{
+    size_t mark = tape_scratch_begin(tape);
+    TokenBlocks blocks = token_blocks(tape, y);
+    float *sums = tape_take(tape, floats_bytes(blocks.all * y->cols));
+    if (blocks.own.count)
+        columns_block_sums(sums + blocks.own.first * y->cols, dy, y->rows, y->cols);
+    token_blocks_share(tape, y, &sums, 1, y->cols);
+    columns_add_up(out, sums, blocks.all, y->cols, first);
+    tape_scratch_end(tape, mark);
+}

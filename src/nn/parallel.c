@@ -159,9 +159,13 @@ static const float *all_tokens(Tape *tape, const Var *x)
     return all;
 }
 
+// Of two factors the one between the messages has the width of their rank: so that less travels,
+// the first product is made of own tokens and the second one of all, or the other way round.
+
 Var *column_parallel(Tape *tape, Var *x, Weight *w, Weight *b)
 {
     int64_t tokens = tape_packing(tape)->tokens, n = w->rows, k = w->cols;
+    if (w->right) x = linear(tape, x, w->right, NULL);
     if (!tape_group(tape)) return linear(tape, x, w, b);
     if (tape_matrix_grid(tape)) return scalapack_column_parallel(tape, x, w, b);
     check(tape, __func__, x, w, b, n);
@@ -269,6 +273,7 @@ static void row_slice_output(float *out, int64_t slice, const void *context)
 Var *row_parallel(Tape *tape, Var *x, Weight *w, Weight *b)
 {
     int64_t tokens = tape_packing(tape)->tokens, n = w->rows;
+    if (w->right) return linear(tape, row_parallel(tape, x, w->right, NULL), w, b);
     if (!tape_group(tape)) return linear(tape, x, w, b);
     if (tape_matrix_grid(tape)) return scalapack_row_parallel(tape, x, w, b);
     check(tape, __func__, x, w, b, n);

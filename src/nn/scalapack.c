@@ -3,7 +3,6 @@
 #include "comm/exchange.h"
 #include "linalg/pgemm.h"
 #include "linalg/vecmath.h"
-#include "nn/columns.h"
 #include "nn/group.h"
 
 #include <string.h>
@@ -157,20 +156,11 @@ static void add_bias(Var *y, const Weight *b)
     for (int64_t r = 0; b && r < y->rows; r++) vec_add(y->value + r * y->cols, b->value, y->cols);
 }
 
-/// Of all tokens, on every rank.
 static void bias_backward(Tape *tape, const Product *op, const float *dy)
 {
     bool first;
-    int64_t cols = op->y->cols;
     float *db = op->b ? weight_gradient_for(op->b, &first) : NULL;
-    if (!db) return;
-    size_t mark = tape_scratch_begin(tape);
-    TokenBlocks blocks = token_blocks(tape, op->y);
-    float *sums = take_floats(tape, blocks.all * cols);
-    if (blocks.own.count) columns_block_sums(sums + blocks.own.first * cols, dy, op->y->rows, cols);
-    token_blocks_share(tape, op->y, &sums, 1, cols);
-    columns_add_up(db, sums, blocks.all, cols, first);
-    tape_scratch_end(tape, mark);
+    if (db) group_columns_sum(tape, db, op->y, dy, first);
 }
 
 /// Of the product that records next: this rank's share of the work.

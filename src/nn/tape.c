@@ -218,6 +218,7 @@ void tape_needs(Tape *tape, const Weight *weight)
 void tape_uses(Tape *tape, Weight *weight)
 {
     if (!weight) return;
+    tape_uses(tape, weight->right);
     for (int i = 0; i < weight->part_count; i++) tape_uses(tape, &weight->parts[i]);
     if (weight->part_count || weight->awaited) return;
     check_no_scratch(tape);

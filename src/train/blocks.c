@@ -109,14 +109,16 @@ static void cut_segments(Blocks *blocks, const Model *model)
     }
 }
 
+/// By their places, which right factors do not have in the order of the table.
 static void list_others(Blocks *blocks, const Model *model)
 {
-    blocks->others = MEM_NEW(Segment, model->param_count);
+    Segment *others = blocks->others = MEM_NEW(Segment, model->param_count);
     for (int i = 0; i < model->param_count; i++) {
         const Param *p = &model->params[i];
-        if (!param_leads(model, p))
-            blocks->others[blocks->other_count++] =
-                (Segment){ .first = p->offset, .count = p->rows * p->cols, .param = i };
+        if (param_leads(model, p)) continue;
+        int at = blocks->other_count++;
+        for (; at && others[at - 1].first > p->offset; at--) others[at] = others[at - 1];
+        others[at] = (Segment){ .first = p->offset, .count = p->rows * p->cols, .param = i };
     }
 }
 

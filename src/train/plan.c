@@ -2,6 +2,7 @@
 #include "base/fault.h"
 #include "base/mem.h"
 #include "data/leaves.h"
+#include "model/factors.h"
 #include "nn/group.h"
 #include "train/blocks.h"
 
@@ -122,17 +123,30 @@ static double subtree_floats(const Part *part, double cols)
     return subtrees * (cols > 1 ? 2 : 1) + floor(log2((double)part->slices_here.count));
 }
 
+/// Ranks of a layer's factors. *wide is what a token's four messages of a layer have between them:
+/// the width of a product each, or the rank of its factors.
+static double layer_ranks(double *wide, const Model *model)
+{
+    int products;
+    double layers = (double)model->spec.num_hidden_layers;
+    double ranks = (double)model_factor_floats(&products, model) / layers;
+    *wide = (4 - products / layers) * (double)model->spec.hidden_size + ranks;
+    return ranks;
+}
+
 /// Floats of activations, their gradients and scratch of a leaf.
 static double leaf_floats(const PlanInput *input, const Part *part, double tokens, double cols)
 {
     const Model *model = input->model;
     const ModelSpec *spec = &model->spec;
     double h = (double)spec->hidden_size, f = (double)spec->intermediate_size;
-    double layer = model->arch->layer_floats(spec) / cols + (cols > 1 ? 2 * h : 0);
+    double wide, ranks = layer_ranks(&wide, model);
+    // between factors, and in a group tokens of all ranks before a product that splits its outputs
+    double between = cols > 1 ? wide / 2 + ranks / cols : ranks;
+    double layer = model->arch->layer_floats(spec) / cols + between;
     double layers = (double)spec->num_hidden_layers, kept[] = {
         [RECOMPUTE_NONE] = layer,
-        [RECOMPUTE_ATTENTION] =
-            layer - model->arch->attention_floats(spec) / cols - (cols > 1 ? h : 0),
+        [RECOMPUTE_ATTENTION] = layer - model->arch->attention_floats(spec) / cols - between / 2,
         [RECOMPUTE_LAYER] = h / cols,
     };
     double stays = kept[recipe_recompute(&input->recipe->train)];
@@ -197,9 +211,10 @@ static void plan_messages(Plan *out, const PlanInput *input, const Part *part,
     double dense = 4 * part->dense_elements, gradient = dense * (copies - 1) / copies;
     double gather = dense * (leaders - 1) / copies;
     double rank_leaves = ceil((double)leaves_of(input, l->rows) / copies);
-    double layers = (double)spec->num_hidden_layers, h = (double)spec->hidden_size;
+    double layers = (double)spec->num_hidden_layers, wide;
+    layer_ranks(&wide, input->model);
     // twice a layer tokens are gathered and summands scattered, and on the way back
-    double group_bytes = 8 * layers * 4 * h * (tokens / copies) * (cols - 1) / cols;
+    double group_bytes = 8 * layers * wide * (tokens / copies) * (cols - 1) / cols;
     double group_messages = 8 * layers * rank_leaves * (cols - 1);
     bool far_copies = machine->nodes > 1 && copies > 1;
     bool far_group = cols > (double)machine->ranks_per_node;
@@ -226,7 +241,7 @@ static double step_flops(const PlanInput *input, double tokens)
     const Model *model = input->model;
     const ModelSpec *spec = &model->spec;
     double h = (double)spec->hidden_size, layers = (double)spec->num_hidden_layers;
-    double forward = model->arch->forward_flops(spec, (int64_t)tokens), again[] = {
+    double forward = model_forward_flops(model, (int64_t)tokens), again[] = {
         [RECOMPUTE_NONE] = 0,
         [RECOMPUTE_ATTENTION] =
             tokens * layers * 4 * h * (double)(spec->query_size + spec->key_size),

@@ -1,5 +1,6 @@
 /// The table of the gradient test: every operator, with the shapes and options to try it with.
 #pragma once
+#include "nn/group.h"
 #include "nn/ops.h"
 
 enum { MOST_SEQUENCES = 6, MOST_OPERANDS = 4 };
@@ -105,6 +106,21 @@ static Var *linear_twice(Problem *p, Tape *tape)
 {
     Var *y = linear(tape, p->vars[0], &p->weights[0], &p->weights[1]);
     return linear(tape, activation(tape, y, TANH), &p->weights[0], &p->weights[1]);
+}
+
+static Operands factored_operands(const Options *o)
+{
+    return (Operands){ { { false, o->cols } }, { { 11, 5 }, { 5, o->cols }, { 1, 11 } } };
+}
+static Var *factored_column(Problem *p, Tape *tape)
+{
+    p->weights[0].right = &p->weights[1];
+    return column_parallel(tape, p->vars[0], &p->weights[0], &p->weights[2]);
+}
+static Var *factored_row(Problem *p, Tape *tape)
+{
+    p->weights[0].right = &p->weights[1];
+    return row_parallel(tape, p->vars[0], &p->weights[0], NULL);
 }
 
 static Operands norm_operands(const Options *o)
@@ -295,6 +311,16 @@ static const Row rows[] = {
       { .cols = 12 }, 2e-3, LENGTHS_MIXED },
     { "linear, empty leaf", linear_operands, linear_forward, false,
       { .cols = 16 }, 0, LENGTHS_NONE },
+    { "two factors", factored_operands, factored_column, false, { .cols = 21 }, 1e-3,
+      LENGTHS_MIXED },
+    { "two factors, no bias", factored_operands, factored_row, false, { .cols = 21 }, 1e-3,
+      LENGTHS_MIXED },
+    { "two factors, frozen left", factored_operands, factored_column, false,
+      { .cols = 21, .frozen = 2 }, 1e-3, LENGTHS_MIXED },
+    { "two factors, frozen right", factored_operands, factored_row, false,
+      { .cols = 21, .frozen = 4 }, 1e-3, LENGTHS_MIXED },
+    { "two factors, empty leaf", factored_operands, factored_column, false,
+      { .cols = 21 }, 0, LENGTHS_NONE },
     { "layer_norm", norm_operands, norm_forward, true, { .cols = 48 }, 2e-3, LENGTHS_MIXED },
     { "layer_norm, dropout", norm_operands, norm_forward, true,
       { .cols = 40, .dropout = 0.3 }, 2e-3, LENGTHS_MIXED },

@@ -255,56 +255,94 @@ static void compare(const char *config, const char *task)
     "{\"model_type\": \"bert\", \"hidden_size\": 48, \"num_hidden_layers\": 2, "                   \
     "\"num_attention_heads\": 12, \"intermediate_size\": 96, \"vocab_size\": 101, "                \
     "\"max_position_embeddings\": 128, \"type_vocab_size\": 2, \"layer_norm_eps\": 1e-12, "        \
-    "\"hidden_act\": \"gelu\"}"
+    "\"hidden_act\": \"gelu\""
 #define DISTILBERT                                                                                 \
     "{\"model_type\": \"distilbert\", \"dim\": 48, \"n_layers\": 2, \"n_heads\": 12, "             \
     "\"hidden_dim\": 96, \"vocab_size\": 101, \"max_position_embeddings\": 128, "                  \
-    "\"activation\": \"gelu\"}"
+    "\"activation\": \"gelu\""
 #define GPT2                                                                                       \
     "{\"model_type\": \"gpt2\", \"n_embd\": 48, \"n_layer\": 2, \"n_head\": 12, "                  \
     "\"vocab_size\": 101, \"n_positions\": 128, \"activation_function\": \"gelu_new\", "           \
-    "\"layer_norm_epsilon\": 1e-5}"
+    "\"layer_norm_epsilon\": 1e-5"
 #define LLAMA(hidden, kv_heads, more)                                                              \
     "{\"model_type\": \"llama\", \"hidden_size\": " hidden ", \"num_hidden_layers\": 2, "          \
     "\"num_attention_heads\": 12, \"num_key_value_heads\": " kv_heads                              \
     ", \"intermediate_size\": 96, \"vocab_size\": 101, \"max_position_embeddings\": 128, "         \
-    "\"hidden_act\": \"silu\", \"rms_norm_eps\": 1e-5, " more "}"
+    "\"hidden_act\": \"silu\", \"rms_norm_eps\": 1e-5, " more
+
+/// Products that are two factors: all of the first layer, of the second some.
+#define RANK(product, rank) "\"" product ".weight\": " #rank
+static const char *const factors[] = {
+    RANK("bert.encoder.layer.0.attention.self.query", 9),
+    RANK("bert.encoder.layer.0.attention.output.dense", 7),
+    RANK("bert.encoder.layer.0.intermediate.dense", 1),
+    RANK("bert.encoder.layer.0.output.dense", 17),
+    RANK("bert.encoder.layer.1.output.dense", 5),
+    RANK("transformer.h.0.attn.c_attn", 9),
+    RANK("transformer.h.0.attn.c_proj", 3),
+    RANK("transformer.h.1.mlp.c_fc", 8),
+    RANK("transformer.h.1.mlp.c_proj", 80),
+    RANK("model.layers.0.self_attn.q_proj", 5),
+    RANK("model.layers.0.self_attn.o_proj", 5),
+    RANK("model.layers.1.mlp.gate_proj", 12),
+    RANK("model.layers.1.mlp.down_proj", 7),
+};
+
+/// The configuration `open` (without its last brace), dense and factored.
+static void compare_both(const char *open, const char *prefix, const char *task)
+{
+    Text text = { 0 };
+    const char *between = "";
+    text_printf(&text, "%s}", open);
+    compare(text.data, task);
+    text_clear(&text);
+    text_printf(&text, "%s, \"factor_ranks\": {", open);
+    for (size_t i = 0; i < sizeof factors / sizeof *factors; i++) {
+        if (strncmp(factors[i] + 1, prefix, strlen(prefix))) continue;
+        text_printf(&text, "%s%s", between, factors[i]);
+        between = ", ";
+    }
+    text_append(&text, "}}");
+    compare(text.data, task);
+    text_release(&text);
+}
 
 static void encoders(void)
 {
-    compare(BERT, "text_classification");
-    compare(BERT, "masked_lm");
-    compare(DISTILBERT, "text_classification");
+    compare_both(BERT, "bert.", "text_classification");
+    compare_both(BERT, "bert.", "masked_lm");
+    compare(DISTILBERT "}", "text_classification");
 }
 
 static void decoders(void)
 {
     bool thirds = world.size % 3 == 0; // fewer heads of keys than ranks: several have the same
-    compare(GPT2, "causal_lm");
-    compare(GPT2, "text_classification");
-    compare(thirds ? LLAMA("48", "3", "\"tie_word_embeddings\": true")
-                   : LLAMA("48", "2", "\"tie_word_embeddings\": true"),
-            "causal_lm");
-    compare(thirds ? LLAMA("48", "3", "\"attention_bias\": true")
-                   : LLAMA("48", "2", "\"attention_bias\": true"),
-            "causal_lm");
-    compare(LLAMA("48", "12", "\"tie_word_embeddings\": true"), "text_classification");
-    compare(LLAMA("53", "12", "\"head_dim\": 4"), "causal_lm"); // a width that no group divides
+    compare_both(GPT2, "transformer.", "causal_lm");
+    compare_both(GPT2, "transformer.", "text_classification");
+    compare_both(thirds ? LLAMA("48", "3", "\"tie_word_embeddings\": true")
+                        : LLAMA("48", "2", "\"tie_word_embeddings\": true"),
+                 "model.", "causal_lm");
+    compare_both(thirds ? LLAMA("48", "3", "\"attention_bias\": true")
+                        : LLAMA("48", "2", "\"attention_bias\": true"),
+                 "model.", "causal_lm");
+    compare_both(LLAMA("48", "12", "\"tie_word_embeddings\": true"), "model.",
+                 "text_classification");
+    compare(LLAMA("53", "12", "\"head_dim\": 4") "}", "causal_lm"); // a width that no group divides
 }
 
 static void strict_groups(void)
 {
-    const char *grouped = world.size % 3 ? LLAMA("48", "4", "\"attention_bias\": true")
-                                         : LLAMA("48", "6", "\"attention_bias\": true");
-    compare_bits(BERT, "text_classification", true);
-    compare_bits(BERT, "masked_lm", true);
-    compare_bits(DISTILBERT, "text_classification", true);
-    compare_bits(GPT2, "causal_lm", true);
-    compare_bits(GPT2, "text_classification", true);
+    const char *grouped = world.size % 3 ? LLAMA("48", "4", "\"attention_bias\": true") "}"
+                                         : LLAMA("48", "6", "\"attention_bias\": true") "}";
+    compare_bits(BERT "}", "text_classification", true);
+    compare_bits(BERT "}", "masked_lm", true);
+    compare_bits(DISTILBERT "}", "text_classification", true);
+    compare_bits(GPT2 "}", "causal_lm", true);
+    compare_bits(GPT2 "}", "text_classification", true);
     compare_bits(grouped, "causal_lm", true);
-    compare_bits(LLAMA("48", "12", "\"tie_word_embeddings\": true"), "causal_lm", true);
-    compare_bits(BERT, "text_classification", false);
-    compare_bits(LLAMA("48", "12", "\"tie_word_embeddings\": true"), "causal_lm", false);
+    compare_bits(LLAMA("48", "12", "\"tie_word_embeddings\": true") "}", "causal_lm", true);
+    compare_bits(BERT "}", "text_classification", false);
+    compare_bits(LLAMA("48", "12", "\"tie_word_embeddings\": true") "}", "causal_lm", false);
 }
 
 static void refuses_what_does_not_divide(void)
@@ -312,21 +350,45 @@ static void refuses_what_does_not_divide(void)
     Json *config;
     Model *model = NULL;
     const Comm five = { .size = 5 };
-    CHECK_EQ(json_parse(&config, BERT, strlen(BERT), "test"), OK);
+    CHECK_EQ(json_parse(&config, BERT "}", strlen(BERT "}"), "test"), OK);
     CHECK_EQ(model_new(&model, config, "masked_lm", 0, &five, "m.h5"), USAGE);
     CHECK_TRUE(strstr(status_message(), "it can be 1, 2, 3, 4, 6, 12") != NULL);
     json_free(config);
     const Comm four = { .size = 4, .strict = true };
-    CHECK_EQ(json_parse(&config, LLAMA("48", "2", "\"attention_bias\": true"),
-                        strlen(LLAMA("48", "2", "\"attention_bias\": true")), "test"),
+    CHECK_EQ(json_parse(&config, LLAMA("48", "2", "\"attention_bias\": true") "}",
+                        strlen(LLAMA("48", "2", "\"attention_bias\": true") "}"), "test"),
              OK);
     CHECK_EQ(model_new(&model, config, "causal_lm", 0, &four, "m.h5"), USAGE);
     CHECK_TRUE(strstr(status_message(), "as grid.reproducible=strict needs it: it can be 1, 2"));
     json_free(config);
 }
 
+static void refuses_factors_of_nothing(void)
+{
+    static const char *const wrong[] = {
+        RANK("bert.encoder.layer.0.attention.self.query", 49),
+        RANK("bert.encoder.layer.0.attention.self.query", 0),
+        RANK("bert.encoder.layer.0.attention.self.key", 5), // joined: the query's
+        RANK("bert.encoder.layer.2.output.dense", 5),
+        RANK("bert.embeddings.word_embeddings", 5),
+        RANK("bert.pooler.dense", 5),
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        Json *config;
+        Model *model = NULL;
+        Text text = { 0 };
+        text_printf(&text, "%s, \"factor_ranks\": {%s}}", BERT, wrong[i]);
+        CHECK_EQ(json_parse(&config, text.data, text.length_bytes, "test"), OK);
+        CHECK_EQ(model_new(&model, config, NULL, 0, NULL, "m.h5"), FAILED);
+        CHECK_TRUE(strstr(status_message(), "m.h5: factor_ranks: 'bert.") != NULL);
+        json_free(config);
+        text_release(&text);
+    }
+}
+
 static const Case cases[] = {
     { "encoders", encoders },
+    { "refuses factors of nothing", refuses_factors_of_nothing },
     { "decoders", decoders },
     { "strict groups", strict_groups },
     { "refuses what does not divide", refuses_what_does_not_divide },
