@@ -4,7 +4,25 @@
 /// table the left factor stands in the weight's row ("NAME.left"), right factors behind the body
 /// ("NAME.right").
 #pragma once
+#include "linalg/svd.h"
 #include "model/model.h"
+
+/// What became of a product, or of joined ones.
+typedef struct {
+    const char *name; ///< of the (first) dense weight
+    int64_t rows, cols, rank;
+    bool factored; ///< else its factors would be no smaller
+    double energy; ///< share of the squares that the rank keeps
+} FactorReport;
+typedef void (*FactorVisit)(void *context, const FactorReport *report);
+
+/// Collective. A model like `model`, whose values are whole on every rank, with the large products
+/// of its layers factored where that makes them smaller. `visit` is told of each. FAILED for values
+/// that are no numbers, USAGE where the model has factors already, or none gets smaller. The caller
+/// owns *out.
+COLLECTIVE
+Status model_factor(const Comm *comm, Model **out, const Model *model, SvdCut cut,
+                    FactorVisit visit, void *context, const char *where);
 
 /// Local. The rank at which the configuration keeps a product; 0: whole.
 int64_t model_factor_rank(const Model *model, const char *name);

@@ -1,6 +1,6 @@
 #include "base/mem.h"
 #include "cli/commands.h"
-#include "model/model.h"
+#include "model/factors.h"
 #include "train/checkpoint_folder.h"
 
 #include <stdio.h>
@@ -46,6 +46,9 @@ static Status export_run(const Invocation *invocation)
     else
         printf("without a head for labels");
     printf(", from %s\n", path);
+    int factored;
+    model_factor_floats(&factored, model);
+    if (factored) printf("%d products that are in factors there are whole here\n", factored);
 done:
     model_free(model);
     mem_free(path);
@@ -63,7 +66,7 @@ const Command command_export = {
         "RUN is a run folder, which stands for its best checkpoint where one is kept and "
         "else for the\nlast, or a checkpoint, or a model file. transformers loads the "
         "folder unchanged: config.json\nwith the labels' names, model.safetensors, "
-        "tokenizer.json.",
+        "tokenizer.json. What `compress` made factors of is\nmultiplied out.",
     .example = "temper export runs/sms-spam -o exported/sms-spam\n"
                "temper export runs/smollm2-chat -o judge.gguf --format gguf-q8_0",
 };

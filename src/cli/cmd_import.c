@@ -1,13 +1,10 @@
-#include "base/file.h"
-#include "base/mem.h"
 #include "cli/commands.h"
+#include "cli/target.h"
 #include "model/model.h"
 #include "store/tensors.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 typedef struct {
     char output[4096];
@@ -33,32 +30,11 @@ done:
     return status;
 }
 
-/// Its folder is there, and what stands under the name is not lost unless it is a file of ours.
-static Status check_target(const char *path)
-{
-    Status status = OK;
-    TensorFile *file = NULL;
-    const char *slash = strrchr(path, '/');
-    char *folder = mem_copy_text(slash ? path : ".");
-    if (slash) folder[slash == path ? 1 : slash - path] = '\0';
-    TRY(file_named(folder, FILE_FOLDER, "--output"));
-    if (access(path, F_OK)) goto done;
-    if (tensors_open_any(&file, path) != OK)
-        status = status_fail(USAGE,
-                             "--output %s: is there, and is no sound file of temper's: remove it, "
-                             "or choose another name",
-                             path);
-done:
-    tensors_close(file);
-    mem_free(folder);
-    return status;
-}
-
 static Status import_run(const Invocation *invocation)
 {
     Status status = OK;
     const ImportFlags *given = invocation->flags;
-    TRY(check_target(given->output));
+    TRY(target_check(given->output));
     TRY((given->config_only ? model_import_config : model_import)(given->output,
                                                                   invocation->arguments[0]));
     TRY(print_summary(given->output));

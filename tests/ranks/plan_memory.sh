@@ -21,6 +21,10 @@ pair 1x1x2 train.batch_size=128 grid.backend=scalapack
 pair 2x1x1 grid.shared_weights=never
 pair 1x1x1 "${gpt2[@]}"
 pair 2x1x2 "${gpt2[@]}" train.leaves=2
+expect_exit 0 "$TEMPER" compress minilm.h5 --rank 96 -o factors.h5
+pair 1x1x1 model.path=factors.h5
+pair 1x1x1 model.path=factors.h5 train.batch_size=128 train.recompute=attention
+pair 1x1x2 model.path=factors.h5 train.batch_size=128
 
 # what does not fit is said before it is tried, with what would
 expect_exit 1 "$TEMPER" plan recipe.yaml --ranks-per-node 2 --memory-per-node 0.3
