@@ -27,12 +27,14 @@ typedef struct {
     Weight *weights;
     float *gradients; ///< like the values
     Tape *tape;
+    int *told; ///< (param_count): how often a gradient was said to be complete
     bool sums;
 } Twin;
 
 static void ready(void *context, int param)
 {
     Twin *twin = context;
+    twin->told[param]++;
     if (twin->sums) model_sum_gradient(twin->model, twin->weights, twin->tape, param);
 }
 
@@ -69,6 +71,7 @@ static void twin_init(Twin *twin, const char *text, const char *task, const Comm
     fill_biases(model);
     twin->weights = MEM_NEW(Weight, model->param_count);
     twin->gradients = MEM_NEW(float, model->elements);
+    twin->told = MEM_NEW(int, model->param_count);
     model_bind(model, twin->weights);
     for (int i = 0; i < model->param_count; i++) {
         const Param *param = &model->params[i];
@@ -92,6 +95,7 @@ static void twin_release(Twin *twin)
     tape_free(twin->tape);
     mem_free(twin->weights);
     mem_free(twin->gradients);
+    mem_free(twin->told);
     model_free(twin->model);
 }
 
@@ -110,6 +114,7 @@ static double run(Twin *twin, Recompute recompute)
     memset(twin->gradients, 0, (size_t)model->elements * sizeof(float));
     for (int i = 0; i < model->param_count; i++) {
         twin->weights[i].written = false;
+        twin->told[i] = 0;
         if (twin->weights[i].touched) twin->weights[i].touched->count = 0;
     }
     tape_start(twin->tape, &pass, &packing);
@@ -127,6 +132,7 @@ static double run(Twin *twin, Recompute recompute)
     tape_backward(twin->tape);
     for (int i = 0; i < model->param_count; i++) {
         const TouchedRows *touched = twin->weights[i].touched;
+        CHECK_EQ(twin->told[i], 1);
         float *table = twin->gradients + model->params[i].offset;
         for (int64_t r = 0; touched && r < touched->count; r++)
             memcpy(table + touched->ids[r] * touched->cols, touched->rows + r * touched->cols,
