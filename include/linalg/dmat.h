@@ -29,6 +29,12 @@ void matrix_grid_start_square(MatrixGrid *grid, const Comm *comm);
 COLLECTIVE
 void matrix_grid_stop(MatrixGrid *grid);
 
+/// Local. Around calls of PBLAS and ScaLAPACK: BLAS takes one thread in them, since it cuts
+/// products by the number of threads, which would show in the bits. Returns what `scalapack_end`
+/// takes.
+int scalapack_begin(void);
+void scalapack_end(int threads);
+
 enum { DESCRIPTOR = 9 };
 
 /// Rows [i * row_block, (i + 1) * row_block) belong to grid row i, columns alike: one block a rank,

@@ -1,6 +1,7 @@
 #include "linalg/dmat.h"
 
 #include <math.h>
+#include <omp.h>
 #include <string.h>
 
 // Of the Fortran interface: MPI implementations differ in what a communicator is in C.
@@ -54,6 +55,18 @@ void dmat_block(int64_t *first, int64_t *count, int64_t length, int64_t block, i
 {
     *first = index * block < length ? index * block : length;
     *count = length - *first < block ? length - *first : block;
+}
+
+int scalapack_begin(void)
+{
+    int threads = omp_get_max_threads();
+    omp_set_num_threads(1);
+    return threads;
+}
+
+void scalapack_end(int threads)
+{
+    omp_set_num_threads(threads);
 }
 
 static int64_t block_of(int64_t length, int parts)

@@ -3,7 +3,6 @@
 #include "linalg/gemm.h"
 #include "linalg/vecmath.h"
 
-#include <omp.h>
 #include <string.h>
 
 int pgemm_panel = 256;
@@ -23,19 +22,17 @@ extern void psgemm_(const char *transa, const char *transb, const int *m, const 
                     const int *descb, const float *beta, float *c, const int *ic, const int *jc,
                     const int *descc);
 
-/// c' = b' a' for PBLAS, which sees all three transposed. On one thread: its products are not ours,
-/// and a BLAS that cuts them by the number of threads gives other bits for another number.
+/// c' = b' a' for PBLAS, which sees all three transposed.
 COLLECTIVE
 static void scalapack(Dmat *c, const Dmat *a, const Dmat *b, PgemmKind kind)
 {
     const int m = (int)c->cols, n = (int)c->rows, one = 1;
     const int k = (int)(kind == PGEMM_TN ? a->rows : a->cols);
     const float alpha = 1, beta = 0;
-    int threads = omp_get_max_threads();
-    omp_set_num_threads(1);
+    int threads = scalapack_begin();
     psgemm_(kind == PGEMM_NT ? "T" : "N", kind == PGEMM_TN ? "T" : "N", &m, &n, &k, &alpha, b->data,
             &one, &one, b->desc, a->data, &one, &one, a->desc, &beta, c->data, &one, &one, c->desc);
-    omp_set_num_threads(threads);
+    scalapack_end(threads);
 }
 
 static size_t block_bytes(int64_t rows, int64_t cols)

@@ -124,15 +124,18 @@ void spread_multiply(Spread *c, int64_t row, int64_t col, const Spread *a, bool 
     const int n = (int)(b_transposed ? b->rows : b->cols);
     const int i = (int)row + 1, j = (int)col + 1;
     const double alpha = 1, beta = 0;
+    int threads = scalapack_begin();
     pdgemm_(a_transposed ? "T" : "N", b_transposed ? "T" : "N", &m, &n, &k, &alpha, a->data, &one,
             &one, a->desc, b->data, &one, &one, b->desc, &beta, c->data, &i, &j, c->desc);
+    scalapack_end(threads);
 }
 
 bool spread_solve(Spread *a, Spread *x)
 {
     const int n = (int)a->rows, sides = (int)x->cols;
-    int info;
+    int info, threads = scalapack_begin();
     pdposv_("U", &n, &sides, a->data, &one, &one, a->desc, x->data, &one, &one, x->desc, &info);
+    scalapack_end(threads);
     CHECK(info >= 0, "pdposv refuses argument %d", -info);
     return info == 0;
 }
@@ -148,9 +151,10 @@ void spread_eigen(double *values, Spread *vectors, Spread *a)
     const int more = (int)((a->local_rows + a->local_cols + 2 * BLOCK) * BLOCK);
     const int work_count = (int)work_size + more, index_count = index_size + 1;
     double *work = MEM_NEW(double, work_count);
-    int *indices = MEM_NEW(int, index_count);
+    int *indices = MEM_NEW(int, index_count), threads = scalapack_begin();
     pdsyevd_("V", "U", &n, a->data, &one, &one, a->desc, values, vectors->data, &one, &one,
              vectors->desc, work, &work_count, indices, &index_count, &info);
+    scalapack_end(threads);
     CHECK(info == 0, "pdsyevd fails with %d", info);
     // ranks without a part of the matrix are not told
     comm_broadcast(&a->grid->all, values, (size_t)n * sizeof *values, 0);

@@ -12,7 +12,6 @@ for count in 1 2 4; do
     expect_exit 0 ranks $count "$TEMPER" compress runs/one --rank 24 -o factors$count.h5
     expect_exit 0 "$TEMPER" compare factors1.h5 factors$count.h5 --tolerance 1e-5
 done
-expect_text out "equal within the tolerance"
 for file in factors1.h5 factors4.h5; do
     expect_exit 0 "$TEMPER" inspect $file --validate
     expect_text out "query.weight.left     F32   128 x 24"
