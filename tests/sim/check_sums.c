@@ -45,7 +45,7 @@ static Outcome run(const Comm *comm)
     enum { STEPS = 2, TOKENS = 2048 };
     Engine e;
     Outcome out = { 0 };
-    engine_init(&e, comm, shape_find("tiny"), 1, TOKENS, true);
+    engine_init(&e, comm, shape_find("tiny"), 1, TOKENS, 0, true);
     for (int step = 0; step < STEPS; step++) {
         engine_step(&e);
         out.gradients ^= hash_gradients(&e);

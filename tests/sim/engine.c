@@ -55,7 +55,7 @@ static void init_group(Engine *e)
 }
 
 void engine_init(Engine *e, const Comm *all, const Shape *shape, int cols, int64_t tokens,
-                 bool computes)
+                 int64_t leaves, bool computes)
 {
     *e = (Engine){ .shape = shape, .computes = computes };
     CHECK(grid_start(&e->grid, all, 0, 1, cols, true, false) == OK, "%s", status_message());
@@ -68,7 +68,7 @@ void engine_init(Engine *e, const Comm *all, const Shape *shape, int cols, int64
     e->model.values = arena_take(&e->model.memory, bytes);
     for (int64_t i = 0; i < e->model.elements && computes; i++)
         e->model.values[i] = 1e-6f * noise(-1, i);
-    e->leaves = leaves_choose(tokens / shape->sequence_tokens, (double)tokens);
+    e->leaves = leaves ? leaves : leaves_choose(tokens / shape->sequence_tokens, (double)tokens);
     e->leaf_tokens = tokens / e->leaves;
     CHECK(comm->size <= e->leaves, "%d nodes are more than the %lld leaves", comm->size,
           (long long)e->leaves);

@@ -36,11 +36,11 @@ typedef struct {
     double laps_s[PHASES]; ///< of the last step
 } Engine;
 
-/// Collective. A step takes `tokens` tokens, in the number of leaves that the program chooses;
-/// groups of `cols` ranks have a model between them.
+/// Collective. A step takes `tokens` tokens, in so many leaves, or if 0 in the number that the
+/// program chooses; groups of `cols` ranks have a model between them.
 COLLECTIVE
 void engine_init(Engine *engine, const Comm *comm, const Shape *shape, int cols, int64_t tokens,
-                 bool computes);
+                 int64_t leaves, bool computes);
 COLLECTIVE
 void engine_release(Engine *engine);
 /// Collective. One step.

@@ -32,7 +32,7 @@ expect_value() {
 }
 
 # 6 flops a token and weight of a product, dense weights there and back: 2 x 86 M x 4 bytes x 3 / 4
-expect_exit 0 sim fat-tree 4 bert-base 65536 1 1
+expect_exit 0 sim fat-tree 4 bert-base 65536 1 1 0
 expect_value compute_s 4 4.8
 expect_value received_MB 515 620
 expect_value exposed_s 0.003 0.012
@@ -40,6 +40,6 @@ expect_failure expect_value exposed_s 0.012 1
 
 # two and two nodes with a model between them: eight times a layer half of the tokens' values, and
 # half of the weights there and back
-expect_exit 0 sim fat-tree 4 bert-base 65536 1 2
+expect_exit 0 sim fat-tree 4 bert-base 65536 1 2 0
 expect_value received_MB 4900 5150
 expect_value exposed_s 0.3 0.5

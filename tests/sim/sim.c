@@ -1,6 +1,6 @@
-// Usage: sim SHAPE TOKENS STEPS COLS [alone]: simulates steps on the platform that smpirun was
-// given, on a grid of so many columns, and `alone` one more that takes no time but in messages. sim
-// check: real sums.
+// Usage: sim SHAPE TOKENS STEPS COLS LEAVES [alone]: simulates steps on the platform that smpirun
+// was given, on a grid of so many columns, in so many leaves (0: as the program chooses), and
+// `alone` one more that takes no time but in messages. sim check: real sums.
 #include "sim/check_sums.h"
 #include "sim/engine.h"
 
@@ -38,10 +38,10 @@ static void report(Engine *e, const Comm *world, const char *name)
 
 COLLECTIVE
 static void simulate(const Comm *world, const Shape *shape, int64_t tokens, int steps, int cols,
-                     bool alone)
+                     int64_t leaves, bool alone)
 {
     Engine engine;
-    engine_init(&engine, world, shape, cols, tokens, false);
+    engine_init(&engine, world, shape, cols, tokens, leaves, false);
     engine_step(&engine); // whose new weights the first one of those that count waits for
     for (int step = 0; step < steps + alone; step++) {
         cost_compute_free(step == steps);
@@ -57,14 +57,16 @@ __attribute__((visibility("default"))) int main(int argc, char **argv)
     Comm world;
     int code = OK;
     if (comm_start(&world) != OK) return USAGE;
-    const Shape *shape = argc > 4 ? shape_find(argv[1]) : NULL;
+    const Shape *shape = argc > 5 ? shape_find(argv[1]) : NULL;
     if (argc == 2 && !strcmp(argv[1], "check")) {
         code = check_sums(&world);
     } else if (shape) {
-        simulate(&world, shape, atoll(argv[2]), atoi(argv[3]), atoi(argv[4]), argc > 5);
+        simulate(&world, shape, atoll(argv[2]), atoi(argv[3]), atoi(argv[4]), atoll(argv[5]),
+                 argc > 6);
     } else {
         if (!world.rank)
-            fprintf(stderr, "usage: sim check | sim SHAPE TOKENS STEPS COLS [alone]\nSHAPE: %s\n",
+            fprintf(stderr,
+                    "usage: sim check | sim SHAPE TOKENS STEPS COLS LEAVES [alone]\nSHAPE: %s\n",
                     shape_names());
         code = USAGE;
     }
