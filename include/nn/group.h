@@ -49,14 +49,6 @@ int64_t group_heads(const Tape *tape, int64_t heads);
 /// Local. The tokens of a rank of the group: whole blocks of 64.
 Span tape_tokens_of(const Tape *tape, int rank);
 
-/// Local. This rank's slices; its subtrees are the largest ones of the tree that hold only these.
-Span own_slices(const Tape *tape);
-/// Local. How many subtrees a run of slices comes to.
-int64_t subtrees_of(Span run);
-/// out (count) = the result of a slice, numbered among this rank's.
-typedef void (*SliceProduct)(float *out, int64_t slice, const void *context);
-/// Local. x (subtrees, count) = the sums of this rank's subtrees, from the tape.
-float *sum_subtrees(Tape *tape, int64_t count, SliceProduct product, const void *context);
 /// Groupwise. out (count) = or += the sum over all slices of x (subtrees, count), the same bits on
 /// all ranks; what it is added to is the same everywhere too.
 void group_sum_slices(Tape *tape, float *out, const float *x, int64_t count, bool add);

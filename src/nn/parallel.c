@@ -1,4 +1,4 @@
-#include "nn/group.h"
+#include "nn/slices.h"
 #include "base/status.h"
 #include "linalg/gemm.h"
 #include "linalg/vecmath.h"

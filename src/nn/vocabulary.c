@@ -3,7 +3,7 @@
 #include "base/status.h"
 #include "linalg/elementary.h"
 #include "linalg/gemm.h"
-#include "nn/group.h"
+#include "nn/slices.h"
 
 #include <math.h>
 #include <string.h>

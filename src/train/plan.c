@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "data/leaves.h"
 #include "model/factors.h"
-#include "nn/group.h"
+#include "nn/slices.h"
 #include "train/blocks.h"
 
 #include <math.h>
