@@ -1,6 +1,8 @@
-# cmake -D HEADER=FILE -D SOURCE=FOLDER -D GIT=PROGRAM -P: the commit of the folder as a C header,
-# touched only where it says something new.
+# cmake -D HEADER=FILE -D SOURCE=FOLDER -D GIT=PROGRAM -P: the commit of the folder, and the SHA-256
+# of `git diff --binary HEAD` where that is not all, as a C header, touched only where it says
+# something new.
 set(commit "unknown")
+set(diff "")
 if(GIT)
   set(ENV{GIT_OPTIONAL_LOCKS} 0)
   execute_process(
@@ -9,5 +11,13 @@ if(GIT)
   if(NOT failed)
     set(commit ${described})
   endif()
+  if(commit MATCHES "-dirty$")
+    execute_process(
+      COMMAND ${GIT} -C ${SOURCE} diff --binary --no-color --no-ext-diff HEAD
+      OUTPUT_FILE ${HEADER}.diff ERROR_QUIET)
+    file(SHA256 ${HEADER}.diff diff)
+    file(REMOVE ${HEADER}.diff)
+  endif()
 endif()
-file(CONFIGURE OUTPUT ${HEADER} CONTENT "#define TEMPER_COMMIT \"${commit}\"\n")
+file(CONFIGURE OUTPUT ${HEADER} CONTENT
+  "#define TEMPER_COMMIT \"${commit}\"\n#define TEMPER_DIFF_SHA256 \"${diff}\"\n")

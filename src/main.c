@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "cli/arguments.h"
 #include "cli/help.h"
-#include "cli/threads.h"
+#include "train/threads.h"
 #include "comm/agree.h"
 #include "comm/probe.h"
 #include "linalg/gemm.h"

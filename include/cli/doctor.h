@@ -1,6 +1,6 @@
 /// The checks of `temper doctor`.
 #pragma once
-#include "cli/threads.h"
+#include "train/threads.h"
 
 #include <stdbool.h>
 

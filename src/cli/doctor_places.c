@@ -55,21 +55,6 @@ void doctor_nodes(Doctor *doctor)
     text_release(&value);
 }
 
-/// "0-3,8"
-static void append_cpus(Text *out, const cpu_set_t *cpus)
-{
-    const char *comma = "";
-    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        if (!CPU_ISSET(cpu, cpus)) continue;
-        size_t last = cpu;
-        while (last + 1 < CPU_SETSIZE && CPU_ISSET(last + 1, cpus)) last++;
-        text_printf(out, "%s%zu", comma, cpu);
-        if (last > cpu) text_printf(out, "-%zu", last);
-        comma = ",";
-        cpu = last;
-    }
-}
-
 /// The CPUs of all ranks on the node of `rank`.
 static int node_cpus(const Doctor *doctor, int rank)
 {
@@ -104,7 +89,7 @@ void doctor_cpus(Doctor *doctor)
         const Placement *place = &doctor->places[a];
         if (a < LISTED) {
             text_printf(&value, "%srank %d: ", a ? "; " : "", a);
-            append_cpus(&value, &place->cpus);
+            placement_cpus(&value, &place->cpus);
             if (place->node != doctor->places[0].node) text_printf(&value, " of %s", place->host);
         }
         for (int b = 0; b < a && !shared; b++) {

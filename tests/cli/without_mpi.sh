@@ -15,6 +15,10 @@ expect_text out "commit"
 for name in mpi blas_core hdf5 libyaml jansson utf8proc compiler flags kernels; do
     grep -qE "^  $name +[^ ]" "$work/out" || fail "no $name in $(cat "$work/out")"
 done
+# of a build of what is not committed, its hash too
+dirty=$(grep -c -- "^  commit .*-dirty$" "$work/out")
+[ "$(grep -cE "^  diff_sha256  [0-9a-f]{64}$" "$work/out")" = "$dirty" ] ||
+    fail "commit and diff_sha256 disagree: $(cat "$work/out")"
 expect_exit 0 "$TEMPER" --version --json
 python3 -c 'import json, sys; facts = json.load(open(sys.argv[1])); assert facts["hdf5"], facts' \
     "$work/out" || fail "no JSON: $(cat "$work/out")"

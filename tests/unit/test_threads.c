@@ -1,5 +1,5 @@
 /* TEST labels=cli timeout=20 */
-#include "cli/threads.h"
+#include "train/threads.h"
 #include "support/check.h"
 
 /// A rank on node `node` with the CPUs [first, last].

@@ -1,5 +1,6 @@
 /// Where ranks run, and how many threads each gets.
 #pragma once
+#include "base/text.h"
 #include "comm/comm.h"
 
 #include <sched.h>
@@ -16,6 +17,9 @@ void placements_gather(const Comm *comm, Placement **all);
 
 /// Local. The CPUs of rank's mask, each shared by the ranks whose mask has it; at least 1.
 int placements_threads(const Placement *all, int count, int rank);
+
+/// Local. Appends "0-3,8".
+void placement_cpus(Text *out, const cpu_set_t *cpus);
 
 /// Collective. Sets the threads of this rank: OMP_NUM_THREADS if set, else `placements_threads`.
 COLLECTIVE

@@ -1,4 +1,4 @@
-#include "cli/threads.h"
+#include "train/threads.h"
 #include "base/mem.h"
 
 #include <omp.h>
@@ -65,6 +65,20 @@ int placements_threads(const Placement *all, int count, int rank)
         share += 1.0 / users;
     }
     return share < 1 ? 1 : (int)(share + 1e-6); // 3 x 1/3 is a whole CPU
+}
+
+void placement_cpus(Text *out, const cpu_set_t *cpus)
+{
+    const char *comma = "";
+    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, cpus)) continue;
+        size_t last = cpu;
+        while (last + 1 < CPU_SETSIZE && CPU_ISSET(last + 1, cpus)) last++;
+        text_printf(out, "%s%zu", comma, cpu);
+        if (last > cpu) text_printf(out, "-%zu", last);
+        comma = ",";
+        cpu = last;
+    }
 }
 
 void threads_start(const Comm *comm)
