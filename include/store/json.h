@@ -57,6 +57,7 @@ void json_set(Json *object, const char *key, Json *value); ///< takes `value` ov
 void json_append(Json *array, Json *value);                ///< takes `value` over
 Json *json_new_text(const char *value);
 Json *json_new_int(int64_t value);
+Json *json_new_number(double value);
 Json *json_clone(const Json *value); ///< deep; the caller owns it
 void json_remove(Json *object, const char *key);
 /// Local. The version of the library in use.

@@ -4,6 +4,7 @@
 #include "comm/grid.h"
 #include "data/dataset.h"
 #include "nn/tape.h"
+#include "store/json.h"
 
 typedef struct {
     char path[1024];
@@ -71,6 +72,8 @@ Status recipe_read(const Comm *comm, Recipe *out, const char *path, const Settin
 /// Local. Appends "key: value" lines in table order, as YAML: the canonical text of a recipe, in
 /// recipe.yaml and in checkpoints.
 void recipe_print(Text *out, const Recipe *recipe);
+/// Local. Every value as text by its key; the caller owns it.
+Json *recipe_json(const Recipe *recipe);
 Recompute recipe_recompute(const TrainOptions *train); ///< Local
 /// Collective. *out is `comm` with the options' grid, which it borrows; the caller owns the grid
 /// (`recipe_grid_stop`), and it must not move. USAGE if the grid has not as many ranks.

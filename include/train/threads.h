@@ -18,6 +18,8 @@ void placements_gather(const Comm *comm, Placement **all);
 /// Local. The CPUs of rank's mask, each shared by the ranks whose mask has it; at least 1.
 int placements_threads(const Placement *all, int count, int rank);
 
+/// Local. True if no lower rank is on its node.
+bool placement_leads(const Placement *all, int rank);
 /// Local. Appends "0-3,8".
 void placement_cpus(Text *out, const cpu_set_t *cpus);
 

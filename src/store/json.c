@@ -292,6 +292,11 @@ Json *json_new_int(int64_t value)
     return json_integer(value);
 }
 
+Json *json_new_number(double value)
+{
+    return json_real(value);
+}
+
 Json *json_clone(const Json *value)
 {
     return json_deep_copy(value);

@@ -295,6 +295,19 @@ done:
     return status;
 }
 
+Json *recipe_json(const Recipe *recipe)
+{
+    Json *object = json_new_object();
+    Text value = { 0 };
+    for (const Option *row = recipe_options; row->key; row++) {
+        text_clear(&value);
+        options_value(&value, recipe, row);
+        json_set_text(object, row->key, text_chars(&value));
+    }
+    text_release(&value);
+    return object;
+}
+
 Recompute recipe_recompute(const TrainOptions *train)
 {
     Recompute what = RECOMPUTE_NONE;

@@ -4,17 +4,15 @@
 #include "base/mem.h"
 #include "comm/agree.h"
 #include "linalg/gemm.h"
-#include "report/report.h"
-#include "store/provenance.h"
 #include "train/checkpoint.h"
 #include "train/checkpoint_folder.h"
-#include "train/evaluate.h"
+#include "train/finish.h"
 #include "train/layout.h"
 #include "train/lock.h"
 #include "train/loop.h"
 #include "train/platform.h"
 #include "train/resume.h"
-#include "train/series.h"
+#include "train/run_record.h"
 #include "train/signals.h"
 
 #include <errno.h>
@@ -141,93 +139,6 @@ static void announce(const Trainer *t)
     if (!t->step && t->model->labels_note) log_info("%s", t->model->labels_note);
 }
 
-static Json *summary(const Trainer *t, const char *checkpoint)
-{
-    Json *object = json_new_object();
-    Value facts[PROVENANCE_VALUES];
-    ProvenanceTexts texts;
-    int count = provenance_values(facts, &texts);
-    json_set_text(object, "model", t->recipe->model.path);
-    json_set_text(object, "data", t->recipe->data.path);
-    json_set_text(object, "checkpoint", checkpoint);
-    json_set_int(object, "step", t->step);
-    json_set_int(object, "ranks", t->comm->size);
-    Text grid = { 0 };
-    text_printf(&grid, "%d x %d x %d", t->grid.data, t->grid.rows, t->grid.cols);
-    json_set_text(object, "grid", grid.data);
-    text_release(&grid);
-    json_set_int(object, "threads a rank", omp_get_max_threads());
-    json_set_int(object, "leaves", t->leaves);
-    json_set_int(object, "parameters", model_parameters(t->model));
-    for (int i = 0; i < count; i++) json_set_text(object, facts[i].name, facts[i].text);
-    return object;
-}
-
-static Json *recipe_json(const Recipe *recipe)
-{
-    Json *object = json_new_object();
-    Text value = { 0 };
-    for (const Option *row = recipe_options; row->key; row++) {
-        text_clear(&value);
-        options_value(&value, recipe, row);
-        json_set_text(object, row->key, text_chars(&value));
-    }
-    text_release(&value);
-    return object;
-}
-
-COLLECTIVE
-static Status write_report(Trainer *t, const Json *results)
-{
-    Status status = OK;
-    TRY_ROOT(t->comm, series_write(t->recipe));
-    TRY_ROOT(t->comm, lock_check(t->lock));
-    TRY_ROOT(t->comm, report_write(t->recipe->output.folder, results));
-done:
-    return status;
-}
-
-/// Collective. Evaluates what RUN stands for on validation and test rows, and reports.
-COLLECTIVE
-static Status finish(Trainer *t)
-{
-    Status status = OK;
-    char *path = NULL;
-    Json *results = json_new_object();
-    Text table = { 0 };
-    json_set_text(results, "title", t->recipe->output.folder);
-    TRY_ROOT(t->comm, checkpoint_of_run(&path, t->recipe->output.folder, false));
-    comm_broadcast_text(t->comm, &path, 0);
-    trainer_release_engine(t); // the last weights are in their checkpoint
-    model_free(t->model);
-    t->model = NULL;
-    TRY(model_load(t->comm, &t->model, path, t->recipe->model.task));
-    json_set(results, "summary", summary(t, path));
-    Json *splits = json_new_object();
-    json_set(results, "splits", splits); // which owns it from here on
-    for (Split split = SPLIT_VALIDATION; split <= SPLIT_TEST; split++) {
-        Evaluation found;
-        if (!evaluate_split(t->comm, &found, &t->recipe->train, t->model, t->tokenizer, t->data,
-                            split))
-            continue;
-        text_printf(&table, "%s (%s)\n%s", split_names[split], path, text_chars(&found.table));
-        json_set(splits, split_names[split], json_clone(found.whole));
-        evaluation_release(&found);
-    }
-    json_set(results, "recipe", recipe_json(t->recipe));
-    if (t->lock) TRY(write_report(t, results));
-    if (t->comm->rank == 0)
-        printf(
-            "%scheckpoint %s\nrun folder %s\nreport     %s/report.html\nloss curve %s/loss.svg\n",
-            text_chars(&table), path, t->recipe->output.folder, t->recipe->output.folder,
-            t->recipe->output.folder);
-done:
-    text_release(&table);
-    json_free(results);
-    mem_free(path);
-    return status;
-}
-
 static void print_profile(const Profile *profile)
 {
     Text table = { 0 };
@@ -251,13 +162,14 @@ static Status check_closed(const Trainer *t)
 
 /// Collective. Training proper, with the folder's files open.
 COLLECTIVE
-static Status train(Trainer *t)
+static Status train(Trainer *t, RunRecord *life)
 {
     Status status = OK;
     Record record = { 0 };
     TRY(resume(t));
     if (!t->lock) return agree(t->comm, check_closed(t)); // agreed: the same on all ranks
     TRY_ROOT(t->comm, write_recipe(t->recipe));
+    TRY(run_record_start(life, t));
     TRY_ALL(t->comm, record_start(&record, t, measure_limit(t->comm)));
     announce(t);
     TRY(loop_run(t, &record));
@@ -273,6 +185,7 @@ Status run_train(const Comm *comm, Recipe *recipe)
     Status status = OK;
     Trainer trainer = { 0 };
     Lock lock = { 0 };
+    RunRecord life = { 0 };
     FILE *log = NULL;
     signals_start();
     TRY(platform_agree(comm));
@@ -283,10 +196,11 @@ Status run_train(const Comm *comm, Recipe *recipe)
     int64_t locked = lock.path[0] != '\0';
     comm_broadcast(comm, &locked, sizeof locked, 0);
     trainer.lock = locked ? &lock : NULL;
-    TRY(train(&trainer));
-    TRY(finish(&trainer));
+    TRY(train(&trainer, &life));
+    TRY(finish_run(&trainer));
 done:
     record_close_log(log, status);
+    status = run_record_end(&life, status); // the last file of the run
     trainer_release(&trainer);
     lock_release(&lock);
     return status;

@@ -67,6 +67,13 @@ int placements_threads(const Placement *all, int count, int rank)
     return share < 1 ? 1 : (int)(share + 1e-6); // 3 x 1/3 is a whole CPU
 }
 
+bool placement_leads(const Placement *all, int rank)
+{
+    for (int i = 0; i < rank; i++)
+        if (all[i].node == all[rank].node) return false;
+    return true;
+}
+
 void placement_cpus(Text *out, const cpu_set_t *cpus)
 {
     const char *comma = "";

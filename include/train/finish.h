@@ -1,0 +1,8 @@
+/// The end of a run: what it stands for is evaluated and reported.
+#pragma once
+#include "train/trainer.h"
+
+/// Collective. Evaluates what the run folder stands for on validation and test rows, prints that,
+/// and writes the reports unless the folder is closed. The trainer has its model alone afterwards.
+COLLECTIVE
+Status finish_run(Trainer *trainer);

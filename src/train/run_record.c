@@ -1,0 +1,126 @@
+#include "train/run_record.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "comm/agree.h"
+#include "train/run_fields.h"
+
+#include <omp.h>
+#include <unistd.h>
+
+static void record_path(Text *out, const char *run)
+{
+    text_printf(out, "%s/record.json", run);
+}
+
+static Status write_record(const RunRecord *r)
+{
+    Text path = { 0 }, text = { 0 };
+    record_path(&path, r->trainer->recipe->output.folder);
+    json_print(&text, r->record, 2);
+    text_append(&text, "\n");
+    Status status = text_write_file(path.data, text.data, text.length_bytes);
+    text_release(&text);
+    text_release(&path);
+    return status;
+}
+
+/// The record that goes on, or a new one.
+static void open_record(RunRecord *r)
+{
+    Text path = { 0 };
+    record_path(&path, r->trainer->recipe->output.folder);
+    if (r->from_step && !access(path.data, F_OK) && json_parse_file(&r->record, path.data) != OK) {
+        log_warn("%s; the record begins anew", status_message());
+        status_clear();
+    }
+    if (!json_is_array(json_get(r->record, "parts"))) {
+        json_free(r->record);
+        r->record = json_new_object();
+        json_set_int(r->record, "record_version", 1);
+        json_set(r->record, "parts", json_new_array());
+    }
+    r->part = json_new_object();
+    json_append(json_get(r->record, "parts"), r->part);
+    text_release(&path);
+}
+
+static Status start(RunRecord *r)
+{
+    Status status = OK;
+    open_record(r);
+    TRY(run_fields_add(r, RECORD_START));
+    TRY(write_record(r));
+done:
+    return status;
+}
+
+Status run_record_start(RunRecord *r, const Trainer *trainer)
+{
+    Status status = OK;
+    const Comm *comm = trainer->comm;
+    *r = (RunRecord){ .trainer = trainer,
+                      .from_step = trainer->step,
+                      .threads = MEM_NEW(int64_t, comm->size) };
+    placements_gather(comm, &r->places);
+    comm_gather_int64(comm, r->threads, omp_get_max_threads());
+    if (placement_leads(r->places, comm->rank)) energy_start(&r->energy, ENERGY_FOLDER);
+    TRY_ROOT(comm, start(r));
+done:
+    return status;
+}
+
+static Status end(RunRecord *r)
+{
+    Status status = OK;
+    TRY(lock_check(r->trainer->lock));
+    TRY(run_fields_add(r, RECORD_END));
+    TRY(write_record(r));
+done:
+    return status;
+}
+
+Status run_record_end(RunRecord *r, Status ended)
+{
+    if (!r->trainer) return ended; // agreed: started on all ranks or on none
+    const Comm *comm = r->trainer->comm;
+    char *message = mem_copy_text(status_message());
+    double used_j = energy_stop(&r->energy), sums[] = { used_j > 0 ? used_j : 0, used_j >= 0 };
+    comm_sum_doubles(comm, sums, 2);
+    r->ended = ended;
+    r->energy_j = sums[1] > 0 ? sums[0] : -1;
+    Status status = agree(comm, comm->rank == 0 ? end(r) : OK);
+    json_free(r->record);
+    mem_free(r->places);
+    mem_free(r->threads);
+    if (ended != OK && status != OK) log_warn("%s", status_message());
+    if (ended != OK) status_fail(ended, "%s", message);
+    mem_free(message);
+    *r = (RunRecord){ 0 };
+    return ended != OK ? ended : status;
+}
+
+Status run_record_read(Json **out, const char *run)
+{
+    Status status = OK;
+    Text path = { 0 };
+    *out = NULL;
+    record_path(&path, run);
+    TRY(file_named(run, FILE_FOLDER, ""));
+    TRY(file_named(path.data, FILE_REGULAR, ""));
+    TRY(json_parse_file(out, path.data));
+    if (!json_size(json_get(*out, "parts")))
+        FAIL(FAILED, "%s holds no part of a run: is it a record that temper wrote?", path.data);
+done:
+    text_release(&path);
+    return status;
+}
+
+void run_record_find(Text *out, const Json *part, const char *path)
+{
+    const char *base = json_text(json_get(part, "folder"), "");
+    if (*path == '/' || !*base || !access(path, F_OK))
+        text_append(out, path);
+    else
+        text_printf(out, "%s/%s", base, path);
+}
