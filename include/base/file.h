@@ -31,5 +31,7 @@ void file_unmap(const void *map, int64_t bytes); ///< NULL-safe
 /// Local. Makes a folder and those that it lies in, unless they are there. USAGE where the path
 /// cannot be one, FAILED where the system refuses.
 Status file_make_folders(const char *folder);
+/// Local. Removes a folder with all that is in it.
+Status file_remove_folder(const char *folder);
 /// Local. Makes a rename in the folder of `path` last.
 Status file_sync_folder(const char *path);

@@ -22,3 +22,6 @@ void plan_source_close(PlanSource *source);
 /// here. FAILED where none fits.
 COLLECTIVE
 Status layout_choose(const Comm *comm, Recipe *recipe);
+/// Local. The grid of a run that was, for this many ranks: its rows and columns if the ranks can be
+/// cut so, else one of each; unless `overrides` name keys of it.
+void layout_keep(GridOptions *grid, int ranks, const Settings *overrides);

@@ -29,6 +29,3 @@ Status run_record_end(RunRecord *record, Status ended);
 
 /// Local. The record of a run: USAGE if there is none. The caller owns *out.
 Status run_record_read(Json **out, const char *run);
-/// Local. Appends where a file of a record is: `path` as it is, or below the working folder of the
-/// run where it is not there.
-void run_record_find(Text *out, const Json *part, const char *path);

@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -156,6 +158,18 @@ Status file_make_folders(const char *folder)
 done:
     mem_free(path);
     return status;
+}
+
+static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *place)
+{
+    (void)info, (void)kind, (void)place;
+    return remove(path);
+}
+
+Status file_remove_folder(const char *folder)
+{
+    if (!nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS)) return OK;
+    return status_fail(FAILED, "%s: cannot be removed: %s", folder, strerror(errno));
 }
 
 Status file_sync_folder(const char *path)

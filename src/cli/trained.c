@@ -3,6 +3,7 @@
 #include "comm/agree.h"
 #include "train/checkpoint.h"
 #include "train/checkpoint_folder.h"
+#include "train/layout.h"
 #include "train/prepare.h"
 
 #include <string.h>
@@ -19,15 +20,6 @@ static Status check_keys(const Settings *overrides)
     return OK;
 }
 
-/// The run's grid for this many ranks, if it can be had; what is given goes.
-static void choose_grid(GridOptions *grid, int ranks, const Settings *overrides)
-{
-    for (int i = 0; i < overrides->count; i++)
-        if (!strncmp(overrides->items[i].key, "grid.", 5)) return;
-    grid->data = 0;
-    if (ranks % (grid->rows * grid->cols)) grid->rows = grid->cols = 1;
-}
-
 /// Local (rank 0). The checkpoint's recipe with the overrides over it.
 static Status read_recipe(Recipe *recipe, char **path, const char *run, const char *checkpoint,
                           const Settings *overrides, int ranks)
@@ -37,7 +29,7 @@ static Status read_recipe(Recipe *recipe, char **path, const char *run, const ch
     TRY(checkpoint_recipe(recipe, *path));
     TRY(options_override(recipe, recipe_options, overrides));
     TRY(check_keys(overrides));
-    choose_grid(&recipe->grid, ranks, overrides);
+    layout_keep(&recipe->grid, ranks, overrides);
 done:
     return status;
 }

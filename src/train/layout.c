@@ -9,6 +9,7 @@
 
 #include <math.h>
 #include <omp.h>
+#include <string.h>
 
 Status plan_source_open(const Comm *comm, PlanSource *source, const Recipe *recipe)
 {
@@ -106,4 +107,12 @@ Status layout_choose(const Comm *comm, Recipe *recipe)
 done:
     plan_source_close(&source);
     return status;
+}
+
+void layout_keep(GridOptions *grid, int ranks, const Settings *overrides)
+{
+    for (int i = 0; i < overrides->count; i++)
+        if (!strncmp(overrides->items[i].key, "grid.", 5)) return;
+    grid->data = 0;
+    if (ranks % (grid->rows * grid->cols)) grid->rows = grid->cols = 1;
 }

@@ -160,7 +160,7 @@ static Status check_closed(const Trainer *t)
     return OK;
 }
 
-/// Collective. Training proper, with the folder's files open.
+/// Collective. Training proper, with the folder's files open; `life` NULL: without a record.
 COLLECTIVE
 static Status train(Trainer *t, RunRecord *life)
 {
@@ -169,7 +169,7 @@ static Status train(Trainer *t, RunRecord *life)
     TRY(resume(t));
     if (!t->lock) return agree(t->comm, check_closed(t)); // agreed: the same on all ranks
     TRY_ROOT(t->comm, write_recipe(t->recipe));
-    TRY(run_record_start(life, t));
+    if (life) TRY(run_record_start(life, t)); // agreed: the same call on all ranks
     TRY_ALL(t->comm, record_start(&record, t, measure_limit(t->comm)));
     announce(t);
     TRY(loop_run(t, &record));
@@ -180,7 +180,9 @@ done:
     return agree(t->comm, stopped == OK ? status : stopped);
 }
 
-Status run_train(const Comm *comm, Recipe *recipe)
+/// Collective. To the end of the run, which is reported, or to step `last`.
+COLLECTIVE
+static Status run(const Comm *comm, Recipe *recipe, const int64_t *last)
 {
     Status status = OK;
     Trainer trainer = { 0 };
@@ -196,12 +198,23 @@ Status run_train(const Comm *comm, Recipe *recipe)
     int64_t locked = lock.path[0] != '\0';
     comm_broadcast(comm, &locked, sizeof locked, 0);
     trainer.lock = locked ? &lock : NULL;
-    TRY(train(&trainer, &life));
-    TRY(finish_run(&trainer));
+    if (last) trainer.batches.last = *last;
+    TRY(train(&trainer, last ? NULL : &life));
+    if (!last) TRY(finish_run(&trainer)); // agreed: the same call on all ranks
 done:
     record_close_log(log, status);
     status = run_record_end(&life, status); // the last file of the run
     trainer_release(&trainer);
     lock_release(&lock);
     return status;
+}
+
+Status run_train(const Comm *comm, Recipe *recipe)
+{
+    return run(comm, recipe, NULL);
+}
+
+Status run_again(const Comm *comm, Recipe *recipe, int64_t last)
+{
+    return run(comm, recipe, &last);
 }

@@ -115,12 +115,3 @@ done:
     text_release(&path);
     return status;
 }
-
-void run_record_find(Text *out, const Json *part, const char *path)
-{
-    const char *base = json_text(json_get(part, "folder"), "");
-    if (*path == '/' || !*base || !access(path, F_OK))
-        text_append(out, path);
-    else
-        text_printf(out, "%s/%s", base, path);
-}
