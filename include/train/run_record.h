@@ -29,3 +29,5 @@ Status run_record_end(RunRecord *record, Status ended);
 
 /// Local. The record of a run: USAGE if there is none. The caller owns *out.
 Status run_record_read(Json **out, const char *run);
+/// Local. FAILED unless its last part is done: files are hashed then.
+Status run_record_check(const Json *record, const char *run);

@@ -98,14 +98,7 @@ Status verify_files(Text *out, int64_t *wrong, const char *run)
     Check check = { .out = out, .wrong = wrong };
     TRY(run_record_read(&record, run));
     const Json *parts = json_get(record, "parts"), *part = json_at(parts, json_size(parts) - 1);
-    const char *state = json_text(json_get(part, "state"), "not ended");
-    if (!json_is_array(json_get(part, "outputs"))) {
-        tell(&check,
-             "%s: the last part of the run, from step %" PRId64 ", is %s, and files are hashed "
-             "when a run is done: run the command of the run again",
-             run, json_int(json_get(part, "from_step"), 0), state);
-        goto done;
-    }
+    TRY(run_record_check(record, run));
     check_inputs(&check, part);
     check_tokenizer(&check, part);
     check_outputs(&check, part, run);

@@ -4,7 +4,8 @@
 # standing identifiers (licences, DOIs, schemas).
 source "$(dirname "$0")/support.bash"
 
-allowed='(doi|apache|simgrid|creativecommons|w3|json-schema|citation-file-format)\.(org|com)'
+names='doi|apache|simgrid|creativecommons|w3|w3id|schema|json-schema|spdx|orcid'
+allowed="($names|citation-file-format)\.(org|com)"
 
 check() {
     ! (cd "$1" && grep -rnIE --exclude-dir={.git,.cache,models,runs,data,golden,corpus} \

@@ -150,8 +150,8 @@ for key in "outputs", "state", "to_step", "ended_utc":
     del record["parts"][-1][key]
 json.dump(record, open("runs/start/record.json", "w"))
 END
-expect_found start "runs/start: the last part of the run, from step 0, is not ended, and files are \
-hashed when a run is done: run the command of the run again"
+expect_exit 1 verify 1 start
+expect_text err "runs/start: the last part of the run, from step 0, is not ended, and files are"
 rm runs/start/record.json
 expect_exit 2 verify 1 start
 expect_text err "runs/start/record.json: No such file"
