@@ -5,13 +5,14 @@
 
 /// What a draw is for. A new use is a new row; the numbers are part of every file's meaning.
 typedef enum {
-    RNG_SHUFFLE = 1, ///< counter (epoch, row)
-    RNG_SPLIT = 2,   ///< counter (label, row)
-    RNG_INIT = 3,    ///< counter (parameter, element)
-    RNG_MASK = 4,    ///< counter (step, row and place)
-    RNG_REPLACE = 5, ///< counter (step, row and place)
-    RNG_SAMPLE = 6,  ///< counter (place, text)
-    RNG_DROPOUT = 16 ///< + site: counter (step, sample, element / 8)
+    RNG_SHUFFLE = 1,  ///< counter (epoch, row)
+    RNG_SPLIT = 2,    ///< counter (label, row)
+    RNG_INIT = 3,     ///< counter (parameter, element)
+    RNG_MASK = 4,     ///< counter (step, row and place)
+    RNG_REPLACE = 5,  ///< counter (step, row and place)
+    RNG_SAMPLE = 6,   ///< counter (place, text)
+    RNG_RESAMPLE = 7, ///< counter (resample, draw)
+    RNG_DROPOUT = 16  ///< + site: counter (step, sample, element / 8)
 } RngPurpose;
 
 /// Local. Four 32-bit words of (key, counter).

@@ -9,6 +9,7 @@ typedef struct {
     Json *whole;  ///< owned: these, "rows", and what else the task tells
     Text line;    ///< "loss 0.0385  accuracy 0.9928": a line of progress
     Text table;   ///< for a person
+    Text rows;    ///< on rank 0, of classifications: what `outcomes_write` writes
 } Evaluation;
 void evaluation_release(Evaluation *evaluation);
 /// Local. NaN if undefined.

@@ -5,6 +5,7 @@
 #include "store/provenance.h"
 #include "train/checkpoint_folder.h"
 #include "train/evaluate.h"
+#include "train/outcomes.h"
 #include "train/series.h"
 
 #include <omp.h>
@@ -33,11 +34,12 @@ static Json *summary(const Trainer *t, const char *checkpoint)
 }
 
 COLLECTIVE
-static Status write_report(Trainer *t, const Json *results)
+static Status write_report(Trainer *t, const Json *results, const Text *rows)
 {
     Status status = OK;
     TRY_ROOT(t->comm, series_write(t->recipe));
     TRY_ROOT(t->comm, lock_check(t->lock));
+    TRY_ROOT(t->comm, rows->length_bytes ? outcomes_write(t->recipe->output.folder, rows) : OK);
     TRY_ROOT(t->comm, report_write(t->recipe->output.folder, results));
 done:
     return status;
@@ -48,7 +50,7 @@ Status finish_run(Trainer *t)
     Status status = OK;
     char *path = NULL;
     Json *results = json_new_object();
-    Text table = { 0 };
+    Text table = { 0 }, rows = { 0 };
     json_set_text(results, "title", t->recipe->output.folder);
     TRY_ROOT(t->comm, checkpoint_of_run(&path, t->recipe->output.folder, false));
     comm_broadcast_text(t->comm, &path, 0);
@@ -66,16 +68,19 @@ Status finish_run(Trainer *t)
             continue;
         text_printf(&table, "%s (%s)\n%s", split_names[split], path, text_chars(&found.table));
         json_set(splits, split_names[split], json_clone(found.whole));
+        if (split == SPLIT_TEST) rows = found.rows;
+        if (split == SPLIT_TEST) found.rows = (Text){ 0 };
         evaluation_release(&found);
     }
     json_set(results, "recipe", recipe_json(t->recipe));
-    if (t->lock) TRY(write_report(t, results));
+    if (t->lock) TRY(write_report(t, results, &rows));
     if (t->comm->rank == 0)
         printf(
             "%scheckpoint %s\nrun folder %s\nreport     %s/report.html\nloss curve %s/loss.svg\n",
             text_chars(&table), path, t->recipe->output.folder, t->recipe->output.folder,
             t->recipe->output.folder);
 done:
+    text_release(&rows);
     text_release(&table);
     json_free(results);
     mem_free(path);

@@ -15,7 +15,7 @@
 
 /// What a run writes beside its checkpoints.
 static const char *const outputs[] = { "recipe.yaml", "metrics.jsonl", "metrics.h5", "run.log",
-                                       "report.json", "report.html",   "loss.svg" };
+                                       "report.json", "report.html",   "loss.svg",   "test.jsonl" };
 
 /// What the threads of a rank and its kernels follow from.
 static const char *const variables[] = { "OMP_NUM_THREADS", "OMP_PROC_BIND", "OMP_PLACES",
@@ -126,13 +126,17 @@ static Status from_step(Json **out, const RunRecord *r)
     return OK;
 }
 
+/// That name files of data, in the order of splits.
+static const char *const data_keys[SPLIT_COUNT] = { "data.path", "data.split.validation",
+                                                    "data.split.test" };
+
 /// The path of the file of this name: files of training, validation and test stand in this order,
 /// those of a folder in the order of their names.
 static void find_data(Text *out, int *source, const char *before, const char *name,
                       const DataOptions *options)
 {
     const char *const given[] = { options->path, options->split.validation, options->split.test };
-    for (; *source < 3; ++*source, before = "") {
+    for (; *source < SPLIT_COUNT; ++*source, before = "") {
         const char *path = given[*source], *slash = strrchr(path, '/');
         bool is_folder = *path && file_named(path, FILE_FOLDER, "") == OK;
         text_clear(out);
@@ -159,6 +163,7 @@ static Status data(Json **out, const RunRecord *r)
         line[64] = '\0';
         find_data(&path, &source, before, line + 66, options);
         json_set_text(file, "path", text_chars(&path));
+        json_set_text(file, "key", source < SPLIT_COUNT ? data_keys[source] : "");
         json_set_int(file, "bytes", stat(path.data, &info) ? 0 : info.st_size);
         json_set_text(file, "sha256", line);
         json_append(*out, file);

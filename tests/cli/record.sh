@@ -35,7 +35,7 @@ expect_parts runs/one "0 3 done 2"
 hashes runs/one >sums
 expect_exit 0 sha256sum --check sums
 for file in tiny.h5 sms.tsv run.log metrics.jsonl metrics.h5 recipe.yaml report.json report.html \
-    loss.svg step-0000000003.h5; do
+    loss.svg test.jsonl step-0000000003.h5; do
     grep -q "[ /]$file\$" sums || fail "no hash of $file"
 done
 python3 - runs/one <<'END' || fail "the fields of the record"

@@ -50,7 +50,7 @@ for folder in sys.argv[1:]:
     names = {graph[r["@id"]]["name"] for r in action["object"]}
     assert names == {"sms.tsv", "tiny.h5", "recipe.yaml"}, names
     results = [graph[r["@id"]] for r in action["result"]]
-    assert len(results) == len(part["outputs"]) - 1 >= 8, results
+    assert len(results) == len(part["outputs"]) - 1 >= 9, results
     for file in [graph[r["@id"]] for r in action["object"] + action["result"]]:
         path = urllib.parse.unquote(file["@id"])
         path = path[7:] if path.startswith("file://") else os.path.join(folder, path)

@@ -25,10 +25,10 @@ sum() {
 
 expect_exit 0 train 2 one "${settings[@]}"
 expect_exit 0 verify 1 one
-expect_lines out "12 files of runs/one are what they were when it was done"
+expect_lines out "13 files of runs/one are what they were when it was done"
 expect_nothing err
 expect_exit 0 verify 2 one
-expect_lines out "12 files of runs/one are what they were when it was done"
+expect_lines out "13 files of runs/one are what they were when it was done"
 
 # one flipped bit, whatever the file; what is longer, or gone
 for file in runs/one/checkpoints/step-0000000006.h5 runs/one/metrics.h5 sms.tsv wide.h5; do
