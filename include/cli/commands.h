@@ -7,14 +7,14 @@
 
 typedef struct Command Command;
 
-enum { ARGUMENTS_MAX = 3 };
+enum { ARGUMENTS_MAX = 3, WORDS_MAX = 16 };
 
 /// One command line, read.
 typedef struct {
     const Comm *world; ///< all ranks if the row needs MPI, else this process alone
     const Command *command;
-    const char *arguments[ARGUMENTS_MAX]; ///< in the order of the row's; NULL: not given
-    Settings overrides;                   ///< the key=value words, where = "command line", owned
+    const char *arguments[WORDS_MAX]; ///< in the order of the row's; NULL: not given
+    Settings overrides;               ///< the key=value words, where = "command line", owned
     void *flags;    ///< owned: the struct that the row's `flags` describe; NULL without flags
     Settings given; ///< the flags, as they were given, owned
     bool help;      ///< --help was given; nothing else is checked then
@@ -27,7 +27,8 @@ struct Command {
     /// to stdout from rank 0; a failure without a message prints nothing (`compare`).
     Status (*run)(const Invocation *invocation);
     bool needs_mpi;
-    const char *arguments[ARGUMENTS_MAX]; ///< "RECIPE"; "[FILE]" may be left out
+    const char *arguments[ARGUMENTS_MAX]; ///< "RECIPE"; "[FILE]" may be left out; "[RUN ...]", the
+                                          ///< last, may come again
     const Option *flags;                  ///< rows over a struct of flags_bytes, or NULL
     size_t flags_bytes;
     const Option *keys; ///< rows that key=value words may set, or NULL: takes none
@@ -40,8 +41,8 @@ struct Command {
 
 extern const Command command_import, command_prepare, command_validate, command_plan, command_train,
     command_verify, command_record, command_evaluate, command_predict, command_generate,
-    command_compress, command_export, command_tokenize, command_inspect, command_compare,
-    command_doctor, command_version, command_help;
+    command_compress, command_export, command_tokenize, command_inspect, command_report,
+    command_compare, command_doctor, command_version, command_help;
 
 /// In the order of --help; ended by NULL.
 extern const Command *const commands[];

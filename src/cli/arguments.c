@@ -82,6 +82,14 @@ static bool is_override(const Command *command, const char *word)
     return command->keys && length && word[length] == '=';
 }
 
+/// Arguments that the row takes.
+static int most_words(const Command *command)
+{
+    int count = 0;
+    while (count < ARGUMENTS_MAX && command->arguments[count]) count++;
+    return count && strstr(command->arguments[count - 1], "...") ? WORDS_MAX : count;
+}
+
 static Status read_word(Invocation *out, int *filled, const char *word)
 {
     const Command *command = out->command;
@@ -93,8 +101,7 @@ static Status read_word(Invocation *out, int *filled, const char *word)
         text_release(&key);
         return OK;
     }
-    if (*filled == ARGUMENTS_MAX || !command->arguments[*filled])
-        return usage_fail(command, "one argument too many:", word);
+    if (*filled == most_words(command)) return usage_fail(command, "one argument too many:", word);
     out->arguments[(*filled)++] = word;
     return OK;
 }

@@ -45,8 +45,7 @@ void html_escape(Text *out, const char *text)
     }
 }
 
-/// An element with escaped text; `open` is the tag with its attributes.
-static void element(Text *out, const char *open, const char *content, const char *close)
+void html_element(Text *out, const char *open, const char *content, const char *close)
 {
     text_append(out, open);
     html_escape(out, content);
@@ -75,7 +74,7 @@ static void append_rows(Text *out, const Json *object)
     const char *key;
     Json *value;
     while (json_next(object, &at, &key, &value)) {
-        element(out, "<tr><td>", key, "</td><td>");
+        html_element(out, "<tr><td>", key, "</td><td>");
         append_value(out, value);
         text_append(out, "</td></tr>\n");
     }
@@ -138,7 +137,8 @@ static void append_per_label(Text *out, const Json *metrics)
                      "<th>rows</th></tr>\n");
     for (int64_t i = 0; i < json_size(labels); i++) {
         const Json *label = json_at(labels, i);
-        element(out, "<tr><td class=\"name\">", json_text(json_get(label, "label"), ""), "</td>");
+        html_element(out, "<tr><td class=\"name\">", json_text(json_get(label, "label"), ""),
+                     "</td>");
         metric_cells(out, label, "");
         text_printf(out, "<td>%lld</td></tr>\n",
                     (long long)json_int(json_get(label, "support"), 0));
@@ -183,12 +183,13 @@ static void append_confusion(Text *out, const Json *metrics)
     }
     text_append(out, "<div class=\"box\"><table class=\"matrix\"><tr><th></th>");
     for (int64_t i = 0; i < count; i++)
-        element(out, "<th class=\"top\">", json_text(json_get(json_at(labels, i), "label"), ""),
-                "</th>");
+        html_element(out, "<th class=\"top\">",
+                     json_text(json_get(json_at(labels, i), "label"), ""), "</th>");
     text_append(out, "</tr>\n");
     for (int64_t i = 0; i < count; i++) {
         const Json *label = json_at(labels, i);
-        element(out, "<tr><th class=\"name\">", json_text(json_get(label, "label"), ""), "</th>");
+        html_element(out, "<tr><th class=\"name\">", json_text(json_get(label, "label"), ""),
+                     "</th>");
         matrix_row(out, json_at(confusion, i), i, json_int(json_get(label, "support"), 0));
         text_append(out, "</tr>\n");
     }
@@ -202,7 +203,7 @@ static void append_splits(Text *out, const Json *splits)
     const char *name;
     Json *metrics;
     while (json_next(splits, &at, &name, &metrics)) {
-        element(out, "<h2>Evaluation on ", name, "</h2>\n");
+        html_element(out, "<h2>Evaluation on ", name, "</h2>\n");
         append_cards(out, metrics);
         if (!json_is_array(json_get(metrics, "per_label"))) continue;
         append_per_label(out, metrics);
@@ -210,16 +211,25 @@ static void append_splits(Text *out, const Json *splits)
     }
 }
 
-void html_page(Text *out, const Json *results, const char *svg)
+void html_start(Text *out, const char *title)
 {
-    const char *title = json_text(json_get(results, "title"), "Training run");
     text_append(out, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
                      "<meta name=\"viewport\" content=\"width=device-width\">\n"
                      "<meta http-equiv=\"Content-Security-Policy\" "
                      "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n");
-    element(out, "<title>", title, "</title>\n");
+    html_element(out, "<title>", title, "</title>\n");
     text_printf(out, "<style>%s</style></head>\n<body><main>\n", style);
-    element(out, "<h1>", title, "</h1>\n");
+    html_element(out, "<h1>", title, "</h1>\n");
+}
+
+void html_end(Text *out)
+{
+    text_append(out, "</main></body></html>\n");
+}
+
+void html_page(Text *out, const Json *results, const char *svg)
+{
+    html_start(out, json_text(json_get(results, "title"), "Training run"));
     text_append(out, "<div class=\"box\"><table class=\"plain\">\n");
     append_rows(out, json_get(results, "summary"));
     append_training(out, json_get(results, "training"));
@@ -233,5 +243,5 @@ void html_page(Text *out, const Json *results, const char *svg)
         append_rows(out, json_get(results, "recipe"));
         text_append(out, "</table></details>\n");
     }
-    text_append(out, "</main></body></html>\n");
+    html_end(out);
 }
