@@ -288,6 +288,7 @@ Status model_import_config(const char *model_path, const char *source_path);
 /// Local. Hugging Face folder that transformers loads unchanged (the command `export`): config.json
 /// with id2label, model.safetensors, tokenizer.json, tokenizer_config.json.
 Status model_export(const Model *model, const char *folder);
+extern const char *const model_export_files[]; ///< what it writes, ended by NULL
 /// Local. A GGUF file of a decoder with its language model's head; `type` F32, F16 or Q8_0 of the
 /// matrices. FAILED for what GGUF has no words for.
 Status model_export_gguf(const Model *model, const char *path, const char *type);

@@ -6,3 +6,5 @@ typedef enum { RECORD_START, RECORD_END } RecordMoment;
 
 /// Local (rank 0). Sets the fields of that moment in record->part; what is not known is left out.
 Status run_fields_add(const RunRecord *record, RecordMoment moment);
+/// Local. Appends docs/RECORD.md.
+void run_fields_markdown(Text *out);

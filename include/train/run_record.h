@@ -31,3 +31,6 @@ Status run_record_end(RunRecord *record, Status ended);
 Status run_record_read(Json **out, const char *run);
 /// Local. FAILED unless its last part is done: files are hashed then.
 Status run_record_check(const Json *record, const char *run);
+/// Local. Adds files (count) that were exported from a run to `output`, under its lock. FAILED as
+/// `run_record_check`.
+Status run_record_export(const char *run, const char *output, const char *const *paths, int count);

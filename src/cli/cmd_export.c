@@ -1,10 +1,13 @@
+#include "base/log.h"
 #include "base/mem.h"
 #include "cli/commands.h"
 #include "model/factors.h"
 #include "train/checkpoint_folder.h"
+#include "train/run_record.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct {
     char output[4096], format[16];
@@ -30,6 +33,27 @@ static Status write_model(const Model *model, const ExportFlags *given)
     return model_export(model, given->output);
 }
 
+/// What was written goes into the record of the run, where there is one: the export stands without.
+static void record_export(const char *run, const ExportFlags *given)
+{
+    enum { MOST = 8 };
+    Text texts[MOST] = { 0 }, record = { 0 };
+    const char *paths[MOST];
+    bool is_folder = !strcmp(given->format, formats[0]);
+    int count = 0;
+    for (; is_folder && model_export_files[count]; count++)
+        text_printf(&texts[count], "%s/%s", given->output, model_export_files[count]);
+    if (!is_folder) text_append(&texts[count++], given->output);
+    for (int i = 0; i < count; i++) paths[i] = texts[i].data;
+    text_printf(&record, "%s/record.json", run);
+    if (!access(record.data, F_OK) && run_record_export(run, given->output, paths, count) != OK) {
+        log_warn("%s; the export is not in the record of the run", status_message());
+        status_clear();
+    }
+    for (int i = 0; i < count; i++) text_release(&texts[i]);
+    text_release(&record);
+}
+
 static Status export_run(const Invocation *invocation)
 {
     Status status = OK;
@@ -39,6 +63,7 @@ static Status export_run(const Invocation *invocation)
     TRY(checkpoint_of_run(&path, invocation->arguments[0], false));
     TRY(model_open(&model, path));
     TRY(write_model(model, given));
+    record_export(invocation->arguments[0], given);
     printf("%s: %s ", given->output, model->arch->model_type);
     if (model->label_names)
         printf("with %lld label%s", (long long)model->spec.num_labels,
@@ -63,10 +88,10 @@ const Command command_export = {
     .flags_bytes = sizeof(ExportFlags),
     .summary = "writes a Hugging Face folder or a GGUF file",
     .description =
-        "RUN is a run folder, which stands for its best checkpoint where one is kept and "
-        "else for the\nlast, or a checkpoint, or a model file. transformers loads the "
-        "folder unchanged: config.json\nwith the labels' names, model.safetensors, "
-        "tokenizer.json. What `compress` made factors of is\nmultiplied out.",
+        "RUN is a run folder, which stands for its best checkpoint where one is kept and else for\n"
+        "the last, or a checkpoint, or a model file. transformers loads the folder unchanged:\n"
+        "config.json with the labels' names, model.safetensors, tokenizer.json. What `compress`\n"
+        "made factors of is multiplied out. The record of a run names what was exported.",
     .example = "temper export runs/sms-spam -o exported/sms-spam\n"
                "temper export runs/smollm2-chat -o judge.gguf --format gguf-q8_0",
 };

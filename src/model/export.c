@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+const char *const model_export_files[] = { "model.safetensors", "tokenizer.json",
+                                           "tokenizer_config.json", "config.json", NULL };
+
 static Status write_json(const char *folder, const char *name, const Json *value)
 {
     Text path = { 0 }, text = { 0 };

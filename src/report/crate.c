@@ -78,18 +78,19 @@ static void append_id(Text *out, const CrateOptions *options, const char *path)
     }
 }
 
-/// Adds a file once, and what refers to it to `list`.
-static void add_file(Crate *crate, Json *list, const Json *file, const char *base, const char *what)
+static bool has_entity(const Crate *crate, const char *id)
+{
+    for (int64_t i = 0; i < json_size(crate->graph); i++)
+        if (!strcmp(json_text(json_get(json_at(crate->graph, i), "@id"), ""), id)) return true;
+    return false;
+}
+
+static void describe_file(Crate *crate, const char *id, const Json *file, const char *what)
 {
     const char *path = json_text(json_get(file, "path"), "");
     const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
-    Text whole = { 0 }, id = { 0 }, bytes = { 0 };
-    if (*path == '/')
-        text_append(&whole, path);
-    else
-        text_printf(&whole, "%s/%s", base, path);
-    append_id(&id, crate->options, whole.data);
-    Json *out = entity(crate, id.data, "File", slash ? slash + 1 : path);
+    Json *out = entity(crate, id, "File", slash ? slash + 1 : path);
+    Text bytes = { 0 };
     json_set_text(out, "description", what);
     for (size_t i = 0; i < sizeof formats / sizeof *formats && dot; i++)
         if (!strcmp(dot, formats[i].ending))
@@ -97,9 +98,22 @@ static void add_file(Crate *crate, Json *list, const Json *file, const char *bas
     text_printf(&bytes, "%" PRId64, json_int(json_get(file, "bytes"), 0));
     json_set_text(out, "contentSize", bytes.data);
     json_set_text(out, "sha256", json_text(json_get(file, "sha256"), ""));
-    json_append(crate->parts, reference(id.data));
-    json_append(list, reference(id.data));
+    json_append(crate->parts, reference(id));
     text_release(&bytes);
+}
+
+/// Adds a file, once, and what refers to it to `list`.
+static void add_file(Crate *crate, Json *list, const Json *file, const char *base, const char *what)
+{
+    const char *path = json_text(json_get(file, "path"), "");
+    Text whole = { 0 }, id = { 0 };
+    if (*path != '/') text_printf(&whole, "%s/", base);
+    text_append(&whole, path);
+    append_id(&id, crate->options, whole.data);
+    if (!has_entity(crate, id.data)) {
+        describe_file(crate, id.data, file, what);
+        json_append(list, reference(id.data));
+    }
     text_release(&id);
     text_release(&whole);
 }
@@ -162,7 +176,17 @@ static void add_properties(Crate *crate, Json *action, const Json *part, int64_t
     text_release(&id);
 }
 
-static void add_files(Crate *crate, Json *action, const Json *part)
+static void add_exports(Crate *crate, Json *list, const Json *exports)
+{
+    for (int64_t i = 0; i < json_size(exports); i++) {
+        const Json *export = json_at(exports, i), *files = json_get(export, "files");
+        for (int64_t k = 0; k < json_size(files); k++)
+            add_file(crate, list, json_at(files, k), json_text(json_get(export, "folder"), ""),
+                     "exported from the run");
+    }
+}
+
+static void add_files(Crate *crate, Json *action, const Json *part, const Json *exports)
 {
     Json *object = json_new_array(), *result = json_new_array();
     const char *base = json_text(json_get(part, "folder"), "");
@@ -176,6 +200,7 @@ static void add_files(Crate *crate, Json *action, const Json *part)
         add_file(crate, is_recipe ? object : result, file, crate->options->run,
                  is_recipe ? "recipe in effect" : "written by the run");
     }
+    add_exports(crate, result, exports);
     json_set(action, "object", object);
     json_set(action, "result", result);
 }
@@ -186,7 +211,8 @@ static void append_command(Text *out, const Json *words)
         text_printf(out, "%s%s", i ? " " : "", json_text(json_at(words, i), ""));
 }
 
-static void add_action(Crate *crate, const Json *part, int64_t number, bool is_last)
+/// The last part has the files, with the exports.
+static void add_action(Crate *crate, const Json *part, int64_t number, const Json *exports)
 {
     Text id = { 0 }, name = { 0 }, command = { 0 };
     const char *state = json_text(json_get(part, "state"), "");
@@ -203,7 +229,7 @@ static void add_action(Crate *crate, const Json *part, int64_t number, bool is_l
     if (*crate->options->agent) json_set(action, "agent", reference(agent_id(crate->options)));
     add_program(crate, action, part, number);
     add_properties(crate, action, part, number);
-    if (is_last) add_files(crate, action, part);
+    if (exports) add_files(crate, action, part, exports);
     json_append(crate->actions, reference(id.data));
     text_release(&command);
     text_release(&name);
@@ -257,7 +283,13 @@ Json *crate_json(const Json *record, const CrateOptions *options)
     json_set(out, "@graph", crate.graph);
     add_root(&crate, json_at(parts, count - 1));
     if (*options->agent) entity(&crate, agent_id(options), "Person", options->agent);
+    Json *none = json_new_array();
+    const Json *exports = json_get(record, "exports");
     for (int64_t i = 0; i < count; i++)
-        add_action(&crate, json_at(parts, i), i + 1, i + 1 == count);
+        add_action(&crate, json_at(parts, i), i + 1,
+                   i + 1 < count ? NULL
+                   : exports     ? exports
+                                 : none);
+    json_free(none);
     return out;
 }

@@ -5,7 +5,6 @@
 #include "report/html.h"
 #include "report/svg.h"
 
-
 enum { CURVES = HISTORY_MOST_SPLITS + 2 };
 
 static void plot(Text *out, const History *history)

@@ -1,40 +1,18 @@
 #include "train/run_fields.h"
 #include "base/clock.h"
-#include "base/file.h"
-#include "base/mem.h"
 #include "base/sha256.h"
-#include "train/checkpoint_folder.h"
 #include "train/program.h"
+#include "train/run_files.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-/// What a run writes beside its checkpoints.
-static const char *const outputs[] = { "recipe.yaml", "metrics.jsonl", "metrics.h5", "run.log",
-                                       "report.json", "report.html",   "loss.svg",   "test.jsonl" };
 
 /// What the threads of a rank and its kernels follow from.
 static const char *const variables[] = { "OMP_NUM_THREADS", "OMP_PROC_BIND", "OMP_PLACES",
                                          "OMP_WAIT_POLICY", "OPENBLAS_CORETYPE" };
-
-/// {path, bytes, sha256} of a file that is called `path` in the record.
-static Status describe_file(Json **out, const char *file, const char *path)
-{
-    struct stat info;
-    char hex[65];
-    Status status = OK;
-    TRY(sha256_file(hex, file));
-    *out = json_new_object();
-    json_set_text(*out, "path", path);
-    json_set_int(*out, "bytes", stat(file, &info) ? 0 : info.st_size);
-    json_set_text(*out, "sha256", hex);
-done:
-    return status;
-}
 
 static Status time_now(Json **out, const RunRecord *r)
 {
@@ -126,50 +104,11 @@ static Status from_step(Json **out, const RunRecord *r)
     return OK;
 }
 
-/// That name files of data, in the order of splits.
-static const char *const data_keys[SPLIT_COUNT] = { "data.path", "data.split.validation",
-                                                    "data.split.test" };
-
-/// The path of the file of this name: files of training, validation and test stand in this order,
-/// those of a folder in the order of their names.
-static void find_data(Text *out, int *source, const char *before, const char *name,
-                      const DataOptions *options)
-{
-    const char *const given[] = { options->path, options->split.validation, options->split.test };
-    for (; *source < SPLIT_COUNT; ++*source, before = "") {
-        const char *path = given[*source], *slash = strrchr(path, '/');
-        bool is_folder = *path && file_named(path, FILE_FOLDER, "") == OK;
-        text_clear(out);
-        text_printf(out, is_folder ? "%s/%s" : "%s", path, name);
-        if (is_folder ? strcmp(before, name) < 0 && !access(out->data, R_OK)
-                      : !*before && !strcmp(slash ? slash + 1 : path, name))
-            break;
-    }
-    status_clear();
-}
-
 /// Hashed when it was prepared.
 static Status data(Json **out, const RunRecord *r)
 {
-    const DataOptions *options = &r->trainer->recipe->data;
     const char *sums = r->trainer->data->data_sha256;
-    char *lines = mem_copy_text(sums ? sums : ""), *rest = lines, *before = "";
-    Text path = { 0 };
-    int source = 0;
-    *out = json_new_array();
-    for (char *line; (line = strsep(&rest, "\n")) && strlen(line) > 66; before = line + 66) {
-        struct stat info;
-        Json *file = json_new_object();
-        line[64] = '\0';
-        find_data(&path, &source, before, line + 66, options);
-        json_set_text(file, "path", text_chars(&path));
-        json_set_text(file, "key", source < SPLIT_COUNT ? data_keys[source] : "");
-        json_set_int(file, "bytes", stat(path.data, &info) ? 0 : info.st_size);
-        json_set_text(file, "sha256", line);
-        json_append(*out, file);
-    }
-    text_release(&path);
-    mem_free(lines);
+    *out = run_files_data(&r->trainer->recipe->data, sums ? sums : "");
     return OK;
 }
 
@@ -189,7 +128,7 @@ static Status tokenizer(Json **out, const RunRecord *r)
 static Status model(Json **out, const RunRecord *r)
 {
     const char *path = r->trainer->recipe->model.path;
-    return r->ended == OK ? describe_file(out, path, path) : OK;
+    return r->ended == OK ? run_file_describe(out, path, path) : OK;
 }
 
 static Status to_step(Json **out, const RunRecord *r)
@@ -208,42 +147,6 @@ static Status energy(Json **out, const RunRecord *r)
 {
     if (r->energy_j >= 0) *out = json_new_number(r->energy_j);
     return OK;
-}
-
-static Status add_output(Json *list, const char *run, const char *path)
-{
-    Status status = OK;
-    Json *file = NULL;
-    if (access(path, F_OK)) return OK;
-    TRY(describe_file(&file, path, path + strlen(run) + 1));
-    json_append(list, file);
-done:
-    return status;
-}
-
-static Status list_outputs(Json **out, const RunRecord *r)
-{
-    Status status = OK;
-    const char *run = r->trainer->recipe->output.folder;
-    char *checkpoint = NULL;
-    Text path = { 0 };
-    if (r->ended != OK) return OK; // time may be short, and the next part writes them again
-    *out = json_new_array();
-    for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++) {
-        text_clear(&path);
-        text_printf(&path, "%s/%s", run, outputs[i]);
-        TRY(add_output(*out, run, path.data));
-    }
-    for (int skip = 0;; skip++) {
-        mem_free(checkpoint);
-        TRY(checkpoint_newest(&checkpoint, run, skip));
-        if (!checkpoint) break;
-        TRY(add_output(*out, run, checkpoint));
-    }
-done:
-    mem_free(checkpoint);
-    text_release(&path);
-    return status;
 }
 
 static Json *describe_rank(const RunRecord *r, int rank)
@@ -282,32 +185,46 @@ static Status ranks(Json **out, const RunRecord *r)
     return OK;
 }
 
+/// Time may be short when a run is stopped, and its next part writes all of them again.
+static Status list_outputs(Json **out, const RunRecord *r)
+{
+    return r->ended == OK ? run_files_written(out, r->trainer->recipe->output.folder) : OK;
+}
+
 /// A value that stays NULL is left out.
 static const struct {
     RecordMoment moment;
     const char *name;
     Status (*value)(Json **out, const RunRecord *r);
+    const char *meaning;
 } fields[] = {
-    { RECORD_START, "started_utc", time_now },
-    { RECORD_START, "command", command },
-    { RECORD_START, "folder", folder },
-    { RECORD_START, "recipe", recipe },
-    { RECORD_START, "program", program },
-    { RECORD_START, "environment", environment },
-    { RECORD_START, "job", job },
-    { RECORD_START, "ranks", ranks },
-    { RECORD_START, "nodes", nodes },
-    { RECORD_START, "grid", grid },
-    { RECORD_START, "seeds", seeds },
-    { RECORD_START, "from_step", from_step },
-    { RECORD_START, "data", data },
-    { RECORD_START, "tokenizer", tokenizer },
-    { RECORD_END, "state", state },
-    { RECORD_END, "to_step", to_step },
-    { RECORD_END, "ended_utc", time_now },
-    { RECORD_END, "energy_j", energy },
-    { RECORD_END, "model", model },
-    { RECORD_END, "outputs", list_outputs },
+    { RECORD_START, "started_utc", time_now, "when the part began, UTC" },
+    { RECORD_START, "command", command, "words of the command line of rank 0" },
+    { RECORD_START, "folder", folder, "working folder, which relative paths are against" },
+    { RECORD_START, "recipe", recipe, "the recipe in effect: every key with its value as text" },
+    { RECORD_START, "program", program,
+      "what `temper version --json` says: version, commit, hash of `git diff --binary HEAD` where "
+      "that is not all, compiler, flags, kernel variant, libraries, BLAS core" },
+    { RECORD_START, "environment", environment,
+      "environment variables that threads and kernels follow from, where they are set" },
+    { RECORD_START, "job", job, "the Slurm job" },
+    { RECORD_START, "ranks", ranks, "ranks" },
+    { RECORD_START, "nodes", nodes,
+      "each host with its ranks: threads, and the CPUs that it may use" },
+    { RECORD_START, "grid", grid, "ranks as data x rows x cols, and leaves of a step" },
+    { RECORD_START, "seeds", seeds, "seeds of all random numbers" },
+    { RECORD_START, "from_step", from_step, "steps done before this part; 0: the run began" },
+    { RECORD_START, "data", data,
+      "files that the data was prepared of, with the key of the recipe that names them" },
+    { RECORD_START, "tokenizer", tokenizer, "SHA-256 of the tokenizer.json in the model" },
+    { RECORD_END, "state", state, "`done`, `stopped` (on request) or `failed`" },
+    { RECORD_END, "to_step", to_step, "steps done at its end" },
+    { RECORD_END, "ended_utc", time_now, "when it ended, UTC" },
+    { RECORD_END, "energy_j", energy,
+      "joules of the processors of all nodes that tell (RAPL), whoever used them" },
+    { RECORD_END, "model", model, "the model file; of a part that is done" },
+    { RECORD_END, "outputs", list_outputs,
+      "what the run folder holds of the run; of a part that is done" },
 };
 
 Status run_fields_add(const RunRecord *r, RecordMoment moment)
@@ -321,4 +238,20 @@ Status run_fields_add(const RunRecord *r, RecordMoment moment)
         if (status != OK) break;
     }
     return status;
+}
+
+void run_fields_markdown(Text *out)
+{
+    text_append(out,
+                "# The record of a run\n\n"
+                "`RUN/record.json` is an object with `record_version`, 1, and `parts`, a list: "
+                "one for each time\nthat `train` was started on the run, in their order. A part "
+                "that has no `state` is under way, or died.\nFiles are objects of `path`, `bytes` "
+                "and `sha256`; those of the run are named from its folder.\n`exports` lists what "
+                "`temper export` wrote of it: `exported_utc`, `folder` (the working folder),\n"
+                "`output` and `files`.\n\n"
+                "| field of a part | written | meaning |\n|---|---|---|\n");
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        text_printf(out, "| `%s` | at its %s | %s |\n", fields[i].name,
+                    fields[i].moment == RECORD_START ? "start" : "end", fields[i].meaning);
 }

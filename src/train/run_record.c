@@ -1,11 +1,15 @@
 #include "train/run_record.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "comm/agree.h"
 #include "train/run_fields.h"
+#include "train/run_files.h"
 
+#include <limits.h>
 #include <omp.h>
+#include <string.h>
 #include <unistd.h>
 
 static void record_path(Text *out, const char *run)
@@ -13,11 +17,11 @@ static void record_path(Text *out, const char *run)
     text_printf(out, "%s/record.json", run);
 }
 
-static Status write_record(const RunRecord *r)
+static Status write_record(const Json *record, const char *run)
 {
     Text path = { 0 }, text = { 0 };
-    record_path(&path, r->trainer->recipe->output.folder);
-    json_print(&text, r->record, 2);
+    record_path(&path, run);
+    json_print(&text, record, 2);
     text_append(&text, "\n");
     Status status = text_write_file(path.data, text.data, text.length_bytes);
     text_release(&text);
@@ -50,7 +54,7 @@ static Status start(RunRecord *r)
     Status status = OK;
     open_record(r);
     TRY(run_fields_add(r, RECORD_START));
-    TRY(write_record(r));
+    TRY(write_record(r->record, r->trainer->recipe->output.folder));
 done:
     return status;
 }
@@ -75,7 +79,7 @@ static Status end(RunRecord *r)
     Status status = OK;
     TRY(lock_check(r->trainer->lock));
     TRY(run_fields_add(r, RECORD_END));
-    TRY(write_record(r));
+    TRY(write_record(r->record, r->trainer->recipe->output.folder));
 done:
     return status;
 }
@@ -125,4 +129,64 @@ Status run_record_check(const Json *record, const char *run)
                        "when a run is done: run the command of the run again",
                        run, (long long)json_int(json_get(part, "from_step"), 0),
                        json_text(json_get(part, "state"), "not ended"));
+}
+
+static Json *describe_export(const char *output)
+{
+    char now[21], folder[PATH_MAX];
+    Json *out = json_new_object();
+    clock_utc(now);
+    json_set_text(out, "exported_utc", now);
+    if (getcwd(folder, sizeof folder)) json_set_text(out, "folder", folder);
+    json_set_text(out, "output", output);
+    return out;
+}
+
+/// What was exported to the same place before is no more.
+static Json *exports_without(const Json *record, const char *output)
+{
+    const Json *before = json_get(record, "exports");
+    Json *out = json_new_array();
+    for (int64_t i = 0; i < json_size(before); i++)
+        if (strcmp(json_text(json_get(json_at(before, i), "output"), ""), output))
+            json_append(out, json_clone(json_at(before, i)));
+    return out;
+}
+
+static Status add_export(const char *run, const char *output, const char *const *paths, int count)
+{
+    Status status = OK;
+    Json *record = NULL, *files = json_new_array(), *export = describe_export(output), *list;
+    json_set(export, "files", files); // which owns it from here on
+    TRY(run_record_read(&record, run));
+    TRY(run_record_check(record, run));
+    for (int i = 0; i < count; i++) {
+        Json *file;
+        TRY(run_file_describe(&file, paths[i], paths[i]));
+        json_append(files, file);
+    }
+    list = exports_without(record, output);
+    json_append(list, export);
+    json_set(record, "exports", list);
+    export = NULL;
+    TRY(write_record(record, run));
+done:
+    json_free(export);
+    json_free(record);
+    return status;
+}
+
+Status run_record_export(const char *run, const char *output, const char *const *paths, int count)
+{
+    Status status = OK;
+    Json *record = NULL;
+    Lock lock = { 0 };
+    TRY(run_record_read(&record, run));
+    TRY(run_record_check(record, run)); // before waiting for a job that holds the lock
+    TRY(lock_take(&lock, run));
+    TRY(add_export(run, output, paths, count));
+done:
+    lock_release(&lock);
+    json_free(record);
+    return status;
 }

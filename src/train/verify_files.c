@@ -36,14 +36,14 @@ static void check_file(Check *check, const Json *file, const char *path, const c
     int64_t bytes = json_int(json_get(file, "bytes"), 0);
     check->checked++;
     if (stat(path, &info))
-        tell(check, "%s is missing: the run %s it; its SHA-256 was %.16s...", path, did, sha256);
+        tell(check, "%s is missing: it was %s; its SHA-256 was %.16s...", path, did, sha256);
     else if (info.st_size != bytes)
-        tell(check, "%s has changed since the run %s it: it has %lld bytes and had %" PRId64, path,
-             did, (long long)info.st_size, bytes);
+        tell(check, "%s has changed since it was %s: it has %lld bytes and had %" PRId64, path, did,
+             (long long)info.st_size, bytes);
     else if (sha256_file(hex, path) != OK)
         tell(check, "%s", status_message());
     else if (strcmp(hex, sha256))
-        tell(check, "%s has changed since the run %s it: its SHA-256 is %.16s... and was %.16s...",
+        tell(check, "%s has changed since it was %s: its SHA-256 is %.16s... and was %.16s...",
              path, did, hex, sha256);
 }
 
@@ -86,9 +86,21 @@ static void check_outputs(Check *check, const Json *part, const char *run)
         const Json *file = json_at(outputs, i);
         text_clear(&path);
         text_printf(&path, "%s/%s", run, json_text(json_get(file, "path"), ""));
-        check_file(check, file, path.data, "wrote");
+        check_file(check, file, path.data, "written");
     }
     text_release(&path);
+}
+
+static void check_exports(Check *check, const Json *record)
+{
+    const Json *exports = json_get(record, "exports");
+    for (int64_t i = 0; i < json_size(exports); i++) {
+        const Json *files = json_get(json_at(exports, i), "files");
+        for (int64_t k = 0; k < json_size(files); k++) {
+            const Json *file = json_at(files, k);
+            check_file(check, file, json_text(json_get(file, "path"), ""), "exported");
+        }
+    }
 }
 
 Status verify_files(Text *out, int64_t *wrong, const char *run)
@@ -102,6 +114,7 @@ Status verify_files(Text *out, int64_t *wrong, const char *run)
     check_inputs(&check, part);
     check_tokenizer(&check, part);
     check_outputs(&check, part, run);
+    check_exports(&check, record);
     if (!*wrong)
         text_printf(out, "%" PRId64 " files of %s are what they were when it was done\n",
                     check.checked, run);

@@ -23,6 +23,7 @@ validate() {
 
 expect_exit 0 train 1 one train.max_steps=3
 expect_exit 0 train 2 one
+expect_exit 0 "$TEMPER" export runs/one -o exported
 expect_exit 0 "$TEMPER" record runs/one
 expect_lines out runs/one/ro-crate-metadata.json
 expect_exit 0 validate runs/one
@@ -50,7 +51,8 @@ for folder in sys.argv[1:]:
     names = {graph[r["@id"]]["name"] for r in action["object"]}
     assert names == {"sms.tsv", "tiny.h5", "recipe.yaml"}, names
     results = [graph[r["@id"]] for r in action["result"]]
-    assert len(results) == len(part["outputs"]) - 1 >= 9, results
+    assert len(results) == len(part["outputs"]) - 1 + 4, results
+    assert "model.safetensors" in [file["name"] for file in results], results
     for file in [graph[r["@id"]] for r in action["object"] + action["result"]]:
         path = urllib.parse.unquote(file["@id"])
         path = path[7:] if path.startswith("file://") else os.path.join(folder, path)
@@ -60,6 +62,12 @@ for folder in sys.argv[1:]:
 agent = graph[graph["#part-2"]["agent"]["@id"]]
 assert agent["name"] == "Ada Lovelace" and agent["@type"] == "Person", agent
 END
+
+# a file that is given twice is there once
+expect_exit 0 train 1 twice data.split.validation=sms.tsv data.split.test=sms.tsv
+expect_exit 0 "$TEMPER" record runs/twice
+expect_exit 0 validate runs/twice
+[ "$(grep -c '"@id": ".*sms.tsv",' runs/twice/ro-crate-metadata.json)" = 1 ] || fail "not once"
 
 # the validator can find something
 sed -i 's/"instrument"/"tool"/' crates/one/ro-crate-metadata.json

@@ -32,7 +32,7 @@ expect_lines out "13 files of runs/one are what they were when it was done"
 
 # one flipped bit, whatever the file; what is longer, or gone
 for file in runs/one/checkpoints/step-0000000006.h5 runs/one/metrics.h5 sms.tsv wide.h5; do
-    did=wrote
+    did=written
     case $file in sms.tsv | wide.h5) did=read ;; esac
     cp "$file" kept
     python3 -c '
@@ -42,16 +42,32 @@ file.seek(1000)
 byte = file.read(1)[0]
 file.seek(1000)
 file.write(bytes([byte ^ 1]))' "$file"
-    expect_found one "$file has changed since the run $did it: its SHA-256 is $(sum "$file")... \
+    expect_found one "$file has changed since it was $did: its SHA-256 is $(sum "$file")... \
 and was $(sum kept)..."
     echo >>"$file"
     size=$(stat -c %s kept)
-    expect_found one "$file has changed since the run $did it: it has $((size + 1)) bytes and had \
+    expect_found one "$file has changed since it was $did: it has $((size + 1)) bytes and had \
 $size"
     rm "$file"
-    expect_found one "$file is missing: the run $did it; its SHA-256 was $(sum kept)..."
+    expect_found one "$file is missing: it was $did; its SHA-256 was $(sum kept)..."
     mv kept "$file"
 done
+expect_exit 0 verify 1 one
+
+# what was exported of it, again to the same place, is part of it
+expect_exit 0 "$TEMPER" export runs/one -o exported
+expect_exit 0 "$TEMPER" export runs/one -o exported
+expect_nothing err
+expect_exit 0 verify 1 one
+expect_lines out "17 files of runs/one are what they were when it was done"
+echo >>exported/config.json
+mv exported/model.safetensors kept
+expect_exit 1 verify 1 one
+expect_text out "exported/config.json has changed since it was exported: it has "
+expect_text out "exported/model.safetensors is missing: it was exported; its SHA-256 was $(sum \
+    kept)"
+[ "$(wc -l <"$work/out")" = 2 ] || fail "$(cat "$work/out")"
+expect_exit 0 "$TEMPER" export runs/one -o exported
 expect_exit 0 verify 1 one
 
 # all of them at once, and nothing is repeated then
@@ -152,7 +168,11 @@ json.dump(record, open("runs/start/record.json", "w"))
 END
 expect_exit 1 verify 1 start
 expect_text err "runs/start: the last part of the run, from step 0, is not ended, and files are"
+expect_exit 0 "$TEMPER" export runs/start -o unrecorded
+expect_text err "run the command of the run again; the export is not in the record of the run"
 rm runs/start/record.json
+expect_exit 0 "$TEMPER" export runs/start -o unrecorded
+expect_nothing err
 expect_exit 2 verify 1 start
 expect_text err "runs/start/record.json: No such file"
 expect_exit 2 verify 1 nowhere

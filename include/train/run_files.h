@@ -1,0 +1,13 @@
+/// The files that a run's record names: {"path", "bytes", "sha256"}.
+#pragma once
+#include "data/dataset.h"
+#include "store/json.h"
+
+/// Local. Hashes a file, which the record calls `path`. The caller owns *out.
+Status run_file_describe(Json **out, const char *file, const char *path);
+/// Local. The files of the data, by the "hash  file" lines of their data set, each with the "key"
+/// of the recipe that names it. The caller owns it.
+Json *run_files_data(const DataOptions *options, const char *sums);
+/// Local. What a run wrote that is in its folder: reports and checkpoints, by their names in it.
+/// The caller owns *out, also after failure.
+Status run_files_written(Json **out, const char *run);
