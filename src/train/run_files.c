@@ -9,8 +9,9 @@
 #include <unistd.h>
 
 /// What a run writes beside its checkpoints.
-static const char *const outputs[] = { "recipe.yaml", "metrics.jsonl", "metrics.h5", "run.log",
-                                       "report.json", "report.html",   "loss.svg",   "test.jsonl" };
+static const char *const outputs[] = { "recipe.yaml", "metrics.jsonl", "metrics.h5",
+                                       "run.log",     "report.json",   "report.html",
+                                       "loss.svg",    "test.jsonl",    "features.h5" };
 
 Status run_file_describe(Json **out, const char *file, const char *path)
 {

@@ -6,6 +6,7 @@
 #include "train/checkpoint.h"
 #include "train/checkpoint_folder.h"
 #include "train/layout.h"
+#include "train/method.h"
 #include "train/program.h"
 #include "train/run.h"
 #include "train/run_record.h"
@@ -224,9 +225,19 @@ static void explain_grid(Text *out, const Json *then, const GridOptions *now)
                 (long long)now->rows, (long long)now->cols, rows, cols);
 }
 
+/// Its sums go over ranks in double.
+static void explain_probe(Text *out, const Json *part, const Recipe *recipe, int ranks)
+{
+    long long then = json_int(json_get(part, "ranks"), 0);
+    if (!method_find(recipe->train.method)->once || then == ranks) return;
+    text_printf(out,
+                "ranks: %d here and %lld then: the last bits of a %s follow from their number\n",
+                ranks, then, recipe->train.method);
+}
+
 /// What differs from each part of the run that did some of these steps.
 static Status explain(Text *out, const Repetition *what, const Range *range, const Recipe *recipe,
-                      bool differ)
+                      int ranks, bool differ)
 {
     Status status = OK;
     Json *record = NULL;
@@ -240,6 +251,7 @@ static Status explain(Text *out, const Repetition *what, const Range *range, con
             continue;
         explain_program(&found, json_get(part, "program"));
         explain_grid(&found, json_get(part, "grid"), &recipe->grid);
+        explain_probe(&found, part, recipe, ranks);
     }
     text_append(out, text_chars(&found));
     if (differ && !found.length_bytes)
@@ -261,7 +273,7 @@ static Status compare(Text *out, int64_t *wrong, const Repetition *what, const R
                 ranks == 1 ? "" : "s");
     TRY(compare_metrics(out, wrong, what, range, folder));
     TRY(compare_state(out, wrong, range, folder));
-    TRY(explain(out, what, range, recipe, *wrong));
+    TRY(explain(out, what, range, recipe, ranks, *wrong));
 done:
     return status;
 }

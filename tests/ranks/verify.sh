@@ -133,11 +133,28 @@ expect_text out "metrics differ: {\"step\": 7"
 expect_text out "1 of 3 lines of metrics.jsonl differ"
 expect_text out "weights and state: equal"
 expect_text out "program, libraries, kernels and grid are those of the record"
-expect_exit 0 train 1 seed "${settings[@]}" train.max_steps=8 data.split.seed=5
+cp runs/one/metrics.jsonl runs/forged/
+expect_exit 0 train 2 columns "${settings[@]}" grid.cols=2
+cp runs/columns/checkpoints/step-0000000008.h5 runs/forged/checkpoints
+resum runs/forged
+expect_exit 1 verify 1 forged --rerun 2
+expect_text out "metrics: 3 lines, equal in every bit"
+grep -qE "^weights and state: [0-9]+ tensors and 0 values differ$" "$work/out" ||
+    fail "$(cat "$work/out")"
+expect_exit 0 train 1 seed "${settings[@]}" data.split.seed=5
 cp runs/seed/checkpoints/step-0000000008.h5 runs/forged/checkpoints
-resum runs/forged compiler="GNU 1.2" kernels=portable
+resum runs/forged
 expect_exit 2 verify 1 forged --rerun 2
 expect_text err "was made with data.split.seed"
+
+# a linear probe: its sums go over the ranks, and it has features
+expect_exit 0 train 2 probe train.method=linear_probe
+grep -q '"path": "features.h5"' runs/probe/record.json || fail "no hash of features.h5"
+expect_exit 0 verify 2 probe --rerun 1
+expect_text out "metrics: 2 lines, equal"
+verify 1 probe --rerun 1 >out 2>err
+grep -qx "ranks: 1 here and 2 then: the last bits of a linear_probe follow from their number" out ||
+    fail "$(cat out)"
 
 # what differs is told where the bits are the same too
 cp -r runs/one runs/compiled
