@@ -3,6 +3,7 @@
 #include "base/profile.h"
 #include "data/leaves.h"
 #include "train/batches.h"
+#include "train/deadline.h"
 #include "train/lock.h"
 #include "train/optimizer.h"
 #include "train/targets.h"
@@ -48,8 +49,10 @@ typedef struct {
     TokenKinds kinds;    ///< of a masked language model
     Targets targets;     ///< of the packed leaf, for language models
     int64_t step;        ///< updates done
+    Deadline deadline;   ///< when to stop; on ranks but the first for signals alone
     Profile *profile;    ///< owned; NULL unless train.profile
 
+    bool begun;         ///< rank 0 has told so in state.json
     const Lock *lock;   ///< of the run folder, borrowed; held on rank 0; NULL: it is only read
     int64_t saved_step; ///< of this run's last checkpoint in its folder; -1: none
     Best judged, kept;  ///< of all evaluations; of those whose checkpoint is in the run folder

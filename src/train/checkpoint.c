@@ -1,4 +1,5 @@
 #include "train/checkpoint.h"
+#include "base/fault.h"
 #include "base/mem.h"
 #include "comm/agree.h"
 #include "train/checkpoint_folder.h"
@@ -8,6 +9,7 @@
 #include <omp.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { GROUPS = 3 };
 static const char *const groups[GROUPS] = { "model", "optim/exp_avg", "optim/exp_avg_sq" };
@@ -121,6 +123,7 @@ Status checkpoint_save(Trainer *t)
     make_parts(&parts, t);
     optimizer_refresh_all(&t->optimizer);
     checkpoint_path(&path, run, t->step);
+    if (fault_at("save-slow")) sleep(3);
     TRY(tensors_write(t->comm, path.data, "checkpoint", values, value_count, parts.parts,
                       part_count));
     if (t->comm->rank == 0)

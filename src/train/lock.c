@@ -24,22 +24,6 @@ typedef struct {
     long start; ///< start time of the process in clock ticks since boot: pids come again
 } Holder;
 
-/// Field 22 of /proc/PID/stat; 0 if there is no such process, or only its remains.
-static long process_start(long pid)
-{
-    char path[64], text[1024] = "";
-    snprintf(path, sizeof path, "/proc/%ld/stat", pid);
-    FILE *file = fopen(path, "r");
-    if (!file) return 0;
-    size_t got = fread(text, 1, sizeof text - 1, file);
-    fclose(file);
-    text[got] = '\0';
-    char *at = strrchr(text, ')'); // the name may hold anything
-    if (at && (at[2] == 'Z' || at[2] == 'X')) return 0;
-    for (int field = 2; at && field < 22; field++) at = strchr(at + 1, ' ');
-    return at ? atol(at + 1) : 0;
-}
-
 static void name_job(Holder *me)
 {
     const char *job = getenv("SLURM_JOB_ID"), *array = getenv("SLURM_ARRAY_JOB_ID");
@@ -64,7 +48,7 @@ static Holder myself(void)
     }
     if (readlink("/proc/self/ns/pid", space, sizeof space - 1) > 0)
         sscanf(space, "pid:[%ld]", &me.space);
-    me.start = process_start(me.pid);
+    me.start = clock_process_ticks(me.pid);
     return me;
 }
 
@@ -112,7 +96,7 @@ static bool job_is_gone(const char *job)
 /// `age_s`: seconds since the last beat. Slurm starts a job again when its life before is over.
 static bool is_stale(const Holder *holder, const Holder *me, double age_s)
 {
-    if (is_near(holder, me)) return process_start(holder->pid) != holder->start;
+    if (is_near(holder, me)) return clock_process_ticks(holder->pid) != holder->start;
     bool lived_before = !strcmp(holder->job, me->job) && holder->restarts < me->restarts;
     return age_s > stale_s || lived_before || job_is_gone(holder->job);
 }

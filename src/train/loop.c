@@ -1,4 +1,5 @@
 #include "train/loop.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "comm/agree.h"
@@ -11,11 +12,12 @@
 #include <inttypes.h>
 #include <math.h>
 
-static bool evaluation_due(const Trainer *t, const StepRecord *step)
+/// After so many steps, of which the last may end an epoch.
+static bool evaluation_due(const Trainer *t, int64_t step, bool epoch_ends)
 {
     int64_t every = t->recipe->train.eval_steps;
-    if (t->step == t->batches.horizon) return true;
-    return every ? t->step % every == 0 : step->epoch_ends;
+    if (step == t->batches.horizon) return true;
+    return every ? step % every == 0 : epoch_ends;
 }
 
 typedef struct {
@@ -57,9 +59,11 @@ COLLECTIVE
 static Status save(Loop *loop)
 {
     Trainer *t = loop->trainer;
+    double start_s = clock_now_s();
     Best before = t->kept;
     if (loop->candidate.step == t->step) t->kept = loop->candidate;
     Status status = checkpoint_save(t);
+    deadline_spent(&t->deadline, WORK_SAVE, clock_now_s() - start_s);
     if (status == OK)
         t->saved_step = t->step;
     else
@@ -82,12 +86,21 @@ done:
     return status;
 }
 
-/// The best evaluation is kept as a checkpoint too.
-static bool save_due(const Loop *loop)
+static bool save_due(const Trainer *t, int64_t step)
 {
-    const Trainer *t = loop->trainer;
     int64_t every = t->recipe->output.save_steps;
-    return (every && t->step % every == 0) || loop->candidate.step == t->step;
+    return every && step % every == 0;
+}
+
+/// What comes after the step to make and, if that is not the last, after the next one: the final
+/// checkpoint too. An evaluation may be the best, which is kept as a checkpoint.
+static void plan_ahead(Trainer *t)
+{
+    const Batches *b = &t->batches;
+    int64_t step = t->step + 1, epoch_end = b->epoch_first + b->epoch_steps;
+    bool now = evaluation_due(t, step, t->next.epoch_ends);
+    bool then = evaluation_due(t, step + 1, step + 1 == epoch_end || b->epoch_steps == 1);
+    deadline_plan(&t->deadline, step < b->last, now + then, 1 + (now || save_due(t, step)));
 }
 
 /// Collective. The evaluation that is due.
@@ -95,6 +108,7 @@ COLLECTIVE
 static Status evaluate_step(Loop *loop)
 {
     Trainer *t = loop->trainer;
+    double start_s = clock_now_s();
     Evaluation found;
     optimizer_refresh_all(&t->optimizer);
     if (!evaluate_split(t->comm, &found, &t->recipe->train, t->model, t->tokenizer, t->data,
@@ -103,6 +117,7 @@ static Status evaluate_step(Loop *loop)
     record_evaluation(loop->record, SPLIT_VALIDATION, &found);
     judge(loop, &found);
     evaluation_release(&found);
+    deadline_spent(&t->deadline, WORK_EVALUATION, clock_now_s() - start_s);
     return OK;
 }
 
@@ -155,22 +170,28 @@ Status loop_run(Trainer *t, Record *record)
     ahead_take(t);
     while (!stop && t->step < t->batches.last) {
         StepRecord step;
+        plan_ahead(t);
         TRY(method->step(t, &step)); // agreed: every method's step is collective
         if (step.diverged) TRY_ALL(t->comm, diverged(t, &step));
+        deadline_spent(&t->deadline, WORK_STEP, step.seconds);
         record_step(record, &step);
-        if (evaluation_due(t, &step)) TRY(evaluate_step(&loop));
+        if (evaluation_due(t, t->step, step.epoch_ends)) TRY(evaluate_step(&loop));
         asked = step.stop;
         stop = asked || stops_early(t);
         // what ends the run is saved below, where a failure ends it too
-        if (!stop && t->step < t->batches.last && save_due(&loop)) TRY(save_or_warn(&loop));
+        bool saves = save_due(t, t->step) || loop.candidate.step == t->step;
+        if (!stop && t->step < t->batches.last && saves) TRY(save_or_warn(&loop));
     }
     if (t->saved_step != t->step) {
         TRY_ROOT(t->comm, lock_check(t->lock));
         TRY(save(&loop));
     }
+    deadline_obeyed(&t->deadline);
     if (asked && t->step < t->batches.last) {
-        log_info("asked to stop: step %" PRId64 " is saved; run the same command to go on",
-                 t->step);
+        bool signal = t->deadline.reason <= STOP_SIGNAL; // it may have come to another rank
+        log_info("%s: step %" PRId64 " is saved; run the same command to go on",
+                 signal ? "asked to stop" : "stopped", t->step);
+        status_clear(); // of what was dealt with
         status = STOPPED;
     }
 done:

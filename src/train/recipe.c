@@ -129,6 +129,10 @@ const Option recipe_options[] = {
               "exact leave-one-out error, of logistic 1" },
     { FIELD(Recipe, train.resume), .def = "auto", .may_differ_on_resume = true,
       .help = "auto: from the newest checkpoint of the run folder; never; or a checkpoint file" },
+    { FIELD(Recipe, train.max_seconds), .def = "0", .min = 0, .max = 1e9, .unit = "s",
+      .may_differ_on_resume = true,
+      .help = "stop, with a checkpoint and exit code 85, before the program has run so long; 0: "
+              "only the end of the job counts" },
     { FIELD(Recipe, train.eval_steps), .def = "0", .min = 0, .max = 4e9, .unit = "steps",
       .help = "between evaluations on the validation rows; 0: after every epoch" },
     { FIELD(Recipe, train.metric_for_best_model), .def = "loss", .choices = evaluation_names,

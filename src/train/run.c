@@ -14,6 +14,7 @@
 #include "train/resume.h"
 #include "train/run_record.h"
 #include "train/signals.h"
+#include "train/state.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -160,6 +161,19 @@ static Status check_closed(const Trainer *t)
     return OK;
 }
 
+/// What there is to watch, on rank 0; state.json says from here on that the run goes on.
+static void start_deadline(Trainer *t)
+{
+    int64_t *rows, count = dataset_split_rows(t->data, SPLIT_VALIDATION, &rows);
+    double checkpoint_bytes = 3.0 * sizeof(float) * (double)model_parameters(t->model);
+    mem_free(rows);
+    if (t->comm->rank) return;
+    deadline_start(&t->deadline, t->recipe, checkpoint_bytes,
+                   (double)count / (double)t->batches.most_sequences);
+    t->begun = true;
+    state_write(t, STATE_RUNNING);
+}
+
 /// Collective. Training proper, with the folder's files open; `life` NULL: without a record.
 COLLECTIVE
 static Status train(Trainer *t, RunRecord *life)
@@ -172,6 +186,7 @@ static Status train(Trainer *t, RunRecord *life)
     if (life) TRY(run_record_start(life, t)); // agreed: the same call on all ranks
     TRY_ALL(t->comm, record_start(&record, t, measure_limit(t->comm)));
     announce(t);
+    start_deadline(t);
     TRY(loop_run(t, &record));
     if (t->profile) print_profile(t->profile);
 done:
@@ -202,6 +217,7 @@ static Status run(const Comm *comm, Recipe *recipe, const int64_t *last)
     TRY(train(&trainer, last ? NULL : &life));
     if (!last) TRY(finish_run(&trainer)); // agreed: the same call on all ranks
 done:
+    if (trainer.begun) state_write(&trainer, (int)status);
     record_close_log(log, status);
     status = run_record_end(&life, status); // the last file of the run
     trainer_release(&trainer);

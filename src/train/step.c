@@ -3,7 +3,6 @@
 #include "train/ahead.h"
 #include "train/objective.h"
 #include "train/schedule.h"
-#include "train/signals.h"
 
 #include <math.h>
 #include <string.h>
@@ -75,7 +74,7 @@ void train_step(Trainer *t, StepRecord *out)
 
     gradients_finish(t->gradients, &t->vote.squares);
     profile_lap(t->profile, "exchange", "reduction", 0, 0);
-    vote_cast(&t->vote, &verdict, signals_stop_requested());
+    vote_cast(&t->vote, &verdict, deadline_reached(&t->deadline));
     profile_lap(t->profile, "vote", "vote", 0, 0);
 
     double learning_rate =

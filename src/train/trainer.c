@@ -132,6 +132,7 @@ Status trainer_init(Trainer *t, const Comm *comm, const Recipe *recipe)
     Status status = OK;
     int64_t leaf_tokens;
     *t = (Trainer){ .saved_step = -1 };
+    deadline_init(&t->deadline);
     TRY(load_inputs(t, comm, recipe));
     TRY_ALL(comm, classification_weights(&t->class_weights, recipe, t->data));
     TRY_ALL(comm, batches_init(&t->batches, t->data, &recipe->train));

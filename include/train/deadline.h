@@ -1,0 +1,45 @@
+/// When a run ends by itself: before the job does, before train.max_seconds, or when somebody asks,
+/// by a signal or by a file STOP in the run folder. It stops with a step, after a checkpoint.
+#pragma once
+#include "train/recipe.h"
+
+#include <stdbool.h>
+
+typedef enum { STOP_NONE, STOP_SIGNAL, STOP_MAX_SECONDS, STOP_JOB_END, STOP_FILE } StopReason;
+extern const char *const stop_names[]; ///< by StopReason, as state.json has them
+
+/// What takes time between one chance to stop and the next.
+typedef enum { WORK_STEP, WORK_EVALUATION, WORK_SAVE, WORKS } Work;
+
+typedef struct {
+    StopReason reason;
+    double max_end_s, job_end_s; ///< by clock_now_s; INFINITY: none
+    double longest_s[WORKS];     ///< so far; 0: not seen yet
+    double save_estimate_s;      ///< of a checkpoint as long as none was written
+    double evaluation_steps;     ///< an evaluation takes no longer than so many steps
+    int64_t ahead[WORKS];        ///< what comes before the next chance, the final save included
+    double turn_s;               ///< when the step in hand began
+    char file[1100];             ///< RUN/STOP; "": not looked for
+    double looked_s;             ///< when it was last looked for
+} Deadline;
+
+/// Local. Only signals end the run.
+void deadline_init(Deadline *deadline);
+/// Local (rank 0). So do a file, train.max_seconds and the job's end, which is SLURM_JOB_END_TIME
+/// where that is a time to come. `checkpoint_bytes` and `evaluation_steps` are for estimates of
+/// what was not seen yet: an evaluation takes no longer than so many steps.
+void deadline_start(Deadline *deadline, const Recipe *recipe, double checkpoint_bytes,
+                    double evaluation_steps);
+/// Local. Before a step: whether another one follows, and the evaluations and checkpoints that come
+/// with both.
+void deadline_plan(Deadline *deadline, bool follows, int64_t evaluations, int64_t saves);
+/// Local. Work was done, in so many seconds.
+void deadline_spent(Deadline *deadline, Work work, double seconds);
+/// Local. Seconds to keep free before a deadline for what `deadline_plan` said, by what such work
+/// took at most so far.
+double deadline_reserve_s(const Deadline *deadline, double now_s);
+/// Local. True if the run must end with the step in hand, though another would follow; says why,
+/// once.
+bool deadline_reached(Deadline *deadline);
+/// Local. After the last checkpoint: rank 0 removes the file STOP, so that the next start goes on.
+void deadline_obeyed(const Deadline *deadline);

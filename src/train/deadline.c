@@ -1,0 +1,126 @@
+#include "train/deadline.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "train/signals.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+const char *const stop_names[] = { "", "signal", "max_seconds", "job_end", "stop_file" };
+
+static const double careful_bytes_per_s = 200e6, safety = 2;
+static const double closing_s = 1; // files, MPI
+static const double margin_s = 10; // clocks of nodes differ, and the job's script has work to do
+static const double look_every_s = 1;
+
+/// By clock_now_s; INFINITY if there is none to come: a value of the past is another job's.
+static double job_end_s(void)
+{
+    const char *text = getenv("SLURM_JOB_END_TIME");
+    struct timespec now;
+    int64_t end;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (!text || !text_to_int64(&end, text) || end <= 0) return INFINITY;
+    double left_s = (double)(end - now.tv_sec) - 1e-9 * (double)now.tv_nsec;
+    if (left_s > 0) return clock_now_s() + left_s;
+    log_warn("SLURM_JOB_END_TIME=%s is past: the end of the job is not known", text);
+    return INFINITY;
+}
+
+void deadline_init(Deadline *d)
+{
+    *d = (Deadline){ .max_end_s = INFINITY, .job_end_s = INFINITY };
+}
+
+void deadline_start(Deadline *d, const Recipe *recipe, double checkpoint_bytes,
+                    double evaluation_steps)
+{
+    double most_s = recipe->train.max_seconds;
+    deadline_init(d);
+    d->job_end_s = job_end_s();
+    if (most_s > 0) d->max_end_s = clock_now_s() - clock_age_s() + most_s;
+    d->save_estimate_s = safety * checkpoint_bytes / careful_bytes_per_s;
+    d->evaluation_steps = evaluation_steps;
+    snprintf(d->file, sizeof d->file, "%s/STOP", recipe->output.folder);
+}
+
+void deadline_plan(Deadline *d, bool follows, int64_t evaluations, int64_t saves)
+{
+    d->ahead[WORK_STEP] = follows;
+    d->ahead[WORK_EVALUATION] = evaluations;
+    d->ahead[WORK_SAVE] = saves;
+    d->turn_s = clock_now_s();
+}
+
+void deadline_spent(Deadline *d, Work work, double seconds)
+{
+    d->longest_s[work] = fmax(d->longest_s[work], seconds);
+}
+
+static double save_s(const Deadline *d)
+{
+    return d->longest_s[WORK_SAVE] > 0 ? d->longest_s[WORK_SAVE] : d->save_estimate_s;
+}
+
+double deadline_reserve_s(const Deadline *d, double now_s)
+{
+    double step_s = fmax(d->longest_s[WORK_STEP], now_s - d->turn_s);
+    double evaluation_s = d->longest_s[WORK_EVALUATION];
+    if (evaluation_s == 0) evaluation_s = d->evaluation_steps * step_s;
+    return (double)d->ahead[WORK_STEP] * step_s + (double)d->ahead[WORK_EVALUATION] * evaluation_s +
+           (double)d->ahead[WORK_SAVE] * save_s(d) + closing_s;
+}
+
+/// A link is not followed, and is nobody's wish.
+static bool file_is_there(Deadline *d, double now_s)
+{
+    struct stat info;
+    if (!*d->file || now_s - d->looked_s < look_every_s) return false;
+    d->looked_s = now_s;
+    return !lstat(d->file, &info) && S_ISREG(info.st_mode);
+}
+
+static StopReason find_reason(Deadline *d, double now_s)
+{
+    double reserve_s = deadline_reserve_s(d, now_s);
+    if (signals_stop_requested()) return STOP_SIGNAL;
+    if (now_s + reserve_s + margin_s > d->job_end_s) return STOP_JOB_END;
+    if (now_s + reserve_s > d->max_end_s) return STOP_MAX_SECONDS;
+    return file_is_there(d, now_s) ? STOP_FILE : STOP_NONE;
+}
+
+static void say_why(const Deadline *d, double now_s)
+{
+    Text left = { 0 }, save = { 0 };
+    double left_s = (d->reason == STOP_JOB_END ? d->job_end_s : d->max_end_s) - now_s;
+    text_duration(&left, fabs(left_s));
+    text_duration(&save, save_s(d));
+    const char *when = left_s < 0 ? "after" : "before";
+    if (d->reason == STOP_FILE)
+        log_info("stopping: %s is there", d->file);
+    else if (d->reason != STOP_SIGNAL)
+        log_info("stopping: %s %s %s, a checkpoint takes %s", left.data, when,
+                 d->reason == STOP_JOB_END ? "the job's end" : "train.max_seconds", save.data);
+    text_release(&save);
+    text_release(&left);
+}
+
+bool deadline_reached(Deadline *d)
+{
+    double now_s = clock_now_s();
+    if (d->reason || !d->ahead[WORK_STEP]) return d->reason;
+    d->reason = find_reason(d, now_s);
+    if (d->reason) say_why(d, now_s);
+    return d->reason;
+}
+
+void deadline_obeyed(const Deadline *d)
+{
+    if (d->reason != STOP_FILE || !unlink(d->file) || errno == ENOENT) return;
+    log_warn("%s cannot be removed: %s: the next start will stop again", d->file, strerror(errno));
+}

@@ -1,0 +1,127 @@
+/* TEST labels=train timeout=20 */
+#include "base/clock.h"
+#include "comm/comm.h"
+#include "support/check.h"
+#include "support/folder.h"
+#include "train/deadline.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static Recipe recipe;
+
+static void set_job_end(double in_s)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%lld", (long long)time(NULL) + (long long)in_s);
+    setenv("SLURM_JOB_END_TIME", text, 1);
+}
+
+/// A step in hand, one more to come.
+static Deadline start(double max_seconds, double checkpoint_bytes)
+{
+    Deadline d;
+    recipe = (Recipe){ .train.max_seconds = max_seconds };
+    strcpy(recipe.output.folder, folder_path("."));
+    deadline_start(&d, &recipe, checkpoint_bytes, 2);
+    deadline_plan(&d, true, 0, 1);
+    return d;
+}
+
+static void reserves_what_was_measured(void)
+{
+    Deadline d = start(0, 1e9); // 5 s at 200 MB/s, twice
+    double now_s = d.turn_s;
+    CHECK_NEAR(deadline_reserve_s(&d, now_s), 10 + 1, 1e-9);
+    CHECK_NEAR(deadline_reserve_s(&d, now_s + 4), 4 + 10 + 1, 1e-9); // the step in hand counts
+    deadline_spent(&d, WORK_STEP, 6);
+    deadline_spent(&d, WORK_STEP, 5);
+    CHECK_NEAR(deadline_reserve_s(&d, now_s), 6 + 10 + 1, 1e-9);
+    deadline_spent(&d, WORK_SAVE, 2);
+    deadline_spent(&d, WORK_SAVE, 3);
+    CHECK_NEAR(deadline_reserve_s(&d, now_s), 6 + 3 + 1, 1e-9);
+    deadline_plan(&d, true, 2, 2);
+    now_s = d.turn_s;
+    CHECK_NEAR(deadline_reserve_s(&d, now_s), 6 + 2 * 12 + 2 * 3 + 1, 1e-9);
+    deadline_spent(&d, WORK_EVALUATION, 0.5);
+    CHECK_NEAR(deadline_reserve_s(&d, now_s), 6 + 2 * 0.5 + 2 * 3 + 1, 1e-9);
+}
+
+static void ends_before_the_job(void)
+{
+    set_job_end(60);
+    Deadline d = start(0, 0);
+    CHECK_TRUE(!deadline_reached(&d));
+    deadline_spent(&d, WORK_SAVE, 52);
+    CHECK_TRUE(deadline_reached(&d));
+    CHECK_EQ(d.reason, STOP_JOB_END);
+    // nothing follows that could be stopped
+    d = start(0, 0);
+    deadline_spent(&d, WORK_SAVE, 52);
+    deadline_plan(&d, false, 0, 1);
+    CHECK_TRUE(!deadline_reached(&d));
+    // what is no time to come
+    static const char *const none[] = { "", "0", "-1", "1000", "N/A", "12:00", "1e300" };
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        setenv("SLURM_JOB_END_TIME", none[i], 1);
+        d = start(0, 0);
+        CHECK_TRUE(isinf(d.job_end_s));
+        CHECK_TRUE(!deadline_reached(&d));
+    }
+    unsetenv("SLURM_JOB_END_TIME");
+}
+
+static void ends_after_max_seconds(void)
+{
+    Deadline d = start(clock_age_s() + 3, 0);
+    CHECK_TRUE(!deadline_reached(&d));
+    deadline_spent(&d, WORK_STEP, 2.5);
+    CHECK_TRUE(deadline_reached(&d));
+    CHECK_EQ(d.reason, STOP_MAX_SECONDS);
+}
+
+/// Whether a run stops for what lies there; once more at once it does not look.
+static bool stops(void)
+{
+    Deadline d = start(0, 0);
+    bool stop = deadline_reached(&d);
+    CHECK_EQ(d.reason, stop ? STOP_FILE : STOP_NONE);
+    deadline_obeyed(&d);
+    return stop;
+}
+
+static void ends_for_a_file(void)
+{
+    const char *path = folder_path("STOP");
+    CHECK_TRUE(!stops());
+    CHECK_EQ(symlink("/dev/null", path), 0);
+    CHECK_TRUE(!stops());
+    CHECK_EQ(unlink(path), 0);
+    CHECK_EQ(mkdir(path, 0777), 0);
+    CHECK_TRUE(!stops());
+    CHECK_EQ(rmdir(path), 0);
+    Deadline d = start(0, 0);
+    CHECK_TRUE(!deadline_reached(&d));
+    CHECK_EQ(text_write_file(path, "", 0), OK);
+    CHECK_TRUE(!deadline_reached(&d));
+    CHECK_TRUE(stops());
+    CHECK_TRUE(access(path, F_OK));
+    CHECK_TRUE(!stops());
+}
+
+static const Case cases[] = { { "reserves what was measured", reserves_what_was_measured },
+                              { "ends before the job", ends_before_the_job },
+                              { "ends after max_seconds", ends_after_max_seconds },
+                              { "ends for a file", ends_for_a_file } };
+
+int main(int argc, char **argv)
+{
+    const Comm self = comm_self();
+    unsetenv("SLURM_JOB_END_TIME");
+    folder_make(&self);
+    int code = check_main(argc, argv, cases, 4);
+    folder_remove(&self);
+    return code;
+}
