@@ -125,7 +125,7 @@ static Status print_plan(int64_t *leaves, const Recipe *recipe, const Model *mod
     printf("steps %" PRId64 "  horizon %" PRId64 "  warm-up %" PRId64 "  tokens a step %.0f\n",
            batches.last, batches.horizon, schedule_warmup(&recipe->train, batches.horizon),
            batches.mean_tokens);
-    printf("leaves %" PRId64 "\n", chosen);
+    printf("leaves %" PRId64 "\nfolder %s\n", chosen, recipe->output.folder);
     plan_input_init(&input, recipe, model, &batches, chosen);
     TRY(print_memory(recipe, &input));
     *leaves = chosen;

@@ -27,6 +27,12 @@ restarted() {
     slurm_await 90 went_on "$@" || fail "$1: no restart $2: $(cat "$1-$job.log")"
 }
 
+# went_on_in_time NAME: it stopped by itself, before Slurm asked, and went on.
+went_on_in_time() {
+    grep -q "^stopping: .* before the job's end, a checkpoint takes " "$1-$job.log" &&
+        ! grep -q "^asked to stop" "$1-$job.log" && grep -q "^resumed from" "$1-$job.log"
+}
+
 # cancelled NAME: the user ends it: it saves, and never comes back.
 cancelled() {
     scancel "$job"
@@ -64,6 +70,31 @@ slurm_await 60 slurm_in "$job" FAILED || fail "$(slurm_field "$job" JobState)"
 [ "$(slurm_field "$job" ExitCode)" = 85:0 ] || fail "exit code $(slurm_field "$job" ExitCode)"
 grep -q "^stopped 1 times: not queued again (TEMPER_RESTARTS=0)" "limited-$job.log" ||
     fail "$(cat "limited-$job.log")"
+
+# a file STOP ends the job for good; its end is known, though this Slurm does not tell it
+begin file --time=60
+touch runs/file/STOP
+slurm_await 60 slurm_in "$job" FAILED || fail "$(slurm_field "$job" JobState)"
+[ "$(slurm_field "$job" ExitCode)" = 85:0 ] || fail "exit code $(slurm_field "$job" ExitCode)"
+grep -q "^stopped by runs/file/STOP: not queued again" "file-$job.log" ||
+    fail "$(cat "file-$job.log")"
+[ ! -e runs/file/STOP ] || fail "STOP stays"
+grep -q "\"job\": \"$job\"" runs/file/state.json || fail "$(cat runs/file/state.json)"
+
+# no signal comes, as two minutes are longer than the lead time of one second: the deadline counts
+begin deadline --time=2 --signal=B:USR1@1
+slurm_await 150 went_on_in_time deadline || fail "$(cat "deadline-$job.log")"
+cancelled deadline
+
+# srun returns another code than its ranks: state.json counts
+mkdir liar
+srun=$(command -v srun)
+printf '#!/bin/sh\n%s "$@"\ncode=$?\n[ $code != 85 ] || exit 143\nexit $code\n' "$srun" >liar/srun
+chmod +x liar/srun
+PATH=$work/liar:$PATH begin liar
+scancel --signal=USR1 "$job"
+restarted liar 1
+scancel "$job"
 
 # the control: a script that does not look whether the job runs revives one that is cancelled
 sed 's/ && \[ "$(squeue .*)" = RUNNING \]//' "$script" >blind
