@@ -40,9 +40,9 @@ struct Command {
 };
 
 extern const Command command_import, command_prepare, command_validate, command_plan, command_train,
-    command_verify, command_record, command_evaluate, command_predict, command_generate,
-    command_compress, command_export, command_tokenize, command_inspect, command_report,
-    command_compare, command_doctor, command_version, command_help;
+    command_submit, command_verify, command_record, command_evaluate, command_predict,
+    command_generate, command_compress, command_export, command_tokenize, command_inspect,
+    command_report, command_compare, command_doctor, command_version, command_help;
 
 /// In the order of --help; ended by NULL.
 extern const Command *const commands[];

@@ -56,11 +56,20 @@ typedef struct {
 } OutputOptions;
 
 typedef struct {
+    int64_t nodes, ranks_per_node; ///< ranks_per_node 0: one a core
+    char time[32], partition[64], account[64];
+    int64_t signal_seconds; ///< before the end; 0: no signal
+    char array[64];         ///< "": none
+    char extra[1024];       ///< lines for sbatch
+} SlurmOptions;
+
+typedef struct {
     ModelOptions model;
     DataOptions data;
     TrainOptions train;
     GridOptions grid;
     OutputOptions output;
+    SlurmOptions slurm;
 } Recipe;
 
 extern const Option recipe_options[]; ///< ended by a row without key

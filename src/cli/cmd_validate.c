@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/commands.h"
+#include "cli/job.h"
 #include "data/source.h"
 #include "model/model.h"
 #include "train/classification.h"
@@ -208,6 +209,7 @@ static Status validate_run(const Invocation *invocation)
     // what a recipe with errors names is looked for all the same
     bool read = findings_add(
         &errors, recipe_read(self, recipe, invocation->arguments[0], &invocation->overrides));
+    if (read) findings_add(&errors, job_check(&recipe->slurm));
     if (!recipe->grid.cols) recipe->grid.cols = 1; // train chooses, on its own ranks
     bool has_folder = *folder && findings_add(&errors, check_folder(folder));
     bool loaded = *path && findings_add(&errors, prepare_find_model(recipe)) &&

@@ -2,12 +2,13 @@
 
 #include <string.h>
 
-const Command *const commands[] = {
-    &command_import,   &command_prepare, &command_validate, &command_plan,    &command_train,
-    &command_verify,   &command_record,  &command_evaluate, &command_predict, &command_generate,
-    &command_compress, &command_export,  &command_tokenize, &command_inspect, &command_report,
-    &command_compare,  &command_doctor,  &command_version,  &command_help,    NULL
-};
+const Command *const commands[] = { &command_import,  &command_prepare,  &command_validate,
+                                    &command_plan,    &command_train,    &command_submit,
+                                    &command_verify,  &command_record,   &command_evaluate,
+                                    &command_predict, &command_generate, &command_compress,
+                                    &command_export,  &command_tokenize, &command_inspect,
+                                    &command_report,  &command_compare,  &command_doctor,
+                                    &command_version, &command_help,     NULL };
 
 static const char *const spellings[][2] = { { "--help", "help" },
                                             { "-h", "help" },

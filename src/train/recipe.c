@@ -179,6 +179,28 @@ const Option recipe_options[] = {
       .may_differ_on_resume = true, .help = "newest checkpoints kept, the best one besides" },
     { FIELD(Recipe, output.logging_steps), .def = "1", .min = 1, .max = 1e9, .unit = "steps",
       .may_differ_on_resume = true, .help = "between lines of progress" },
+
+    { FIELD(Recipe, slurm.nodes), .def = "1", .min = 1, .max = 1e5, .may_differ_on_resume = true,
+      .help = "temper submit: nodes of the job, whole ones" },
+    { FIELD(Recipe, slurm.ranks_per_node), .def = "0", .min = 0, .max = 4096,
+      .may_differ_on_resume = true,
+      .help = "temper submit: ranks on a node, at most; 0: as many as it has cores" },
+    { FIELD(Recipe, slurm.time), .def = "240", .may_differ_on_resume = true,
+      .help = "temper submit: time limit: minutes, H:MM:SS or D-HH; empty: the partition's" },
+    { FIELD(Recipe, slurm.partition), .def = "", .may_differ_on_resume = true,
+      .help = "temper submit: partition; empty: the cluster's default" },
+    { FIELD(Recipe, slurm.account), .def = "", .may_differ_on_resume = true,
+      .help = "temper submit: account; empty: yours" },
+    { FIELD(Recipe, slurm.signal_seconds), .def = "300", .min = 0, .max = 65535, .unit = "s",
+      .may_differ_on_resume = true,
+      .help =
+          "temper submit: Slurm asks the job to stop so long before its time limit; train stops "
+          "by itself where it needs longer; 0: by itself alone" },
+    { FIELD(Recipe, slurm.array), .def = "", .may_differ_on_resume = true,
+      .help = "temper submit: tasks of an array, as 0-3%2; each is a run of its own, whose seed is "
+              "its number" },
+    { FIELD(Recipe, slurm.extra), .def = "", .may_differ_on_resume = true,
+      .help = "temper submit: more options of sbatch, one a line, as they are" },
     { 0 }
 };
 
