@@ -1,5 +1,6 @@
 #include "base/mem.h"
 #include "cli/commands.h"
+#include "train/threads.h"
 #include "train/run.h"
 
 COLLECTIVE
@@ -8,6 +9,7 @@ static Status train_run(const Invocation *invocation)
     Status status = OK;
     Recipe *recipe = MEM_NEW(Recipe, 1);
     TRY(recipe_read(invocation->world, recipe, invocation->arguments[0], &invocation->overrides));
+    threads_announce(invocation->world);
     TRY(run_train(invocation->world, recipe));
 done:
     mem_free(recipe);

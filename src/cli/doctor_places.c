@@ -24,24 +24,11 @@ void doctor_launcher(Doctor *doctor)
     text_release(&value);
 }
 
-/// Ranks on the node of `rank`; *first is the lowest of them.
-static int node_ranks(const Doctor *doctor, int rank, int *first)
-{
-    int count = 0;
-    *first = -1;
-    for (int i = 0; i < doctor->world->size; i++) {
-        if (doctor->places[i].node != doctor->places[rank].node) continue;
-        if (*first < 0) *first = i;
-        count++;
-    }
-    return count;
-}
-
 void doctor_nodes(Doctor *doctor)
 {
     int nodes = 0, least = doctor->world->size, most = 0;
     for (int rank = 0; rank < doctor->world->size; rank++) {
-        int first, count = node_ranks(doctor, rank, &first);
+        int first, count = placements_on_node(doctor->places, doctor->world->size, rank, &first);
         if (first != rank) continue;
         nodes++;
         if (count < least) least = count;
@@ -82,21 +69,14 @@ static int allowed_cpus(void)
 void doctor_cpus(Doctor *doctor)
 {
     enum { LISTED = 8 };
-    int ranks = doctor->world->size;
-    bool shared = false;
+    int ranks = doctor->world->size, one, other;
+    bool shared = placements_share(doctor->places, ranks, &one, &other);
     Text value = { 0 };
-    for (int a = 0; a < ranks; a++) {
-        const Placement *place = &doctor->places[a];
-        if (a < LISTED) {
-            text_printf(&value, "%srank %d: ", a ? "; " : "", a);
-            placement_cpus(&value, &place->cpus);
-            if (place->node != doctor->places[0].node) text_printf(&value, " of %s", place->host);
-        }
-        for (int b = 0; b < a && !shared; b++) {
-            cpu_set_t both;
-            CPU_AND(&both, &place->cpus, &doctor->places[b].cpus);
-            shared = doctor->places[b].node == place->node && CPU_COUNT(&both) > 0;
-        }
+    for (int rank = 0; rank < ranks && rank < LISTED; rank++) {
+        const Placement *place = &doctor->places[rank];
+        text_printf(&value, "%srank %d: ", rank ? "; " : "", rank);
+        placement_cpus(&value, &place->cpus);
+        if (place->node != doctor->places[0].node) text_printf(&value, " of %s", place->host);
     }
     if (ranks > LISTED) text_append(&value, "; ...");
     int64_t idle = allowed_cpus() - node_cpus(doctor, doctor->world->rank);
@@ -142,7 +122,8 @@ void doctor_shared_memory(Doctor *doctor)
 {
     enum { RANK_MEGABYTES = 64 }; // Open MPI's segments, with room
     struct statvfs info;
-    int first, count = node_ranks(doctor, doctor->world->rank, &first);
+    int first, count = placements_on_node(doctor->places, doctor->world->size, doctor->world->rank,
+                                          &first);
     int64_t free_megabytes = 0, short_megabytes;
     if (!statvfs("/dev/shm", &info))
         free_megabytes = (int64_t)(info.f_bavail * info.f_frsize / 1000000);

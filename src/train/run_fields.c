@@ -166,8 +166,9 @@ static Status nodes(Json **out, const RunRecord *r)
 {
     int ranks = r->trainer->comm->size;
     *out = json_new_array();
-    for (int first = 0; first < ranks; first++) {
-        if (!placement_leads(r->places, first)) continue;
+    for (int first = 0, leader; first < ranks; first++) {
+        placements_on_node(r->places, ranks, first, &leader);
+        if (leader < first) continue;
         Json *node = json_new_object(), *list = json_new_array();
         json_set_text(node, "host", r->places[first].host);
         for (int rank = first; rank < ranks; rank++)

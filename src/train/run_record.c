@@ -68,7 +68,9 @@ Status run_record_start(RunRecord *r, const Trainer *trainer)
                       .threads = MEM_NEW(int64_t, comm->size) };
     placements_gather(comm, &r->places);
     comm_gather_int64(comm, r->threads, omp_get_max_threads());
-    if (placement_leads(r->places, comm->rank)) energy_start(&r->energy, ENERGY_FOLDER);
+    int leader;
+    placements_on_node(r->places, comm->size, comm->rank, &leader);
+    if (leader == comm->rank) energy_start(&r->energy, ENERGY_FOLDER);
     TRY_ROOT(comm, start(r));
 done:
     return status;

@@ -1,6 +1,8 @@
 #include "train/threads.h"
+#include "base/log.h"
 #include "base/mem.h"
 
+#include <inttypes.h>
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,13 +69,6 @@ int placements_threads(const Placement *all, int count, int rank)
     return share < 1 ? 1 : (int)(share + 1e-6); // 3 x 1/3 is a whole CPU
 }
 
-bool placement_leads(const Placement *all, int rank)
-{
-    for (int i = 0; i < rank; i++)
-        if (all[i].node == all[rank].node) return false;
-    return true;
-}
-
 void placement_cpus(Text *out, const cpu_set_t *cpus)
 {
     const char *comma = "";
@@ -86,6 +81,97 @@ void placement_cpus(Text *out, const cpu_set_t *cpus)
         comma = ",";
         cpu = last;
     }
+}
+
+int placements_on_node(const Placement *all, int count, int rank, int *first)
+{
+    int ranks = 0;
+    *first = -1;
+    for (int i = 0; i < count; i++) {
+        if (all[i].node != all[rank].node) continue;
+        if (*first < 0) *first = i;
+        ranks++;
+    }
+    return ranks;
+}
+
+bool placements_share(const Placement *all, int count, int *one, int *other)
+{
+    for (int a = 0; a < count; a++)
+        for (int b = 0; b < a; b++) {
+            cpu_set_t both;
+            CPU_AND(&both, &all[a].cpus, &all[b].cpus);
+            if (all[a].node != all[b].node || !CPU_COUNT(&both)) continue;
+            *one = b;
+            *other = a;
+            return true;
+        }
+    return false;
+}
+
+static void append_range(Text *out, const char *what, int64_t least, int64_t most)
+{
+    text_printf(out, "%s%" PRId64, what, least);
+    if (most > least) text_printf(out, " to %" PRId64, most);
+}
+
+static void append_trouble(Text *out, const Placement *all, const int64_t *threads, int count)
+{
+    int one, other, rank = 0;
+    while (rank < count && threads[rank] <= CPU_COUNT(&all[rank].cpus)) rank++;
+    if (rank < count)
+        text_printf(out,
+                    "rank %d has %" PRId64 " threads but may use %d of the CPUs of %s: give "
+                    "--cpus-per-task to srun, which does not take it from sbatch, or lower "
+                    "OMP_NUM_THREADS\n",
+                    rank, threads[rank], CPU_COUNT(&all[rank].cpus), all[rank].host);
+    if (placements_share(all, count, &one, &other))
+        text_printf(out,
+                    "ranks %d and %d have CPUs of %s in common: give --cpus-per-task and "
+                    "--cpu-bind=cores to srun\n",
+                    one, other, all[one].host);
+}
+
+void placements_describe(Text *out, Text *trouble, const Placement *all, const int64_t *threads,
+                         int count)
+{
+    int64_t nodes = 0, ranks[2] = { INT64_MAX, 0 }, cpus[2] = { INT64_MAX, 0 };
+    int64_t used[2] = { INT64_MAX, 0 };
+    for (int rank = 0; rank < count; rank++) {
+        int first;
+        int64_t here[] = { placements_on_node(all, count, rank, &first), CPU_COUNT(&all[rank].cpus),
+                           threads[rank] };
+        int64_t *ranges[] = { ranks, cpus, used };
+        nodes += first == rank;
+        for (int i = 0; i < 3; i++) {
+            if (here[i] < ranges[i][0]) ranges[i][0] = here[i];
+            if (here[i] > ranges[i][1]) ranges[i][1] = here[i];
+        }
+    }
+    append_range(out, "nodes ", nodes, nodes);
+    append_range(out, ", ranks on each ", ranks[0], ranks[1]);
+    append_range(out, ", CPUs of a rank ", cpus[0], cpus[1]);
+    append_range(out, ", threads of a rank ", used[0], used[1]);
+    append_trouble(trouble, all, threads, count);
+}
+
+void threads_announce(const Comm *comm)
+{
+    Placement *all = NULL;
+    int64_t *threads = MEM_NEW(int64_t, comm->size);
+    Text facts = { 0 }, trouble = { 0 };
+    placements_gather(comm, &all);
+    comm_gather_int64(comm, threads, threads_count());
+    if (comm->rank == 0 && getenv("SLURM_JOB_ID")) {
+        placements_describe(&facts, &trouble, all, threads, comm->size);
+        log_info("%s", facts.data);
+        char *rest = trouble.data;
+        for (char *line; (line = strsep(&rest, "\n")) && *line;) log_warn("%s", line);
+    }
+    text_release(&trouble);
+    text_release(&facts);
+    mem_free(threads);
+    mem_free(all);
 }
 
 void threads_start(const Comm *comm)

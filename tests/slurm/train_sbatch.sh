@@ -43,6 +43,11 @@ run() {
     placed "$4" "$5" "$6"
     grep -q "^test (runs/$1/checkpoints/" "$log" || fail "no results in $(cat "$log")"
     grep -q "; leaves $3, ranks $4, threads a rank $6$" "$log" || fail "not its plan: $(cat "$log")"
+    if [ "$5" = 1 ]; then # several virtual nodes have their CPUs in common, and are told as one
+        grep -q "^nodes 1, ranks on each $4, CPUs of a rank $6, threads of a rank $6$" "$log" ||
+            fail "not where it is: $(cat "$log")"
+        ! grep -q "^warning: rank" "$log" || fail "what is wrong? $(cat "$log")"
+    fi
     expect_exit 0 "$PROGRAM" train recipe.yaml "output.folder=runs/$1-alone" "train.leaves=$3"
     TEMPER=$PROGRAM same_run "$1-alone" "$1"
 }
@@ -62,3 +67,5 @@ script=greedy
 expect_failure run greedy 1 1 1 1 2
 script=narrow
 expect_failure run narrow 1 1 1 1 2
+text="rank 0 has 2 threads but may use 1 of the CPUs of n1: give --cpus-per-task to srun"
+grep -q "^warning: $text" narrow-*.log || fail "no '$text' in $(cat narrow-*.log)"

@@ -36,9 +36,40 @@ static void overlapping_masks(void)
     CHECK_EQ(placements_threads(all, 3, 2), 12);
 }
 
+static void describes(const char *facts, const char *trouble, const Placement *all,
+                      const int64_t *threads, int count)
+{
+    Text out = { 0 }, wrong = { 0 };
+    placements_describe(&out, &wrong, all, threads, count);
+    CHECK_TEXT(text_chars(&out), facts);
+    if (*trouble)
+        CHECK_TRUE(strstr(text_chars(&wrong), trouble));
+    else
+        CHECK_TEXT(text_chars(&wrong), "");
+    text_release(&out);
+    text_release(&wrong);
+}
+
+static void tells_what_is_wrong(void)
+{
+    const Placement own[] = { place(1, 0, 3), place(1, 4, 7), place(2, 0, 3), place(2, 4, 7) };
+    const Placement uneven[] = { place(1, 0, 3), place(1, 4, 6), place(2, 0, 7) };
+    const Placement shared[] = { place(1, 0, 3), place(2, 4, 7), place(2, 7, 8) };
+    describes("nodes 2, ranks on each 2, CPUs of a rank 4, threads of a rank 4", "", own,
+              (int64_t[]){ 4, 4, 4, 4 }, 4);
+    describes("nodes 2, ranks on each 1 to 2, CPUs of a rank 3 to 8, threads of a rank 3", "",
+              uneven, (int64_t[]){ 3, 3, 3 }, 3);
+    describes("nodes 2, ranks on each 1 to 2, CPUs of a rank 3 to 8, threads of a rank 3 to 4",
+              "rank 1 has 4 threads but may use 3 of the CPUs of ", uneven, (int64_t[]){ 4, 4, 3 },
+              3);
+    describes("nodes 2, ranks on each 1 to 2, CPUs of a rank 2 to 4, threads of a rank 2",
+              "ranks 1 and 2 have CPUs of ", shared, (int64_t[]){ 2, 2, 2 }, 3);
+}
+
 static const Case cases[] = { { "own_masks", own_masks },
                               { "shared_mask", shared_mask },
-                              { "overlapping_masks", overlapping_masks } };
+                              { "overlapping_masks", overlapping_masks },
+                              { "tells what is wrong", tells_what_is_wrong } };
 
 int main(int argc, char **argv)
 {
