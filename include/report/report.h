@@ -10,6 +10,7 @@
 ///   "title"    text
 ///   "summary"  object of texts and numbers: model, data, ranks ...; a row each
 ///   "splits"   object: name of the split to `metrics_json` (train/metrics.h)
+///   "efficiency"  object (train/efficiency.h), not shown
 ///   "recipe"   object of texts, numbers and truth values by dotted key
 /// report.json is `results` with "training": steps, epochs, tokens, seconds, tokens_per_second and
 /// last_loss of metrics.jsonl. FAILED if a file cannot be read or written.

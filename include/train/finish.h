@@ -3,6 +3,7 @@
 #include "train/trainer.h"
 
 /// Collective. Evaluates what the run folder stands for on validation and test rows, prints that,
-/// and writes the reports unless the folder is closed. The trainer has its model alone afterwards.
+/// and writes the reports unless the folder is closed. `efficiency` (rank 0; NULL: none) goes into
+/// them. The trainer has its model alone afterwards.
 COLLECTIVE
-Status finish_run(Trainer *trainer);
+Status finish_run(Trainer *trainer, const Json *efficiency);

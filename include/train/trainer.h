@@ -6,6 +6,7 @@
 #include "train/deadline.h"
 #include "train/lock.h"
 #include "train/optimizer.h"
+#include "train/phases.h"
 #include "train/targets.h"
 #include "train/vote.h"
 
@@ -39,18 +40,20 @@ typedef struct {
     Vote vote;
     Weight *weights; ///< (param_count)
     Tape *tape;
-    LeafPlan plan;       ///< sequences of the step's leaves
-    Batch next, done;    ///< of the step to come; of the last one
-    int32_t *ids;        ///< (vocabulary): distinct token ids of the step to come
-    int64_t *id_stamps;  ///< (vocabulary): the step that last saw an id, from 1
-    double *costs;       ///< (sequences of a step)
-    int64_t *leaf_rows;  ///< (sequences of a step): rows of the leaf in hand
-    LeafBuffers buffers; ///< the packed leaf
-    TokenKinds kinds;    ///< of a masked language model
-    Targets targets;     ///< of the packed leaf, for language models
-    int64_t step;        ///< updates done
-    Deadline deadline;   ///< when to stop; on ranks but the first for signals alone
-    Profile *profile;    ///< owned; NULL unless train.profile
+    LeafPlan plan;        ///< sequences of the step's leaves
+    Batch next, done;     ///< of the step to come; of the last one
+    int32_t *ids;         ///< (vocabulary): distinct token ids of the step to come
+    int64_t *id_stamps;   ///< (vocabulary): the step that last saw an id, from 1
+    double *costs;        ///< (sequences of a step)
+    int64_t *leaf_rows;   ///< (sequences of a step): rows of the leaf in hand
+    LeafBuffers buffers;  ///< the packed leaf
+    TokenKinds kinds;     ///< of a masked language model
+    Targets targets;      ///< of the packed leaf, for language models
+    int64_t step;         ///< updates done
+    Deadline deadline;    ///< when to stop; on ranks but the first for signals alone
+    Phases phases;        ///< of this process's life
+    double planned_bytes; ///< memory of a rank, by the plan
+    Profile *profile;     ///< owned; NULL unless train.profile
 
     bool begun;         ///< rank 0 has told so in state.json
     const Lock *lock;   ///< of the run folder, borrowed; held on rank 0; NULL: it is only read
@@ -76,6 +79,8 @@ COLLECTIVE
 Status trainer_init(Trainer *trainer, const Comm *comm, const Recipe *recipe);
 COLLECTIVE
 void trainer_release(Trainer *trainer);
+/// Local. About the size of a checkpoint.
+double trainer_checkpoint_bytes(const Trainer *trainer);
 /// Local. Gives back activations, gradients and optimizer state: after the last step.
 void trainer_release_engine(Trainer *trainer);
 

@@ -4,6 +4,7 @@
 #include "report/report.h"
 #include "store/provenance.h"
 #include "train/checkpoint_folder.h"
+#include "train/efficiency.h"
 #include "train/evaluate.h"
 #include "train/outcomes.h"
 #include "train/series.h"
@@ -45,7 +46,7 @@ done:
     return status;
 }
 
-Status finish_run(Trainer *t)
+Status finish_run(Trainer *t, const Json *efficiency)
 {
     Status status = OK;
     char *path = NULL;
@@ -72,6 +73,7 @@ Status finish_run(Trainer *t)
         if (split == SPLIT_TEST) found.rows = (Text){ 0 };
         evaluation_release(&found);
     }
+    if (t->comm->rank == 0) efficiency_put(results, efficiency, t->recipe->output.folder);
     json_set(results, "recipe", recipe_json(t->recipe));
     if (t->lock) TRY(write_report(t, results, &rows));
     if (t->comm->rank == 0)

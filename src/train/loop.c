@@ -8,6 +8,7 @@
 #include "train/checkpoint_folder.h"
 #include "train/evaluate.h"
 #include "train/method.h"
+#include "train/state.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -61,9 +62,12 @@ static Status save(Loop *loop)
     Trainer *t = loop->trainer;
     double start_s = clock_now_s();
     Best before = t->kept;
+    phases_start(&t->phases);
     if (loop->candidate.step == t->step) t->kept = loop->candidate;
     Status status = checkpoint_save(t);
     deadline_spent(&t->deadline, WORK_SAVE, clock_now_s() - start_s);
+    phases_lap(&t->phases, PHASE_CHECKPOINT);
+    t->phases.saves += status == OK;
     if (status == OK)
         t->saved_step = t->step;
     else
@@ -110,6 +114,7 @@ static Status evaluate_step(Loop *loop)
     Trainer *t = loop->trainer;
     double start_s = clock_now_s();
     Evaluation found;
+    phases_start(&t->phases);
     optimizer_refresh_all(&t->optimizer);
     if (!evaluate_split(t->comm, &found, &t->recipe->train, t->model, t->tokenizer, t->data,
                         SPLIT_VALIDATION))
@@ -118,6 +123,7 @@ static Status evaluate_step(Loop *loop)
     judge(loop, &found);
     evaluation_release(&found);
     deadline_spent(&t->deadline, WORK_EVALUATION, clock_now_s() - start_s);
+    phases_lap(&t->phases, PHASE_EVALUATION);
     return OK;
 }
 
@@ -159,6 +165,18 @@ static Status diverged(const Trainer *t, const StepRecord *record)
     return status;
 }
 
+/// What there is to watch, on rank 0; state.json says from here on that the run goes on.
+static void start_deadline(Trainer *t)
+{
+    int64_t *rows, count = dataset_split_rows(t->data, SPLIT_VALIDATION, &rows);
+    mem_free(rows);
+    if (t->comm->rank) return;
+    deadline_start(&t->deadline, t->recipe, trainer_checkpoint_bytes(t),
+                   (double)count / (double)t->batches.most_sequences);
+    t->begun = true;
+    state_write(t, STATE_RUNNING);
+}
+
 Status loop_run(Trainer *t, Record *record)
 {
     Status status = OK;
@@ -168,12 +186,16 @@ Status loop_run(Trainer *t, Record *record)
     bool stop = stops_early(t), asked = false;
     if (t->step > 0) batches_take(&t->batches, &t->done, t->step - 1); // a save tells its place
     ahead_take(t);
+    start_deadline(t);
+    t->phases.start_s = clock_now_s();
     while (!stop && t->step < t->batches.last) {
         StepRecord step;
         plan_ahead(t);
         TRY(method->step(t, &step)); // agreed: every method's step is collective
         if (step.diverged) TRY_ALL(t->comm, diverged(t, &step));
         deadline_spent(&t->deadline, WORK_STEP, step.seconds);
+        t->phases.steps++;
+        t->phases.tokens += step.tokens;
         record_step(record, &step);
         if (evaluation_due(t, t->step, step.epoch_ends)) TRY(evaluate_step(&loop));
         asked = step.stop;
@@ -186,6 +208,7 @@ Status loop_run(Trainer *t, Record *record)
         TRY_ROOT(t->comm, lock_check(t->lock));
         TRY(save(&loop));
     }
+    t->phases.end_s = clock_now_s();
     deadline_obeyed(&t->deadline);
     if (asked && t->step < t->batches.last) {
         bool signal = t->deadline.reason <= STOP_SIGNAL; // it may have come to another rank

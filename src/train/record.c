@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/json.h"
+#include "train/efficiency.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -83,7 +84,7 @@ static void show_progress(Record *r, const StepRecord *step)
     const Batches *b = &t->batches;
     Text *line = &r->line;
     double rate = (double)r->tokens / r->seconds;
-    double gflops = 3 * model_forward_flops(t->model, r->tokens) / r->seconds / 1e9;
+    double gflops = efficiency_gflops(t, r->tokens, r->seconds);
     text_clear(line);
     text_printf(line, "step %" PRId64 "/%" PRId64 "  epoch %.2f  loss %.4f  lr %.2e  %.0f tok/s",
                 step->step, b->last, step->epoch, step->loss, step->learning_rate, rate);

@@ -6,6 +6,7 @@
 #include "linalg/gemm.h"
 #include "train/checkpoint.h"
 #include "train/checkpoint_folder.h"
+#include "train/efficiency.h"
 #include "train/finish.h"
 #include "train/layout.h"
 #include "train/lock.h"
@@ -161,22 +162,9 @@ static Status check_closed(const Trainer *t)
     return OK;
 }
 
-/// What there is to watch, on rank 0; state.json says from here on that the run goes on.
-static void start_deadline(Trainer *t)
-{
-    int64_t *rows, count = dataset_split_rows(t->data, SPLIT_VALIDATION, &rows);
-    double checkpoint_bytes = 3.0 * sizeof(float) * (double)model_parameters(t->model);
-    mem_free(rows);
-    if (t->comm->rank) return;
-    deadline_start(&t->deadline, t->recipe, checkpoint_bytes,
-                   (double)count / (double)t->batches.most_sequences);
-    t->begun = true;
-    state_write(t, STATE_RUNNING);
-}
-
 /// Collective. Training proper, with the folder's files open; `life` NULL: without a record.
 COLLECTIVE
-static Status train(Trainer *t, RunRecord *life)
+static Status train(Json **efficiency, Trainer *t, RunRecord *life)
 {
     Status status = OK;
     Record record = { 0 };
@@ -186,9 +174,10 @@ static Status train(Trainer *t, RunRecord *life)
     if (life) TRY(run_record_start(life, t)); // agreed: the same call on all ranks
     TRY_ALL(t->comm, record_start(&record, t, measure_limit(t->comm)));
     announce(t);
-    start_deadline(t);
-    TRY(loop_run(t, &record));
-    if (t->profile) print_profile(t->profile);
+    status = loop_run(t, &record);
+    if (status == OK || status == STOPPED) // agreed: loop_run is collective
+        *efficiency = efficiency_report(t, record.limit_gflops);
+    if (status == OK && t->profile) print_profile(t->profile);
 done:
     if (status == FAILED) text_clear(&record.unwritten); // the next job does these steps again
     Status stopped = record_stop(&record);
@@ -204,6 +193,7 @@ static Status run(const Comm *comm, Recipe *recipe, const int64_t *last)
     Lock lock = { 0 };
     RunRecord life = { 0 };
     FILE *log = NULL;
+    Json *efficiency = NULL;
     signals_start();
     TRY(platform_agree(comm));
     TRY_ROOT(comm, open_folder(&lock, &log, recipe));
@@ -214,12 +204,13 @@ static Status run(const Comm *comm, Recipe *recipe, const int64_t *last)
     comm_broadcast(comm, &locked, sizeof locked, 0);
     trainer.lock = locked ? &lock : NULL;
     if (last) trainer.batches.last = *last;
-    TRY(train(&trainer, last ? NULL : &life));
-    if (!last) TRY(finish_run(&trainer)); // agreed: the same call on all ranks
+    TRY(train(&efficiency, &trainer, last ? NULL : &life));
+    if (!last) TRY(finish_run(&trainer, efficiency)); // agreed: the same call on all ranks
 done:
     if (trainer.begun) state_write(&trainer, (int)status);
     record_close_log(log, status);
     status = run_record_end(&life, status); // the last file of the run
+    json_free(efficiency);
     trainer_release(&trainer);
     lock_release(&lock);
     return status;

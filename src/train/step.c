@@ -6,6 +6,14 @@
 
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
+
+/// Ends a lap of the profile, where there is one, and of the phases.
+static void lap(Trainer *t, const char *name, Phase phase, double bytes)
+{
+    profile_lap(t->profile, name, phase_names[phase], 0, bytes);
+    phases_lap(&t->phases, phase);
+}
 
 /// Deals the sequences of the step to its leaves by the model's work for each; returns its tokens.
 static int64_t deal_leaves(Trainer *t, const Batch *batch)
@@ -32,14 +40,16 @@ static double leaf_step(Trainer *t, const Batch *batch, int64_t leaf, double div
     int64_t first = t->plan.starts[leaf], count = t->plan.starts[leaf + 1] - first;
     for (int64_t i = 0; i < count; i++) t->leaf_rows[i] = batch->rows[t->plan.members[first + i]];
     leaf_pack(&t->buffers, &packing, t->data, t->leaf_rows, count);
-    profile_lap(t->profile, "leaves", "data", 0, 0);
+    lap(t, "leaves", PHASE_DATA, 0);
     gradients_leaf_start(t->gradients, t->weights);
     tape_start(t->tape, &pass, &packing);
+    if (fault_at("leaf-slow")) usleep(10000);
     double loss = t->objective->loss(t, divisor);
-    profile_lap(t->profile, "loss", "forward", 0, 0);
+    lap(t, "loss", PHASE_FORWARD, 0);
     tape_backward(t->tape);
+    phases_lap(&t->phases, PHASE_BACKWARD);
     gradients_leaf_done(t->gradients);
-    profile_lap(t->profile, "subtrees", "reduction", 0, 0);
+    lap(t, "subtrees", PHASE_REDUCTION, 0);
     return fault_at("loss-nan") ? NAN : loss;
 }
 
@@ -65,6 +75,7 @@ void train_step(Trainer *t, StepRecord *out)
     Batch batch = t->next;
     Verdict verdict;
     profile_start(t->profile);
+    phases_start(&t->phases);
 
     int64_t tokens = deal_leaves(t, &batch);
 
@@ -73,9 +84,9 @@ void train_step(Trainer *t, StepRecord *out)
         t->vote.losses[leaf] = leaf_step(t, &batch, leaf, divisor);
 
     gradients_finish(t->gradients, &t->vote.squares);
-    profile_lap(t->profile, "exchange", "reduction", 0, 0);
+    lap(t, "exchange", PHASE_REDUCTION, 0);
     vote_cast(&t->vote, &verdict, deadline_reached(&t->deadline));
-    profile_lap(t->profile, "vote", "vote", 0, 0);
+    lap(t, "vote", PHASE_VOTE, 0);
 
     double learning_rate =
         schedule_learning_rate(&t->recipe->train, t->step, t->warmup, t->batches.horizon);
@@ -85,11 +96,11 @@ void train_step(Trainer *t, StepRecord *out)
                               clip_factor(verdict.grad_norm, t->recipe->train.max_grad_norm));
     t->step += !diverged;
     t->done = batch;
-    profile_lap(t->profile, "adamw", "update", 0, optimizer_bytes(&t->optimizer, t->gradients));
+    lap(t, "adamw", PHASE_UPDATE, optimizer_bytes(&t->optimizer, t->gradients));
     ahead_take(t);
-    profile_lap(t->profile, "ahead", "data", 0, 0);
+    lap(t, "ahead", PHASE_DATA, 0);
     if (!diverged) optimizer_update_dense(&t->optimizer, t->gradients);
-    profile_lap(t->profile, "adamw", "update", 0, 0);
+    lap(t, "adamw", PHASE_UPDATE, 0);
 
     *out = (StepRecord){ .step = batch.step + 1,
                          .epoch = batch.progress,

@@ -78,9 +78,10 @@ static Status check_memory(Trainer *t, int64_t ranks_here)
     Machine machine = { .nodes = nodes, .ranks_per_node = ranks_here, .threads = 1, .gflops = 1 };
     PlanInput input;
     Plan plan;
-    if (available == 0) return OK;
     plan_input_init(&input, t->recipe, t->model, &t->batches, t->row_leaves);
     TRY(plan_make(&plan, &input, (Layout){ t->grid.data, t->grid.rows, t->grid.cols }, &machine));
+    t->planned_bytes = plan_rank_bytes(&plan);
+    if (available == 0) goto done;
     double weights = plan.weights_bytes + plan.base_bytes;
     double needed = (plan_rank_bytes(&plan) - weights) * (double)ranks_here;
     if (0.9 * needed <= available) goto done;
@@ -142,6 +143,11 @@ Status trainer_init(Trainer *t, const Comm *comm, const Recipe *recipe)
 done:
     if (status != OK) trainer_release(t);
     return status;
+}
+
+double trainer_checkpoint_bytes(const Trainer *t)
+{
+    return 3.0 * sizeof(float) * (double)model_parameters(t->model); // weights, two moments
 }
 
 void trainer_release_engine(Trainer *t)

@@ -1,0 +1,31 @@
+/// Where the time of a run goes: a few clock reads a step, on every rank.
+#pragma once
+#include "base/status.h"
+
+#include <stdint.h>
+
+typedef enum {
+    PHASE_DATA,
+    PHASE_FORWARD,  ///< with what waits there for new weights
+    PHASE_BACKWARD, ///< with the messages that leave meanwhile
+    PHASE_REDUCTION,
+    PHASE_VOTE, ///< mostly waiting for slower ranks
+    PHASE_UPDATE,
+    PHASE_EVALUATION,
+    PHASE_CHECKPOINT,
+    PHASES
+} Phase;
+
+extern const char *const phase_names[PHASES]; ///< "data", "forward" ...
+
+typedef struct {
+    double seconds[PHASES];
+    double last_s;         ///< end of the last lap
+    double start_s, end_s; ///< of all steps
+    int64_t steps, tokens, saves;
+} Phases;
+
+/// Local. A lap starts: what came before is booked nowhere.
+void phases_start(Phases *phases);
+/// Local. Ends the lap, books it and starts the next.
+void phases_lap(Phases *phases, Phase phase);
