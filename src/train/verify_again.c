@@ -90,6 +90,7 @@ static Status make_recipe(Recipe *out, Range *range, const Repetition *what, int
     if (length >= (int)sizeof out->train.resume)
         FAIL(USAGE, "%s: the path is too long", range->from);
     out->output.save_steps = 0;
+    out->train.max_seconds = 0;
     TRY(make_scratch(out->output.folder, sizeof out->output.folder, what));
 done:
     return status;
