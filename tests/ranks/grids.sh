@@ -78,6 +78,8 @@ for grid in 112 114 121 122 212 221 222; do
     expect_exit 0 on "$grid" "strict$grid" $strict
     same_run strict "strict$grid"
 done
+OMP_NUM_THREADS=2 expect_exit 0 on 112 strictthreads $strict
+same_run strict strictthreads
 expect_exit 0 on 114 strictcut $strict train.max_steps=3
 expect_exit 0 on 212 strictcut $strict
 same_run strict strictcut
