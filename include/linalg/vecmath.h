@@ -18,6 +18,7 @@ typedef struct {
 } SquareSum;
 /// *sum += the squares of x (n).
 void vec_add_squares(SquareSum *sum, const float *x, int64_t n);
+void square_sum_add(SquareSum *sum, const SquareSum *more);
 double square_sum_total(const SquareSum *sum);
 
 /// One AdamW step on n elements (Loshchilov & Hutter 2019, as torch.optim.AdamW):

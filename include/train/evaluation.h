@@ -5,11 +5,11 @@
 #include <stdbool.h>
 
 typedef struct {
-    Json *values; ///< owned: the named values that are defined
-    Json *whole;  ///< owned: these, "rows", and what else the task tells
-    Text line;    ///< "loss 0.0385  accuracy 0.9928": a line of progress
-    Text table;   ///< for a person
-    Text rows;    ///< on rank 0, of classifications: what `outcomes_write` writes
+    Json *values;  ///< owned: the named values that are defined
+    Json *whole;   ///< owned: these, "rows", and what else the task tells
+    Text line;     ///< "loss 0.0385  accuracy 0.9928": a line of progress
+    Text table;    ///< for a person
+    float *logits; ///< (rows, labels) of classifications, owned; NULL of others
 } Evaluation;
 void evaluation_release(Evaluation *evaluation);
 /// Local. NaN if undefined.

@@ -13,10 +13,9 @@ typedef struct {
     char *names;      ///< of the labels: a JSON list
 } Outcomes;
 
-/// Local. Appends the lines of these rows: labels (count), logits (count, labels).
-void outcomes_print(Text *out, const Model *model, const Dataset *data, const int64_t *rows,
-                    int64_t count, const float *logits);
-Status outcomes_write(const char *run, const Text *lines);
+/// Local. Of the rows of the test split: logits (rows, labels).
+Status outcomes_write(const char *run, const Model *model, const Dataset *data,
+                      const float *logits);
 /// Local. No rows where the run has none: of a language model. FAILED if the file is damaged.
 /// `outcomes_release` also after failure.
 Status outcomes_read(Outcomes *out, const char *run);

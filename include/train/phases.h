@@ -27,5 +27,5 @@ typedef struct {
 
 /// Local. A lap starts: what came before is booked nowhere.
 void phases_start(Phases *phases);
-/// Local. Ends the lap, books it and starts the next.
-void phases_lap(Phases *phases, Phase phase);
+/// Local. Ends the lap, books it and starts the next; returns its seconds.
+double phases_lap(Phases *phases, Phase phase);

@@ -79,11 +79,18 @@ KERNEL static void squares_block(double *restrict levels, const float *restrict 
 
 void vec_add_squares(SquareSum *sum, const float *x, int64_t n)
 {
-    double levels[SQUARE_LEVELS] = { 0 };
-#pragma omp parallel for schedule(static) reduction(+ : levels) if (n > BLOCK)
-    for (int64_t b = 0; b < block_count(n); b++)
-        squares_block(levels, x + b * BLOCK, block_size(b, n));
-    for (int level = 0; level < SQUARE_LEVELS; level++) sum->levels[level] += levels[level];
+#pragma omp parallel for schedule(static) if (n > BLOCK)
+    for (int64_t b = 0; b < block_count(n); b++) {
+        SquareSum block = { 0 };
+        squares_block(block.levels, x + b * BLOCK, block_size(b, n));
+#pragma omp critical(square_sum)
+        square_sum_add(sum, &block);
+    }
+}
+
+void square_sum_add(SquareSum *sum, const SquareSum *more)
+{
+    for (int level = 0; level < SQUARE_LEVELS; level++) sum->levels[level] += more->levels[level];
 }
 
 double square_sum_total(const SquareSum *sum)

@@ -135,14 +135,13 @@ static void merge_block(const Buckets *b, SquareSum *squares, const Block *block
 static void merge_bucket(Buckets *b)
 {
     const Bucket *bucket = own_bucket(b, b->merged);
-    double levels[SQUARE_LEVELS] = { 0 };
-#pragma omp parallel for schedule(static) reduction(+ : levels)
+#pragma omp parallel for schedule(static)
     for (int i = bucket->block; i < bucket->end_block; i++) {
         SquareSum squares;
         merge_block(b, &squares, &b->blocks->items[i]);
-        for (int level = 0; level < SQUARE_LEVELS; level++) levels[level] += squares.levels[level];
+#pragma omp critical(bucket_squares)
+        square_sum_add(&b->squares, &squares);
     }
-    for (int level = 0; level < SQUARE_LEVELS; level++) b->squares.levels[level] += levels[level];
     b->merged++;
     post_receives(b);
 }

@@ -2,7 +2,6 @@
 #include "base/mem.h"
 #include "infer/logits.h"
 #include "train/metrics.h"
-#include "train/outcomes.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -43,9 +42,8 @@ void classification_evaluate(const Comm *comm, Evaluation *out, const TrainOptio
     metrics_print(&out->table, &metrics, names);
     text_printf(&out->line, "loss %.4f  accuracy %.4f  macro-F1 %.4f", metrics.loss,
                 metrics.accuracy, metrics.macro_f1);
-    if (comm->rank == 0) outcomes_print(&out->rows, model, data, rows, count, logits);
+    out->logits = logits;
     metrics_release(&metrics);
-    mem_free(logits);
     mem_free(truth);
 }
 

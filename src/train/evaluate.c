@@ -19,7 +19,7 @@ void evaluation_release(Evaluation *evaluation)
     json_free(evaluation->whole);
     text_release(&evaluation->line);
     text_release(&evaluation->table);
-    text_release(&evaluation->rows);
+    mem_free(evaluation->logits);
     *evaluation = (Evaluation){ 0 };
 }
 

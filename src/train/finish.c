@@ -35,12 +35,13 @@ static Json *summary(const Trainer *t, const char *checkpoint)
 }
 
 COLLECTIVE
-static Status write_report(Trainer *t, const Json *results, const Text *rows)
+static Status write_report(Trainer *t, const Json *results, const float *logits)
 {
     Status status = OK;
     TRY_ROOT(t->comm, series_write(t->recipe));
     TRY_ROOT(t->comm, lock_check(t->lock));
-    TRY_ROOT(t->comm, rows->length_bytes ? outcomes_write(t->recipe->output.folder, rows) : OK);
+    if (logits) // agreed: the same task and rows on all ranks
+        TRY_ROOT(t->comm, outcomes_write(t->recipe->output.folder, t->model, t->data, logits));
     TRY_ROOT(t->comm, report_write(t->recipe->output.folder, results));
 done:
     return status;
@@ -51,7 +52,8 @@ Status finish_run(Trainer *t, const Json *efficiency)
     Status status = OK;
     char *path = NULL;
     Json *results = json_new_object();
-    Text table = { 0 }, rows = { 0 };
+    Text table = { 0 };
+    float *logits = NULL; // of test rows
     json_set_text(results, "title", t->recipe->output.folder);
     TRY_ROOT(t->comm, checkpoint_of_run(&path, t->recipe->output.folder, false));
     comm_broadcast_text(t->comm, &path, 0);
@@ -69,20 +71,22 @@ Status finish_run(Trainer *t, const Json *efficiency)
             continue;
         text_printf(&table, "%s (%s)\n%s", split_names[split], path, text_chars(&found.table));
         json_set(splits, split_names[split], json_clone(found.whole));
-        if (split == SPLIT_TEST) rows = found.rows;
-        if (split == SPLIT_TEST) found.rows = (Text){ 0 };
+        if (split == SPLIT_TEST) {
+            logits = found.logits;
+            found.logits = NULL;
+        }
         evaluation_release(&found);
     }
     if (t->comm->rank == 0) efficiency_put(results, efficiency, t->recipe->output.folder);
     json_set(results, "recipe", recipe_json(t->recipe));
-    if (t->lock) TRY(write_report(t, results, &rows));
+    if (t->lock) TRY(write_report(t, results, logits));
     if (t->comm->rank == 0)
         printf(
             "%scheckpoint %s\nrun folder %s\nreport     %s/report.html\nloss curve %s/loss.svg\n",
             text_chars(&table), path, t->recipe->output.folder, t->recipe->output.folder,
             t->recipe->output.folder);
 done:
-    text_release(&rows);
+    mem_free(logits);
     text_release(&table);
     json_free(results);
     mem_free(path);

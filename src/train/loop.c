@@ -60,13 +60,11 @@ COLLECTIVE
 static Status save(Loop *loop)
 {
     Trainer *t = loop->trainer;
-    double start_s = clock_now_s();
     Best before = t->kept;
     phases_start(&t->phases);
     if (loop->candidate.step == t->step) t->kept = loop->candidate;
     Status status = checkpoint_save(t);
-    deadline_spent(&t->deadline, WORK_SAVE, clock_now_s() - start_s);
-    phases_lap(&t->phases, PHASE_CHECKPOINT);
+    deadline_spent(&t->deadline, WORK_SAVE, phases_lap(&t->phases, PHASE_CHECKPOINT));
     t->phases.saves += status == OK;
     if (status == OK)
         t->saved_step = t->step;
@@ -112,7 +110,6 @@ COLLECTIVE
 static Status evaluate_step(Loop *loop)
 {
     Trainer *t = loop->trainer;
-    double start_s = clock_now_s();
     Evaluation found;
     phases_start(&t->phases);
     optimizer_refresh_all(&t->optimizer);
@@ -122,8 +119,7 @@ static Status evaluate_step(Loop *loop)
     record_evaluation(loop->record, SPLIT_VALIDATION, &found);
     judge(loop, &found);
     evaluation_release(&found);
-    deadline_spent(&t->deadline, WORK_EVALUATION, clock_now_s() - start_s);
-    phases_lap(&t->phases, PHASE_EVALUATION);
+    deadline_spent(&t->deadline, WORK_EVALUATION, phases_lap(&t->phases, PHASE_EVALUATION));
     return OK;
 }
 
@@ -168,9 +164,9 @@ static Status diverged(const Trainer *t, const StepRecord *record)
 /// What there is to watch, on rank 0; state.json says from here on that the run goes on.
 static void start_deadline(Trainer *t)
 {
+    if (t->comm->rank) return;
     int64_t *rows, count = dataset_split_rows(t->data, SPLIT_VALIDATION, &rows);
     mem_free(rows);
-    if (t->comm->rank) return;
     deadline_start(&t->deadline, t->recipe, trainer_checkpoint_bytes(t),
                    (double)count / (double)t->batches.most_sequences);
     t->begun = true;

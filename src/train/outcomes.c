@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-void outcomes_print(Text *out, const Model *model, const Dataset *data, const int64_t *rows,
-                    int64_t count, const float *logits)
+static void print(Text *out, const Model *model, const Dataset *data, const int64_t *rows,
+                  int64_t count, const float *logits)
 {
     int64_t labels = model->spec.num_labels;
     text_append(out, "{\"labels\": ");
@@ -29,11 +29,15 @@ static void file_path(Text *out, const char *run)
     text_printf(out, "%s/test.jsonl", run);
 }
 
-Status outcomes_write(const char *run, const Text *lines)
+Status outcomes_write(const char *run, const Model *model, const Dataset *data, const float *logits)
 {
-    Text path = { 0 };
+    Text path = { 0 }, lines = { 0 };
+    int64_t *rows, count = dataset_split_rows(data, SPLIT_TEST, &rows);
+    print(&lines, model, data, rows, count, logits);
     file_path(&path, run);
-    Status status = text_write_file(path.data, lines->data, lines->length_bytes);
+    Status status = text_write_file(path.data, lines.data, lines.length_bytes);
+    mem_free(rows);
+    text_release(&lines);
     text_release(&path);
     return status;
 }

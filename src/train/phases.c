@@ -9,9 +9,10 @@ void phases_start(Phases *phases)
     phases->last_s = clock_now_s();
 }
 
-void phases_lap(Phases *phases, Phase phase)
+double phases_lap(Phases *phases, Phase phase)
 {
-    double now_s = clock_now_s();
-    phases->seconds[phase] += now_s - phases->last_s;
+    double now_s = clock_now_s(), lap_s = now_s - phases->last_s;
+    phases->seconds[phase] += lap_s;
     phases->last_s = now_s;
+    return lap_s;
 }

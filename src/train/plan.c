@@ -83,9 +83,8 @@ static int64_t leaves_of(const PlanInput *input, int64_t rows)
 /// What one rank of a group has of the model.
 typedef struct {
     double elements, dense_elements, table_rows, table_cols;
-    bool grouped;     ///< it is a part, or its products are made as those of parts
-    int64_t slices;   ///< of all parts
-    Span slices_here; ///< the first part's
+    bool grouped;   ///< it is a part, or its products are made as those of parts
+    int64_t slices; ///< of all parts
 } Part;
 
 static Status take_part(Part *out, const Model *whole, int64_t cols, bool strict, const char *where)
@@ -97,7 +96,6 @@ static Status take_part(Part *out, const Model *whole, int64_t cols, bool strict
     TRY(model_new(&model, whole->config, whole->head->task, whole->spec.num_labels, &group, where));
     out->grouped = model->group;
     out->slices = model->slices;
-    out->slices_here = group_share(model->slices, cols, 0);
     out->elements = (double)model->elements;
     out->dense_elements = (double)model->dense_elements;
     for (int i = 0; i < model->param_count; i++) {
@@ -119,8 +117,8 @@ static double least(double a, double b)
 /// of them, and those of other ranks.
 static double subtree_floats(const Part *part, double cols)
 {
-    double subtrees = (double)subtrees_of(part->slices_here);
-    return subtrees * (cols > 1 ? 2 : 1) + floor(log2((double)part->slices_here.count));
+    Span first = group_share(part->slices, (int64_t)cols, 0);
+    return (double)subtrees_of(first) * (cols > 1 ? 2 : 1) + floor(log2((double)first.count));
 }
 
 /// Ranks of a layer's factors. *wide is what a token's four messages of a layer have between them:
