@@ -57,8 +57,8 @@ void group_sum_tokens(Tape *tape, float *out, const float *x, int64_t cols, bool
 /// Groupwise. x (count) = its sum over ranks [first, first + ranks) of the group, for whom this is
 /// one of: the same bits on all of them.
 void group_sum(Tape *tape, float *x, int64_t count, int first, int ranks);
-/// Groupwise. x (T, cols) with this rank's tokens in place: everybody's.
-void group_share_tokens(Tape *tape, float *x, int64_t cols);
+/// Groupwise. x (T, cols) = everybody's tokens, of which `own` (own tokens, cols) are this rank's.
+void group_share_tokens(Tape *tape, float *x, const float *own, int64_t cols);
 
 /// Sums over x's blocks of tokens: this rank makes those of its `own`, of `all`.
 typedef struct {

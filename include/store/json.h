@@ -45,6 +45,8 @@ void json_quote(Text *out, const char *text, size_t bytes);
 void json_quote_list(Text *out, char *const *texts, int64_t count);
 /// Local. Appends the document; indent 0 writes one line.
 void json_print(Text *out, const Json *value, int indent);
+/// Local. Writes the document to folder/name, indented by two. FAILED if it cannot be written.
+Status json_write_file(const char *folder, const char *name, const Json *value);
 
 /// Local. Building: containers own what is put into them.
 Json *json_new_object(void);

@@ -32,19 +32,6 @@ static Status find_folder(char out[PATH_MAX], const char *path)
     return status_fail(FAILED, "%s: %s", path, strerror(errno));
 }
 
-static Status write_crate(const Json *crate, const char *folder)
-{
-    Text path = { 0 }, text = { 0 };
-    text_printf(&path, "%s/ro-crate-metadata.json", folder);
-    json_print(&text, crate, 2);
-    text_append(&text, "\n");
-    Status status = text_write_file(path.data, text.data, text.length_bytes);
-    if (status == OK) printf("%s\n", path.data);
-    text_release(&text);
-    text_release(&path);
-    return status;
-}
-
 static Status record_run(const Invocation *invocation)
 {
     Status status = OK;
@@ -63,7 +50,9 @@ static Status record_run(const Invocation *invocation)
                              .agent = given->agent,
                              .orcid = given->orcid };
     crate = crate_json(record, &options);
-    TRY(write_crate(crate, *given->output ? given->output : run));
+    const char *output = *given->output ? given->output : run, *name = "ro-crate-metadata.json";
+    TRY(json_write_file(output, name, crate));
+    printf("%s/%s\n", output, name);
 done:
     json_free(crate);
     json_free(record);

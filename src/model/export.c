@@ -11,18 +11,6 @@
 const char *const model_export_files[] = { "model.safetensors", "tokenizer.json",
                                            "tokenizer_config.json", "config.json", NULL };
 
-static Status write_json(const char *folder, const char *name, const Json *value)
-{
-    Text path = { 0 }, text = { 0 };
-    text_printf(&path, "%s/%s", folder, name);
-    json_print(&text, value, 2);
-    text_append(&text, "\n");
-    Status status = text_write_file(path.data, text.data, text.length_bytes);
-    text_release(&text);
-    text_release(&path);
-    return status;
-}
-
 static void set_labels(Json *config, const Model *model)
 {
     Json *names = json_new_object(), *ids = json_new_object();
@@ -50,7 +38,7 @@ static Status write_config(const Model *model, const char *folder)
         json_set(config, "architectures", classes);
     }
     if (model->label_names) set_labels(config, model);
-    Status status = write_json(folder, "config.json", config);
+    Status status = json_write_file(folder, "config.json", config);
     json_free(config);
     return status;
 }
@@ -175,7 +163,7 @@ static Status write_tokenizer(const Model *model, const char *folder)
     json_set_bool(config, "tokenize_chinese_chars",
                   json_bool(json_get(normalizer, "handle_chinese_chars"), true));
     TRY(text_write_file(path.data, model->tokenizer_json, bytes));
-    TRY(write_json(folder, "tokenizer_config.json", config));
+    TRY(json_write_file(folder, "tokenizer_config.json", config));
 done:
     json_free(config);
     json_free(tokenizer);

@@ -131,8 +131,10 @@ static Span *token_sections(Tape *tape, int64_t cols)
     return sections;
 }
 
-void group_share_tokens(Tape *tape, float *x, int64_t cols)
+void group_share_tokens(Tape *tape, float *x, const float *own, int64_t cols)
 {
+    Span tokens = own_tokens(tape);
+    memcpy(x + tokens.first * cols, own, floats_bytes(tokens.count * cols));
     size_t mark = tape_scratch_begin(tape);
     start_sharing(tape, x, token_sections(tape, cols), whole_group(tape));
     exchange_finish(tape_exchange(tape));
@@ -198,10 +200,8 @@ Var *gather_tokens(Tape *tape, Var *x)
 {
     if (!x->own) return x;
     int64_t tokens = tape_packing(tape)->tokens;
-    Span own = own_tokens(tape);
     Var *y = tape_var(tape, tokens, x->cols, x->needs_gradient);
-    memcpy(y->value + own.first * x->cols, x->value, floats_bytes(own.count * x->cols));
-    group_share_tokens(tape, y->value, x->cols);
+    group_share_tokens(tape, y->value, x->value, x->cols);
     if (tape_records(tape, y)) {
         Move *op = tape_take(tape, sizeof *op);
         *op = (Move){ y, x };
@@ -220,8 +220,7 @@ static void scatter_tokens_backward(Tape *tape, void *context)
     float *dx = tape_gradient_for(tape, op->x, &first);
     if (!dx) return;
     CHECK(first, "scatter_tokens: something else was made of the input");
-    memcpy(dx + own_tokens(tape).first * cols, dy, floats_bytes(op->y->rows * cols));
-    group_share_tokens(tape, dx, cols);
+    group_share_tokens(tape, dx, dy, cols);
 }
 
 Var *scatter_tokens(Tape *tape, Var *x)

@@ -6,8 +6,6 @@
 #include "nn/ops.h"
 #include "nn/scalapack.h"
 
-#include <string.h>
-
 typedef struct {
     Var *y, *x;
     const float *all; ///< column parallel: x of all tokens (T, in)
@@ -57,6 +55,16 @@ static Parts inputs_of(Tape *tape, const Weight *w)
 static GemmProduct *products_of(Tape *tape, const Parts *parts)
 {
     return tape_take(tape, (size_t)parts->count * sizeof(GemmProduct));
+}
+
+/// x (own tokens, cols) of all tokens, from the tape.
+static const float *all_tokens(Tape *tape, const float *x, int64_t cols)
+{
+    int64_t tokens = tape_packing(tape)->tokens;
+    if (tape_group_size(tape) == 1) return x;
+    float *all = tape_take(tape, (size_t)(tokens * cols) * sizeof *all);
+    group_share_tokens(tape, all, x, cols);
+    return all;
 }
 
 static void check(const Tape *tape, const char *name, const Var *x, const Weight *w,
@@ -147,18 +155,6 @@ static void column_backward(Tape *tape, void *context)
     tape_scratch_end(tape, mark);
 }
 
-/// x of all tokens: stays on the tape.
-static const float *all_tokens(Tape *tape, const Var *x)
-{
-    int64_t tokens = tape_packing(tape)->tokens;
-    if (tape_group_size(tape) == 1) return x->value;
-    float *all = tape_take(tape, (size_t)(tokens * x->cols) * sizeof *all);
-    memcpy(all + tape_tokens_of(tape, tape_group_rank(tape)).first * x->cols, x->value,
-           (size_t)(x->rows * x->cols) * sizeof *all);
-    group_share_tokens(tape, all, x->cols);
-    return all;
-}
-
 // Of two factors the one between the messages has the width of their rank: so that less travels,
 // the first product is made of own tokens and the second one of all, or the other way round.
 
@@ -172,7 +168,7 @@ Var *column_parallel(Tape *tape, Var *x, Weight *w, Weight *b)
     CHECK(x->own, "column_parallel: not a rank's own tokens");
     bool needs = x->needs_gradient || w->gradient || (b && b->gradient);
     Var *y = tape_var(tape, tokens, n, needs);
-    Parallel op = { y, x, all_tokens(tape, x), w, b };
+    Parallel op = { y, x, all_tokens(tape, x->value, k), w, b };
     tape_needs(tape, w);
     tape_needs(tape, b);
     size_t mark = tape_scratch_begin(tape);
@@ -234,16 +230,9 @@ static void row_backward(Tape *tape, void *context)
 {
     Parallel *op = context;
     int64_t n = op->w->rows, tokens = op->x->rows;
-    const float *dy = tape_gradient(tape, op->y);
     bool first;
     size_t mark = tape_scratch_begin(tape);
-    if (tape_group_size(tape) > 1) {
-        float *all = tape_take(tape, (size_t)(tokens * n) * sizeof *all);
-        memcpy(all + tape_tokens_of(tape, tape_group_rank(tape)).first * n, dy,
-               (size_t)(op->y->rows * n) * sizeof *all);
-        group_share_tokens(tape, all, n);
-        dy = all;
-    }
+    const float *dy = all_tokens(tape, tape_gradient(tape, op->y), n);
     row_gradients(tape, op, dy);
     float *db = op->b ? weight_gradient_for(op->b, &first) : NULL;
     if (db) columns_sum(tape, db, dy, tokens, n, first);

@@ -54,20 +54,17 @@ Status report_write(const char *folder, const Json *results)
 {
     Status status = OK;
     History history = { 0 };
-    Text svg = { 0 }, page = { 0 }, json = { 0 };
+    Text svg = { 0 }, page = { 0 };
     Json *whole = json_clone(results);
     TRY(history_read(&history, folder));
     json_set(whole, "training", training_json(&history));
-    json_print(&json, whole, 2);
-    text_append(&json, "\n");
     plot(&svg, &history);
     html_page(&page, whole, text_chars(&svg));
-    TRY(write_into(folder, "report.json", &json));
+    TRY(json_write_file(folder, "report.json", whole));
     TRY(write_into(folder, "loss.svg", &svg));
     TRY(write_into(folder, "report.html", &page));
 done:
     json_free(whole);
-    text_release(&json);
     text_release(&page);
     text_release(&svg);
     history_release(&history);

@@ -36,6 +36,18 @@ done:
     return status;
 }
 
+Status json_write_file(const char *folder, const char *name, const Json *value)
+{
+    Text path = { 0 }, text = { 0 };
+    text_printf(&path, "%s/%s", folder, name);
+    json_print(&text, value, 2);
+    text_append(&text, "\n");
+    Status status = text_write_file(path.data, text.data, text.length_bytes);
+    text_release(&text);
+    text_release(&path);
+    return status;
+}
+
 void json_free(Json *document)
 {
     json_decref(document);

@@ -12,21 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
+static const char name[] = "record.json";
+
 static void record_path(Text *out, const char *run)
 {
-    text_printf(out, "%s/record.json", run);
-}
-
-static Status write_record(const Json *record, const char *run)
-{
-    Text path = { 0 }, text = { 0 };
-    record_path(&path, run);
-    json_print(&text, record, 2);
-    text_append(&text, "\n");
-    Status status = text_write_file(path.data, text.data, text.length_bytes);
-    text_release(&text);
-    text_release(&path);
-    return status;
+    text_printf(out, "%s/%s", run, name);
 }
 
 /// The record that goes on, or a new one.
@@ -54,7 +44,7 @@ static Status start(RunRecord *r)
     Status status = OK;
     open_record(r);
     TRY(run_fields_add(r, RECORD_START));
-    TRY(write_record(r->record, r->trainer->recipe->output.folder));
+    TRY(json_write_file(r->trainer->recipe->output.folder, name, r->record));
 done:
     return status;
 }
@@ -81,7 +71,7 @@ static Status end(RunRecord *r)
     Status status = OK;
     TRY(lock_check(r->trainer->lock));
     TRY(run_fields_add(r, RECORD_END));
-    TRY(write_record(r->record, r->trainer->recipe->output.folder));
+    TRY(json_write_file(r->trainer->recipe->output.folder, name, r->record));
 done:
     return status;
 }
@@ -171,7 +161,7 @@ static Status add_export(const char *run, const char *output, const char *const 
     json_append(list, export);
     json_set(record, "exports", list);
     export = NULL;
-    TRY(write_record(record, run));
+    TRY(json_write_file(run, name, record));
 done:
     json_free(export);
     json_free(record);

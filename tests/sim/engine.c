@@ -130,7 +130,7 @@ static void move(Engine *e, Moves what)
     size_t bytes = (size_t)(e->leaf_tokens * hidden) * sizeof(float);
     float *all = tape_take(e->tape, bytes), *own = tape_take(e->tape, bytes);
     if (what == MOVES_TOKENS_IN)
-        group_share_tokens(e->tape, all, hidden);
+        group_share_tokens(e->tape, all, own, hidden);
     else
         group_sum_tokens(e->tape, own, all, hidden, false);
 }
