@@ -1,8 +1,8 @@
 #include "nn/ops.h"
-#include "base/status.h"
 #include "linalg/gemm.h"
 #include "linalg/vecmath.h"
 #include "nn/group.h"
+#include "nn/product.h"
 
 #include <string.h>
 
@@ -48,23 +48,16 @@ static void linear_backward(Tape *tape, void *context)
 
 Var *linear(Tape *tape, Var *x, Weight *w, Weight *b)
 {
-    CHECK(x->cols == w->cols, "linear: %lld columns meet a weight of %lld", (long long)x->cols,
-          (long long)w->cols);
-    CHECK(!b || (b->rows == 1 && b->cols == w->rows), "linear: the bias does not fit the weight");
-    CHECK(!w->touched && (!b || !b->touched), "linear: a lookup table has no dense gradient");
+    bool needs = product_start(__func__, x, w, b);
     tape_needs(tape, w);
     tape_needs(tape, b);
-    bool trained = w->gradient || (b && b->gradient);
-    Var *y = tape_var(tape, x->rows, w->rows, x->needs_gradient || trained);
+    Var *y = tape_var(tape, x->rows, w->rows, needs);
     y->own = x->own;
     gemm_forward(y->value, x->value, w->value, b ? b->value : NULL, x->rows, w->rows, w->cols, 0);
     if (tape_records(tape, y)) {
         Linear *op = tape_take(tape, sizeof *op);
         *op = (Linear){ y, x, w, b };
-        tape_uses(tape, w);
-        tape_uses(tape, b);
-        double m = (double)x->rows, n = (double)w->rows, k = (double)w->cols;
-        tape_work(tape, 2 * m * n * k, (m * k + k * n + m * n) * sizeof(float));
+        product_uses(tape, w, b, x->rows);
         tape_record(tape, y, linear_backward, op);
     }
     return y;

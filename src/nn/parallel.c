@@ -1,9 +1,9 @@
 #include "nn/slices.h"
 #include "base/status.h"
 #include "linalg/gemm.h"
-#include "linalg/vecmath.h"
 #include "nn/columns.h"
 #include "nn/ops.h"
+#include "nn/product.h"
 #include "nn/scalapack.h"
 
 typedef struct {
@@ -67,26 +67,13 @@ static const float *all_tokens(Tape *tape, const float *x, int64_t cols)
     return all;
 }
 
-static void check(const Tape *tape, const char *name, const Var *x, const Weight *w,
-                  const Weight *b, int64_t outputs)
-{
-    CHECK(x->cols == w->cols, "%s: %lld columns meet a weight of %lld", name, (long long)x->cols,
-          (long long)w->cols);
-    CHECK(!b || (b->rows == 1 && b->cols == outputs), "%s: the bias does not fit the weight", name);
-    CHECK(!w->touched && (!b || !b->touched), "%s: a lookup table has no dense gradient", name);
-    CHECK(tape_slices(tape) % tape_group_size(tape) == 0, "%s: ranks have parts of slices", name);
-}
-
 static void record(Tape *tape, const char *name, const Parallel *op, int64_t tokens,
                    Backward backward)
 {
-    double m = (double)tokens, n = (double)op->w->rows, k = (double)op->w->cols;
     if (!tape_records(tape, op->y)) return;
     Parallel *kept = tape_take(tape, sizeof *kept);
     *kept = *op;
-    tape_uses(tape, op->w);
-    tape_uses(tape, op->b);
-    tape_work(tape, 2 * m * n * k, (m * k + k * n + m * n) * sizeof(float));
+    product_uses(tape, op->w, op->b, tokens);
     tape_record_as(tape, name, op->y, backward, kept);
 }
 
@@ -164,9 +151,8 @@ Var *column_parallel(Tape *tape, Var *x, Weight *w, Weight *b)
     if (w->right) x = linear(tape, x, w->right, NULL);
     if (!tape_group(tape)) return linear(tape, x, w, b);
     if (tape_matrix_grid(tape)) return scalapack_column_parallel(tape, x, w, b);
-    check(tape, __func__, x, w, b, n);
+    bool needs = product_start(__func__, x, w, b);
     CHECK(x->own, "column_parallel: not a rank's own tokens");
-    bool needs = x->needs_gradient || w->gradient || (b && b->gradient);
     Var *y = tape_var(tape, tokens, n, needs);
     Parallel op = { y, x, all_tokens(tape, x->value, k), w, b };
     tape_needs(tape, w);
@@ -265,9 +251,8 @@ Var *row_parallel(Tape *tape, Var *x, Weight *w, Weight *b)
     if (w->right) return linear(tape, row_parallel(tape, x, w->right, NULL), w, b);
     if (!tape_group(tape)) return linear(tape, x, w, b);
     if (tape_matrix_grid(tape)) return scalapack_row_parallel(tape, x, w, b);
-    check(tape, __func__, x, w, b, n);
+    bool needs = product_start(__func__, x, w, b);
     CHECK(x->rows == tokens && !x->own, "row_parallel: a row must be a token");
-    bool needs = x->needs_gradient || w->gradient || (b && b->gradient);
     Var *y = tape_var(tape, tape_tokens_of(tape, tape_group_rank(tape)).count, n, needs);
     Parallel op = { y, x, NULL, w, b };
     y->own = true;
@@ -278,7 +263,7 @@ Var *row_parallel(Tape *tape, Var *x, Weight *w, Weight *b)
     float *sums = sum_subtrees(tape, tokens * n, row_slice_output, &(RowSlice){ &op, &parts });
     group_sum_tokens(tape, y->value, sums, n, false);
     tape_scratch_end(tape, mark);
-    for (int64_t r = 0; b && r < y->rows; r++) vec_add(y->value + r * n, b->value, n);
+    product_add_bias(y, b);
     record(tape, __func__, &op, tokens, row_backward);
     return y;
 }

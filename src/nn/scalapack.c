@@ -4,6 +4,7 @@
 #include "linalg/pgemm.h"
 #include "linalg/vecmath.h"
 #include "nn/group.h"
+#include "nn/product.h"
 
 #include <string.h>
 
@@ -126,34 +127,25 @@ typedef struct {
     Var *y, *x;
     Weight *w, *b;
     const float *features; ///< column parallel: x (T, own columns)
+    bool needs_gradient;   ///< y does
     int64_t tokens, in, out;
 } Product;
 
 static Product *product(Tape *tape, Var *x, Weight *w, Weight *b, int64_t in, int64_t out)
 {
-    int64_t inputs = x->cols, outputs = w->rows;
-    CHECK(inputs == w->cols, "%lld columns meet a weight of %lld", (long long)inputs,
-          (long long)w->cols);
-    CHECK(!b || (b->rows == 1 && b->cols == outputs), "the bias does not fit the weight");
-    CHECK(!w->touched && (!b || !b->touched), "a lookup table has no dense gradient");
+    bool needs = product_start("scalapack", x, w, b);
     tape_needs(tape, w);
     tape_needs(tape, b);
     Product *op = tape_take(tape, sizeof *op);
-    *op = (Product){ .x = x, .w = w, .b = b, .in = in, .out = out };
+    *op = (Product){ .x = x, .w = w, .b = b, .needs_gradient = needs, .in = in, .out = out };
     op->tokens = tape_packing(tape)->tokens;
     return op;
 }
 
 static Var *result(Tape *tape, Product *op, int64_t rows, int64_t cols)
 {
-    bool trained = op->w->gradient || (op->b && op->b->gradient);
-    op->y = tape_var(tape, rows, cols, op->x->needs_gradient || trained);
+    op->y = tape_var(tape, rows, cols, op->needs_gradient);
     return op->y;
-}
-
-static void add_bias(Var *y, const Weight *b)
-{
-    for (int64_t r = 0; b && r < y->rows; r++) vec_add(y->value + r * y->cols, b->value, y->cols);
 }
 
 static void bias_backward(Tape *tape, const Product *op, const float *dy)
@@ -161,15 +153,6 @@ static void bias_backward(Tape *tape, const Product *op, const float *dy)
     bool first;
     float *db = op->b ? weight_gradient_for(op->b, &first) : NULL;
     if (db) group_columns_sum(tape, db, op->y, dy, first);
-}
-
-/// Of the product that records next: this rank's share of the work.
-static void uses(Tape *tape, const Product *op)
-{
-    double t = (double)op->tokens, n = (double)op->w->rows, k = (double)op->w->cols;
-    tape_uses(tape, op->w);
-    tape_uses(tape, op->b);
-    tape_work(tape, 2 * t * n * k, (t * k + k * n + t * n) * sizeof(float));
 }
 
 /// dx += dy w', or = it where it is the first.
@@ -223,9 +206,9 @@ Var *scalapack_column_parallel(Tape *tape, Var *x, Weight *w, Weight *b)
              by_columns(tape, features, op->tokens, op->in),
              by_columns(tape, turned, op->in, op->out), PGEMM_NN);
     tape_scratch_end(tape, mark);
-    add_bias(y, b);
+    product_add_bias(y, b);
     if (tape_records(tape, y)) {
-        uses(tape, op);
+        product_uses(tape, w, b, op->tokens);
         tape_record(tape, y, column_backward, op);
     }
     return y;
@@ -278,9 +261,9 @@ Var *scalapack_row_parallel(Tape *tape, Var *x, Weight *w, Weight *b)
              by_columns(tape, w->value, op->out, op->in), PGEMM_NT);
     split_by_tokens(tape, y->value, features, op->out, false);
     tape_scratch_end(tape, mark);
-    add_bias(y, b);
+    product_add_bias(y, b);
     if (tape_records(tape, y)) {
-        uses(tape, op);
+        product_uses(tape, w, b, op->tokens);
         tape_record(tape, y, row_backward, op);
     }
     return y;

@@ -76,6 +76,8 @@ void tape_free(Tape *tape)
 
 void tape_set_group(Tape *tape, const Comm *group, int64_t slices, const MatrixGrid *grid)
 {
+    CHECK(!group || slices % group->size == 0, "%d ranks have parts of %lld slices", group->size,
+          (long long)slices);
     exchange_free(tape->exchange);
     tape->group = group;
     tape->slices = slices;
