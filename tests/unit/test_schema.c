@@ -4,6 +4,7 @@
 #include "store/safetensors.h"
 #include "store/schema.h"
 #include "support/check.h"
+#include "support/document.h"
 #include "support/folder.h"
 
 #include <stdlib.h>
@@ -137,20 +138,9 @@ static void knows_the_state(void)
 
 static void documents_are_up_to_date(void)
 {
-    const char *source = getenv("TEMPER_SOURCE");
-    Text text = { 0 }, path = { 0 };
-    char *committed = NULL;
+    Text text = { 0 };
     schema_markdown(&text);
-    text_printf(&path, "%s/docs/FILES.md", source ? source : ".");
-    if (getenv("TEMPER_WRITE_DOCS"))
-        CHECK_EQ(text_write_file(path.data, text.data, text.length_bytes), OK);
-    if (text_read_file(&committed, NULL, path.data) != OK || strcmp(committed, text.data))
-        check_failed(__FILE__, __LINE__,
-                     "%s is not what hdf5_schemas/ says: run the tests once with "
-                     "TEMPER_WRITE_DOCS=1",
-                     path.data);
-    mem_free(committed);
-    text_release(&path);
+    check_document("FILES.md", &text, "hdf5_schemas/");
     text_release(&text);
 }
 
