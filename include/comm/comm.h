@@ -39,6 +39,8 @@ void comm_release(Comm *part); ///< of one of size 0, or without MPI, too
 
 COLLECTIVE
 void comm_barrier(const Comm *comm);
+/// Local. Lets messages move: for a rank that waits for something else than a message.
+void comm_progress(const Comm *comm);
 /// Collective. `bytes` may exceed 2 GiB and must be the same on all ranks.
 COLLECTIVE
 void comm_broadcast(const Comm *comm, void *data, size_t bytes, int root);

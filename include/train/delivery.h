@@ -1,13 +1,15 @@
 /// New weights of the dense part from the nodes that have made them to all others, bucket by bucket
 /// in ascending order, the order in which the next forward pass reads them: it goes on while they
-/// travel, and waits for what it needs. The first rank of a node sends and receives for it; where
-/// it has others beside it, which would not see what has arrived, a step ends with all of it.
+/// travel, and waits for what it needs. A rank sends what it has made to the first rank of every
+/// other node, which receives for its node and counts in shared memory what has arrived.
 #pragma once
 #include "train/blocks.h"
 
 typedef struct Delivery Delivery;
 
-/// Local. Of `values` (Model.values); all are borrowed. `node` NULL: one rank, nothing to deliver.
+/// Collective. Of `values` (Model.values), which the ranks of a node share; all are borrowed.
+/// `node` NULL: one rank, nothing to deliver.
+COLLECTIVE
 Delivery *delivery_new(const Node *node, const Blocks *blocks, float *values);
 /// Local, NULL-safe. Waits for what is on its way.
 void delivery_free(Delivery *delivery);
@@ -17,7 +19,7 @@ void delivery_free(Delivery *delivery);
 void delivery_start(Delivery *delivery);
 /// Local. This rank has made the new weights of a bucket, ascending.
 void delivery_made(Delivery *delivery, int bucket);
-/// Collective. This rank has made all that are its own.
+/// Collective. This rank has made all that are its own, and the others of its node.
 COLLECTIVE
 void delivery_made_all(Delivery *delivery);
 

@@ -40,7 +40,8 @@ typedef struct {
     int64_t outgoing_floats, incoming_floats;
 } Optimizer;
 
-/// Local. Zero moments.
+/// Collective. Zero moments.
+COLLECTIVE
 void optimizer_init(Optimizer *optimizer, const Comm *comm, Model *model, const Blocks *blocks,
                     const TrainOptions *options);
 void optimizer_release(Optimizer *optimizer);

@@ -139,6 +139,13 @@ void comm_barrier(const Comm *comm)
     if (comm->size > 1) MPI_Barrier(mpi(comm));
 }
 
+void comm_progress(const Comm *comm)
+{
+    int is_there;
+    if (comm->size > 1)
+        MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, mpi(comm), &is_there, MPI_STATUS_IGNORE);
+}
+
 void comm_broadcast(const Comm *comm, void *data, size_t bytes, int root)
 {
     if (comm->size == 1) return;

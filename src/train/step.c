@@ -82,6 +82,7 @@ void train_step(Trainer *t, StepRecord *out)
     double divisor = t->objective->divisor(t, &batch);
     for (int64_t leaf = t->cuts[t->replicas->rank]; leaf < t->cuts[t->replicas->rank + 1]; leaf++)
         t->vote.losses[leaf] = leaf_step(t, &batch, leaf, divisor);
+    delivery_await_all(t->optimizer.delivery); // for its node, where this rank has no leaf
 
     gradients_finish(t->gradients, &t->vote.squares);
     lap(t, "exchange", PHASE_REDUCTION, 0);

@@ -34,6 +34,8 @@ TEMPER_RANKS_PER_NODE=1 expect_exit 0 train 3 nodes
 same_run one nodes
 TEMPER_FAULT=delivery-late:-1:0 TEMPER_RANKS_PER_NODE=1 expect_exit 0 train 3 late
 same_run one late
+TEMPER_FAULT=delivery-late:-1:0 TEMPER_RANKS_PER_NODE=2 expect_exit 0 train 5 late2
+same_run one late2
 
 # with layers, or a half of each, run once more on the way back
 for what in layer attention; do

@@ -175,6 +175,7 @@ void engine_step(Engine *e)
     double since_s = cost_now_s();
     for (int64_t leaf = e->cuts[e->comm->rank]; leaf < e->cuts[e->comm->rank + 1]; leaf++)
         run_leaf(e, leaf);
+    delivery_await_all(e->optimizer.delivery);
     lap(e, 0, &since_s);
     gradients_finish(e->gradients, &e->vote.squares);
     lap(e, 1, &since_s);
