@@ -1,9 +1,11 @@
 #include "sim/cost.h"
+#include "comm/node.h"
 #include "linalg/vecmath.h"
 #include "train/touched.h"
 
 #include <mpi.h>
 #include <smpi/smpi.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -17,6 +19,7 @@ static const size_t most_of_a_message_bytes = (size_t)2 << 30;
 static char *fold; ///< NULL: nothing is folded
 static char *wire; ///< what MPI gets in the place of folded memory: it copies nothing there
 static size_t fold_bytes;
+static int ranks_here = 1;
 static double owed_s;
 static bool compute_is_free;
 static Cost cost;
@@ -33,8 +36,9 @@ static void spend(double seconds)
     if (owed_s >= least_delay_s) pay();
 }
 
-void cost_compute(double seconds)
+void cost_compute(double node_s)
 {
+    double seconds = node_s * ranks_here;
     if (compute_is_free) return;
     cost.compute_s += seconds;
     spend(seconds);
@@ -88,6 +92,7 @@ void cost_fold(const Comm *comm, size_t largest_bytes)
         places[1] = SMPI_SHARED_MALLOC(is_small ? largest_bytes : most_of_a_message_bytes);
     }
     comm_broadcast(comm, places, sizeof places, 0);
+    ranks_here = node_ranks(comm->node);
     fold = places[0];
     fold_bytes = largest_bytes;
     wire = places[1];
@@ -144,6 +149,22 @@ WRAP(void *, mem_resize, void *block, size_t count, size_t size_bytes)
 WRAP(void, mem_free, void *block)
 {
     if (!is_folded(block)) __real_mem_free(block);
+}
+
+/// The ranks are threads of one process: its memory is theirs.
+WRAP(void *, node_share, const Node *node, size_t bytes)
+{
+    void *memory = NULL;
+    if (!node_shares(node)) return NULL;
+    if (node_leads(node)) memory = calloc(1, bytes);
+    comm_broadcast(&node->ranks, &memory, sizeof memory, 0);
+    return memory;
+}
+
+WRAP(void, node_unshare, void *memory, size_t bytes)
+{
+    (void)memory; // which rank is the last one to use it nobody knows
+    (void)bytes;
 }
 
 // Kernels, bound by memory.

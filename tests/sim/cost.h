@@ -11,12 +11,14 @@
 static const double node_flop_s = 3.3e12 * 0.65;
 static const double node_memory_bytes_s = 200e9;
 
-/// Collective. From now on compute is a delay, and no buffer is larger than `largest_bytes`.
+/// Collective. From now on compute is a delay, of an equal share of its node's rates on each of the
+/// ranks there, and no buffer is larger than `largest_bytes`.
 COLLECTIVE
 void cost_fold(const Comm *comm, size_t largest_bytes);
 
-/// Local. Passes simulated time in computing. Delays below 20 us are saved up.
-void cost_compute(double seconds);
+/// Local. Passes simulated time in computing what takes a whole node so long. Delays below 20 us
+/// are saved up.
+void cost_compute(double node_s);
 /// Local. Computing takes no time from here on (false: it does again), messages alone do.
 void cost_compute_free(bool is_free);
 

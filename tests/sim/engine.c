@@ -61,11 +61,13 @@ void engine_init(Engine *e, const Comm *all, const Shape *shape, int cols, int64
     CHECK(grid_start(&e->grid, all, 0, 1, cols, true, false) == OK, "%s", status_message());
     const Comm *comm = e->comm = &e->grid.replicas;
     shape_init(&e->model, &e->moves, shape, cols);
-    e->model.node = comm->node ? comm->node->alone : NULL; // a rank a node
     size_t bytes = (size_t)e->model.elements * sizeof(float);
     if (!computes) cost_fold(all, bytes);
+    e->model.node = comm->node;
+    if (computes) e->model.values = node_share(comm->node, bytes); // agreed: folded ones all share
+    e->shared_bytes = e->model.values ? bytes : 0;
     arena_init(&e->model.memory, bytes);
-    e->model.values = arena_take(&e->model.memory, bytes);
+    if (!e->shared_bytes) e->model.values = arena_take(&e->model.memory, bytes);
     for (int64_t i = 0; i < e->model.elements && computes; i++)
         e->model.values[i] = 1e-6f * noise(-1, i);
     e->leaves = leaves ? leaves : leaves_choose(tokens / shape->sequence_tokens, (double)tokens);
@@ -98,6 +100,7 @@ void engine_release(Engine *e)
     gradients_free(e->gradients);
     blocks_release(&e->blocks);
     mem_free(e->cuts);
+    if (e->shared_bytes) node_unshare(e->model.values, e->shared_bytes);
     shape_release(&e->model, e->moves);
     grid_stop(&e->grid);
 }

@@ -16,9 +16,10 @@ typedef struct {
     const Comm *comm; ///< its replicas
     const Shape *shape;
     Model model;
-    Moves *moves;    ///< (param_count), owned
-    Tape *tape;      ///< of the group's messages
-    Packing packing; ///< a leaf
+    size_t shared_bytes; ///< of the model's values, that the ranks of a node share
+    Moves *moves;        ///< (param_count), owned
+    Tape *tape;          ///< of the group's messages
+    Packing packing;     ///< a leaf
     int64_t leaves, leaf_tokens;
     int64_t *cuts; ///< (ranks + 1), owned
     Blocks blocks;

@@ -16,6 +16,9 @@ sim() {
 for nodes in 3 4 5 6 7; do
     expect_exit 0 sim fat-tree $nodes check
 done
+for nodes in 1x3 2x2 3x3; do # several ranks on each
+    expect_exit 0 sim fat-tree $nodes check
+done
 expect_exit 0 sim dragonfly 8 check
 expect_exit 2 sim fat-tree 1 nonsense
 expect_text err "SHAPE: bert-base"
@@ -37,6 +40,11 @@ expect_value compute_s 4 4.8
 expect_value received_MB 515 620
 expect_value exposed_s 0.003 0.012
 expect_failure expect_value exposed_s 0.012 1
+
+# with two ranks a node, all of which go on while new weights arrive
+expect_exit 0 sim fat-tree 4x2 bert-base 65536 1 1 0
+expect_value compute_s 4 4.8
+expect_value exposed_s 0.003 0.012
 
 # two and two nodes with a model between them: eight times a layer half of the tokens' values, and
 # half of the weights there and back

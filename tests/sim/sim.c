@@ -1,6 +1,7 @@
 // Usage: sim SHAPE TOKENS STEPS COLS LEAVES [alone]: simulates steps on the platform that smpirun
 // was given, on a grid of so many columns, in so many leaves (0: as the program chooses), and
 // `alone` one more that takes no time but in messages. sim check: real sums.
+#include "comm/node.h"
 #include "sim/check_sums.h"
 #include "sim/engine.h"
 
@@ -28,8 +29,10 @@ static void report(Engine *e, const Comm *world, const char *name)
     int64_t most[] = { cost.received_bytes, cost.messages };
     comm_max_int64(world, most, 2);
     if (world->rank) return;
-    printf("%s nodes=%d step_s=%.6f compute_s=%.6f exposed_s=%.6f received_MB=%.3f messages=%lld",
-           name, world->size, step_s, compute_s, step_s - compute_s, (double)most[0] * 1e-6,
+    int nodes = world->node ? world->node->count : 1;
+    printf("%s nodes=%d ranks=%d step_s=%.6f compute_s=%.6f exposed_s=%.6f received_MB=%.3f "
+           "messages=%lld",
+           name, nodes, world->size, step_s, compute_s, step_s - compute_s, (double)most[0] * 1e-6,
            (long long)most[1]);
     for (int i = 0; i < PHASES; i++) printf(" %s_s=%.6f", phase_names[i], laps_s[i]);
     printf("\n");
