@@ -37,7 +37,7 @@ static Status run(Invocation *invocation, Comm *world)
     Status status = OK;
     if (invocation->command->needs_mpi) TRY(comm_start(world));
     log_start(world->rank);
-    fault_start(world->rank);
+    TRY_ALL(world, fault_start(world->rank));
     gemm_start();
     platform_start();
     threads_start(world);

@@ -107,7 +107,7 @@ Status file_reserve(int file, int64_t bytes, const char *path)
 {
     if (fault_at("reserve-nothing")) return OK;
     // not posix_fallocate: where the file system cannot, that writes to every block
-    int failed = fault_at("reserve-unsupported") ? EOPNOTSUPP : 0;
+    int failed = fault_at("reserve-unsupported");
     while (!failed && fallocate(file, 0, 0, bytes))
         if (errno != EINTR) failed = errno;
     if (failed == EOPNOTSUPP || failed == ENOSYS) return has_room(bytes, path);

@@ -1,3 +1,4 @@
+#include "base/fault.h"
 #include "base/file.h"
 #include "cli/commands.h"
 #include "cli/help.h"
@@ -6,7 +7,7 @@
 #include <stdio.h>
 
 typedef struct {
-    bool markdown, completion;
+    bool markdown, completion, faults;
     char man[4096];
 } HelpFlags;
 
@@ -14,8 +15,17 @@ static const Option flags[] = {
     { FIELD(HelpFlags, markdown), .def = "false", .help = "print docs/OPTIONS.md" },
     { FIELD(HelpFlags, man), .def = "", .help = "write man pages into this folder" },
     { FIELD(HelpFlags, completion), .def = "false", .help = "print completion for bash" },
+    { FIELD(HelpFlags, faults), .def = "false",
+      .help = "list the points where tests make it fail (TEMPER_FAULT)" },
     { 0 }
 };
+
+static void list_faults(Text *out)
+{
+    static const char *const kinds[] = { "error", "kill", "hang", "other" };
+    for (const FaultPoint *point = fault_points; point->name; point++)
+        text_printf(out, "%-20s %-6s %s\n", point->name, kinds[point->kind], point->what);
+}
 
 static Status help_run(const Invocation *invocation)
 {
@@ -33,6 +43,8 @@ static Status help_run(const Invocation *invocation)
         help_markdown(&text);
     else if (given->completion)
         manual_completion(&text);
+    else if (given->faults)
+        list_faults(&text);
     else if (subject)
         help_command(&text, subject);
     else

@@ -192,6 +192,12 @@ done:
     return status;
 }
 
+static Status fail_at(const char *point, const char *path)
+{
+    int error = fault_at(point);
+    return error ? status_fail(FAILED, "%s: %s", path, strerror(error)) : OK;
+}
+
 static Status make_partial(Writer *w, int draft)
 {
     Status status = OK;
@@ -204,7 +210,7 @@ static Status make_partial(Writer *w, int draft)
     w->file_bytes = info.st_size;
     TRY(file_reserve(file, w->file_bytes, w->path));
     TRY(copy_draft(file, draft, w->path));
-    if (fault_at("write-create")) FAIL(FAILED, "%s: %s", w->path, strerror(EIO));
+    TRY(fail_at("write-create", w->path));
 done:
     if (file >= 0) close(file);
     return status;
@@ -284,7 +290,7 @@ static Status write_range(Writer *w, int index, const TensorRange *range, int fi
         const char *data = (const char *)range->data + (at - first);
         keep_piece(w, (Piece){ index, place, bytes, crc32c(0, data, (size_t)bytes) });
         TRY(file_write_at(file, slot->offset_bytes + place, data, (size_t)bytes, w->path));
-        if (fault_at("write-payload")) FAIL(FAILED, "%s: %s", w->path, strerror(EIO));
+        TRY(fail_at("write-payload", w->path));
         fault_kill_at("kill-payload");
         at += bytes;
     }
@@ -305,8 +311,8 @@ done:
 
 static Status sync_file(int file, const char *path)
 {
-    if (fault_at("write-fsync")) return status_fail(FAILED, "%s: %s", path, strerror(EIO));
-    return file_sync(file, path);
+    Status status = fail_at("write-fsync", path);
+    return status == OK ? file_sync(file, path) : status;
 }
 
 static Status write_payload(Writer *w)
@@ -314,6 +320,7 @@ static Status write_payload(Writer *w)
     Status status = OK;
     int file = open(w->partial, O_WRONLY | O_CLOEXEC);
     if (file < 0) FAIL(FAILED, "%s: %s", w->path, strerror(errno));
+    fault_hang_at("hang-save");
     for (int i = 0; i < w->slot_count; i++) TRY(write_slot(w, i, file));
     TRY(sync_file(file, w->path));
 done:
@@ -359,7 +366,7 @@ static Status finish_partial(const Writer *w, Piece *pieces, int64_t piece_count
     closing = file;
     file = -1;
     if (close(closing)) FAIL(FAILED, "%s: %s", w->path, strerror(errno));
-    if (fault_at("write-close")) FAIL(FAILED, "%s: %s", w->path, strerror(EIO));
+    TRY(fail_at("write-close", w->path));
 done:
     if (file >= 0) close(file);
     return status;
@@ -372,7 +379,7 @@ static Status commit(Writer *w, Piece *pieces, int64_t piece_count)
     TRY(finish_partial(w, pieces, piece_count));
     fault_kill_at("kill-after-close");
     fault_kill_at("kill-before-rename");
-    if (fault_at("write-rename")) FAIL(FAILED, "%s: %s", w->path, strerror(EIO));
+    TRY(fail_at("write-rename", w->path));
     if (rename(w->partial, w->path)) FAIL(FAILED, "%s: %s", w->path, strerror(errno));
     w->made = false;
     fault_kill_at("kill-after-rename");

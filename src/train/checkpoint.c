@@ -126,6 +126,7 @@ Status checkpoint_save(Trainer *t)
     if (fault_at("save-slow")) sleep(3);
     TRY(tensors_write(t->comm, path.data, "checkpoint", values, value_count, parts.parts,
                       part_count));
+    fault_kill_at("kill-before-rotate");
     if (t->comm->rank == 0)
         checkpoint_rotate(run, t->recipe->output.save_total_limit, t->step, t->kept.step);
 done:

@@ -1,4 +1,5 @@
 #include "train/evaluate.h"
+#include "base/fault.h"
 #include "base/mem.h"
 #include "train/metrics.h"
 
@@ -34,6 +35,7 @@ bool evaluate_split(const Comm *comm, Evaluation *out, const TrainOptions *train
 {
     int64_t *rows, count = dataset_split_rows(data, split, &rows);
     *out = (Evaluation){ .values = json_new_object() };
+    fault_hang_at("hang-evaluation");
     if (count > 0)
         objective_find(model->head->task)
             ->evaluate(comm, out, train, model, tokenizer, data, rows, count);

@@ -44,6 +44,7 @@ static double leaf_step(Trainer *t, const Batch *batch, int64_t leaf, double div
     gradients_leaf_start(t->gradients, t->weights);
     tape_start(t->tape, &pass, &packing);
     if (fault_at("leaf-slow")) usleep(10000);
+    fault_hang_at("hang-step");
     double loss = t->objective->loss(t, divisor);
     lap(t, "loss", PHASE_FORWARD, 0);
     tape_backward(t->tape);
