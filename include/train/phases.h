@@ -13,19 +13,23 @@ typedef enum {
     PHASE_UPDATE,
     PHASE_EVALUATION,
     PHASE_CHECKPOINT,
-    PHASES
+    PHASES,               ///< those that are timed
+    PHASE_START = PHASES, ///< before the first step
+    PHASE_FINISH,         ///< after the last one
+    PHASE_NAMES
 } Phase;
 
-extern const char *const phase_names[PHASES]; ///< "data", "forward" ...
+extern const char *const phase_names[PHASE_NAMES]; ///< "data", "forward" ...
 
 typedef struct {
     double seconds[PHASES];
+    Phase now;             ///< of the lap that goes on
     double last_s;         ///< end of the last lap
     double start_s, end_s; ///< of all steps
     int64_t steps, tokens, saves;
 } Phases;
 
-/// Local. A lap starts: what came before is booked nowhere.
-void phases_start(Phases *phases);
-/// Local. Ends the lap, books it and starts the next; returns its seconds.
-double phases_lap(Phases *phases, Phase phase);
+/// Local. A lap of that phase starts: what came before is booked nowhere.
+void phases_start(Phases *phases, Phase phase);
+/// Local. Ends the lap, books it and starts one of `next`; returns its seconds.
+double phases_lap(Phases *phases, Phase next);

@@ -33,8 +33,9 @@ typedef struct {
     char method[16], probe[16]; ///< "full" or "linear_probe", solved as "ridge" or "logistic"
     double regularization;      ///< of the probe; 0: chosen
     char resume[1024];
-    double max_seconds; ///< 0: no limit
-    int64_t eval_steps; ///< 0: after every epoch
+    double max_seconds;  ///< 0: no limit
+    double hang_seconds; ///< 0: no watchdog
+    int64_t eval_steps;  ///< 0: after every epoch
     char metric_for_best_model[32];
     int64_t early_stopping_patience; ///< evaluations; 0: off
     char recompute[12];              ///< "none", "attention" or "layer"

@@ -1,6 +1,7 @@
 #include "base/file.h"
 #include "base/fault.h"
 #include "base/mem.h"
+#include "base/pulse.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -62,6 +63,7 @@ Status file_read_at(void *out, size_t bytes, int file, int64_t offset_bytes, con
             return status_fail(FAILED, "%s: ends at byte %" PRId64 " but %zu more are needed", path,
                                offset_bytes + (int64_t)at, bytes - at);
         at += (size_t)got;
+        pulse_progress();
     }
     return OK;
 }
@@ -75,6 +77,7 @@ Status file_write_at(int file, int64_t offset_bytes, const void *data, size_t by
         if (put < 0 && errno == EINTR) continue;
         if (put < 0) return status_fail(FAILED, "%s: %s", path, strerror(errno));
         at += (size_t)put;
+        pulse_progress();
     }
     return OK;
 }

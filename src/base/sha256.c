@@ -1,6 +1,7 @@
 #include "base/sha256.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/pulse.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -161,6 +162,7 @@ Status sha256_file(char hex[65], const char *path)
         if (got < 0) FAIL(FAILED, "%s: %s", path, strerror(errno));
         if (got == 0) break;
         sha256_add(&sha, piece, (size_t)got);
+        pulse_progress();
     }
     sha256_finish(hex, &sha);
 done:

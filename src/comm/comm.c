@@ -1,5 +1,6 @@
 #include "comm/comm.h"
 #include "base/mem.h"
+#include "base/pulse.h"
 #include "comm/node.h"
 #include "comm/probe.h"
 
@@ -114,7 +115,8 @@ Comm comm_split(const Comm *comm, int color)
     if (!comm->handle) return comm_self();
     MPI_Comm part;
     Comm out = { 0 };
-    MPI_Comm_split((MPI_Comm)comm->handle, color < 0 ? MPI_UNDEFINED : color, comm->rank, &part);
+    PULSE_WAIT(MPI_Comm_split((MPI_Comm)comm->handle, color < 0 ? MPI_UNDEFINED : color, comm->rank,
+                              &part));
     if (part == MPI_COMM_NULL) return out;
     out.handle = part;
     MPI_Comm_rank(part, &out.rank);
@@ -130,13 +132,13 @@ int comm_fortran_handle(const Comm *comm)
 void comm_release(Comm *part)
 {
     MPI_Comm handle = (MPI_Comm)part->handle;
-    if (handle) MPI_Comm_free(&handle);
+    if (handle) PULSE_WAIT(MPI_Comm_free(&handle));
     *part = (Comm){ 0 };
 }
 
 void comm_barrier(const Comm *comm)
 {
-    if (comm->size > 1) MPI_Barrier(mpi(comm));
+    if (comm->size > 1) PULSE_WAIT(MPI_Barrier(mpi(comm)));
 }
 
 void comm_progress(const Comm *comm)
@@ -151,7 +153,7 @@ void comm_broadcast(const Comm *comm, void *data, size_t bytes, int root)
     if (comm->size == 1) return;
     for (size_t at = 0; at < bytes; at += piece_bytes) {
         size_t piece = bytes - at < piece_bytes ? bytes - at : piece_bytes;
-        MPI_Bcast((char *)data + at, (int)piece, MPI_BYTE, root, mpi(comm));
+        PULSE_WAIT(MPI_Bcast((char *)data + at, (int)piece, MPI_BYTE, root, mpi(comm)));
     }
 }
 
@@ -166,7 +168,7 @@ void comm_broadcast_text(const Comm *comm, char **text, int root)
 
 static void reduce(const Comm *comm, void *values, int count, MPI_Datatype type, MPI_Op op)
 {
-    if (comm->size > 1) MPI_Allreduce(MPI_IN_PLACE, values, count, type, op, mpi(comm));
+    if (comm->size > 1) PULSE_WAIT(MPI_Allreduce(MPI_IN_PLACE, values, count, type, op, mpi(comm)));
 }
 
 void comm_sum_int64(const Comm *comm, int64_t *values, int count)
@@ -184,8 +186,8 @@ void comm_sum_doubles(const Comm *comm, double *values, int64_t count)
         MPI_Alloc_mem(all * (MPI_Aint)sizeof(double), MPI_INFO_NULL, &summands.values);
         summands.capacity = all;
     }
-    MPI_Allgather(values, (int)count, MPI_DOUBLE, summands.values, (int)count, MPI_DOUBLE,
-                  mpi(comm));
+    PULSE_WAIT(MPI_Allgather(values, (int)count, MPI_DOUBLE, summands.values, (int)count,
+                             MPI_DOUBLE, mpi(comm)));
     memset(values, 0, (size_t)count * sizeof *values);
     for (int64_t i = 0; i < all; i++) values[i % count] += summands.values[i];
 }
@@ -199,7 +201,7 @@ int64_t comm_offset(const Comm *comm, int64_t value)
 {
     int64_t sum = value;
     if (comm->size == 1) return 0;
-    MPI_Scan(&value, &sum, 1, MPI_INT64_T, MPI_SUM, mpi(comm));
+    PULSE_WAIT(MPI_Scan(&value, &sum, 1, MPI_INT64_T, MPI_SUM, mpi(comm)));
     return sum - value;
 }
 
@@ -214,7 +216,8 @@ static void gather_small(const Comm *comm, void *all, const void *mine, const in
         places[rank] = at;
         at += counts[rank];
     }
-    MPI_Allgatherv(mine, counts[comm->rank], MPI_BYTE, all, counts, places, MPI_BYTE, mpi(comm));
+    PULSE_WAIT(MPI_Allgatherv(mine, counts[comm->rank], MPI_BYTE, all, counts, places, MPI_BYTE,
+                              mpi(comm)));
 }
 
 static int64_t sum_counts(const int64_t *counts, int count)
@@ -253,7 +256,7 @@ void comm_gather_int64(const Comm *comm, int64_t *all, int64_t mine)
     if (comm->size == 1)
         all[0] = mine;
     else
-        MPI_Allgather(&mine, 1, MPI_INT64_T, all, 1, MPI_INT64_T, mpi(comm));
+        PULSE_WAIT(MPI_Allgather(&mine, 1, MPI_INT64_T, all, 1, MPI_INT64_T, mpi(comm)));
 }
 
 void comm_gather_root(const Comm *comm, char **all, size_t *all_bytes, const void *mine,
@@ -268,7 +271,7 @@ void comm_gather_root(const Comm *comm, char **all, size_t *all_bytes, const voi
     if (comm->rank) {
         for (size_t at = 0; at < mine_bytes; at += piece_bytes) {
             size_t piece = mine_bytes - at < piece_bytes ? mine_bytes - at : piece_bytes;
-            MPI_Send((const char *)mine + at, (int)piece, MPI_BYTE, 0, 0, mpi(comm));
+            PULSE_WAIT(MPI_Send((const char *)mine + at, (int)piece, MPI_BYTE, 0, 0, mpi(comm)));
         }
     } else {
         *all = mem_new(total + 1, 1);
@@ -278,8 +281,8 @@ void comm_gather_root(const Comm *comm, char **all, size_t *all_bytes, const voi
             size_t bytes = (size_t)counts[rank];
             for (size_t at = 0; at < bytes; at += piece_bytes) {
                 size_t piece = bytes - at < piece_bytes ? bytes - at : piece_bytes;
-                MPI_Recv(*all + place + at, (int)piece, MPI_BYTE, rank, 0, mpi(comm),
-                         MPI_STATUS_IGNORE);
+                PULSE_WAIT(MPI_Recv(*all + place + at, (int)piece, MPI_BYTE, rank, 0, mpi(comm),
+                                    MPI_STATUS_IGNORE));
             }
             place += bytes;
         }

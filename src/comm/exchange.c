@@ -1,5 +1,6 @@
 #include "comm/exchange.h"
 #include "base/mem.h"
+#include "base/pulse.h"
 
 #include <mpi.h>
 #include <string.h>
@@ -73,7 +74,8 @@ void exchange_finish(Exchange *exchange)
 
 void exchange_await(Exchange *exchange)
 {
-    if (exchange->count) MPI_Waitall(exchange->count, exchange->requests, MPI_STATUSES_IGNORE);
+    if (exchange->count)
+        PULSE_WAIT(MPI_Waitall(exchange->count, exchange->requests, MPI_STATUSES_IGNORE));
     exchange->count = 0;
 }
 
@@ -82,5 +84,6 @@ void exchange_counts(const Comm *comm, int64_t *theirs, const int64_t *mine, int
     if (comm->size == 1)
         memcpy(theirs, mine, (size_t)count * sizeof *mine);
     else
-        MPI_Alltoall(mine, count, MPI_INT64_T, theirs, count, MPI_INT64_T, (MPI_Comm)comm->handle);
+        PULSE_WAIT(MPI_Alltoall(mine, count, MPI_INT64_T, theirs, count, MPI_INT64_T,
+                                (MPI_Comm)comm->handle));
 }

@@ -1,5 +1,6 @@
 #include "data/reader.h"
 #include "base/mem.h"
+#include "base/pulse.h"
 #include "base/text.h"
 
 #include <string.h>
@@ -263,6 +264,7 @@ Status reader_next(Reader *reader, bool *more)
     while (!*more && reader_offset(reader) < reader->end) {
         TRY(read_record(reader));
         *more = !is_blank(reader);
+        pulse_progress();
     }
 done:
     return status;

@@ -1,4 +1,5 @@
 #include "linalg/dmat.h"
+#include "base/pulse.h"
 
 #include <math.h>
 #include <omp.h>
@@ -61,11 +62,13 @@ int scalapack_begin(void)
 {
     int threads = omp_get_max_threads();
     omp_set_num_threads(1);
+    pulse_state(PULSE_OPAQUE);
     return threads;
 }
 
 void scalapack_end(int threads)
 {
+    pulse_state(PULSE_BUSY);
     omp_set_num_threads(threads);
 }
 

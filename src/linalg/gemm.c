@@ -1,6 +1,7 @@
 #include "linalg/gemm.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/pulse.h"
 #include "linalg/kernel.h"
 
 #include <cblas.h>
@@ -122,6 +123,7 @@ void gemm_backward_input(float *dx, const float *dy, const float *w, int64_t m, 
                         beta, dx + r * k + c, (int)k);
         }
     }
+    pulse_progress();
 }
 
 void gemm_backward_weight(float *dw, const float *dy, const float *x, int64_t m, int64_t n,
@@ -141,6 +143,7 @@ void gemm_backward_weight(float *dw, const float *dy, const float *x, int64_t m,
                         dw + r * k + c, (int)k);
         }
     }
+    pulse_progress();
 }
 
 /// From row `r` and column `c` on.
@@ -193,6 +196,7 @@ void gemm_products(const GemmProduct *products, int64_t count)
         for (; tile >= tile_count(&products[i]); i++) tile -= tile_count(&products[i]);
         run_tile(&products[i], tile);
     }
+    pulse_progress();
 }
 
 // Declared here: other CBLAS libraries lack them.

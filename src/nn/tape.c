@@ -1,4 +1,5 @@
 #include "nn/tape.h"
+#include "base/pulse.h"
 #include "base/status.h"
 #include "comm/exchange.h"
 #include "nn/group.h"
@@ -252,6 +253,7 @@ void tape_record_as(Tape *tape, const char *name, Var *output, Backward backward
     tape->last = record;
     tape->flops = tape->bytes = 0;
     tape->uses = NULL;
+    pulse_progress();
     profile_lap(tape->profile, name, "forward", record->flops, record->bytes);
 }
 
@@ -357,6 +359,7 @@ static void run_record(Tape *tape, const Record *record)
     if (!record->output->gradient) return; // nothing that counts was made of this value
     record->backward(tape, record->context);
     if (record->output->gradient) release_gradient(tape, record->output);
+    pulse_progress();
     profile_lap(tape->profile, record->name, "backward", 2 * record->flops, 2 * record->bytes);
 }
 

@@ -61,10 +61,10 @@ static Status save(Loop *loop)
 {
     Trainer *t = loop->trainer;
     Best before = t->kept;
-    phases_start(&t->phases);
+    phases_start(&t->phases, PHASE_CHECKPOINT);
     if (loop->candidate.step == t->step) t->kept = loop->candidate;
     Status status = checkpoint_save(t);
-    deadline_spent(&t->deadline, WORK_SAVE, phases_lap(&t->phases, PHASE_CHECKPOINT));
+    deadline_spent(&t->deadline, WORK_SAVE, phases_lap(&t->phases, PHASE_DATA));
     t->phases.saves += status == OK;
     if (status == OK)
         t->saved_step = t->step;
@@ -111,7 +111,7 @@ static Status evaluate_step(Loop *loop)
 {
     Trainer *t = loop->trainer;
     Evaluation found;
-    phases_start(&t->phases);
+    phases_start(&t->phases, PHASE_EVALUATION);
     optimizer_refresh_all(&t->optimizer);
     if (!evaluate_split(t->comm, &found, &t->recipe->train, t->model, t->tokenizer, t->data,
                         SPLIT_VALIDATION))
@@ -119,7 +119,7 @@ static Status evaluate_step(Loop *loop)
     record_evaluation(loop->record, SPLIT_VALIDATION, &found);
     judge(loop, &found);
     evaluation_release(&found);
-    deadline_spent(&t->deadline, WORK_EVALUATION, phases_lap(&t->phases, PHASE_EVALUATION));
+    deadline_spent(&t->deadline, WORK_EVALUATION, phases_lap(&t->phases, PHASE_DATA));
     return OK;
 }
 

@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/pulse.h"
 #include "comm/agree.h"
 #include "linalg/gemm.h"
 #include "train/checkpoint.h"
@@ -16,6 +17,7 @@
 #include "train/run_record.h"
 #include "train/signals.h"
 #include "train/state.h"
+#include "train/watchdog.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -194,22 +196,27 @@ static Status run(const Comm *comm, Recipe *recipe, const int64_t *last)
     RunRecord life = { 0 };
     FILE *log = NULL;
     Json *efficiency = NULL;
+    Watchdog *watchdog = NULL;
     signals_start();
+    pulse_activity(PHASE_START);
     TRY(platform_agree(comm));
     TRY_ROOT(comm, open_folder(&lock, &log, recipe));
     platform_announce();
-    TRY(layout_choose(comm, recipe));
-    TRY(trainer_init(&trainer, comm, recipe));
     int64_t locked = lock.path[0] != '\0';
     comm_broadcast(comm, &locked, sizeof locked, 0);
+    watchdog = watchdog_start(comm, recipe, locked);
+    TRY(layout_choose(comm, recipe));
+    TRY(trainer_init(&trainer, comm, recipe));
     trainer.lock = locked ? &lock : NULL;
     if (last) trainer.batches.last = *last;
     TRY(train(&efficiency, &trainer, last ? NULL : &life));
+    pulse_activity(PHASE_FINISH);
     if (!last) TRY(finish_run(&trainer, efficiency)); // agreed: the same call on all ranks
 done:
     if (trainer.begun) state_write(&trainer, (int)status);
     record_close_log(log, status);
     status = run_record_end(&life, status); // the last file of the run
+    watchdog_stop(watchdog);
     json_free(efficiency);
     trainer_release(&trainer);
     lock_release(&lock);

@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "base/fault.h"
+#include "base/pulse.h"
 #include "train/ahead.h"
 #include "train/objective.h"
 #include "train/schedule.h"
@@ -9,10 +10,10 @@
 #include <unistd.h>
 
 /// Ends a lap of the profile, where there is one, and of the phases.
-static void lap(Trainer *t, const char *name, Phase phase, double bytes)
+static void lap(Trainer *t, const char *name, double bytes, Phase next)
 {
-    profile_lap(t->profile, name, phase_names[phase], 0, bytes);
-    phases_lap(&t->phases, phase);
+    profile_lap(t->profile, name, phase_names[t->phases.now], 0, bytes);
+    phases_lap(&t->phases, next);
 }
 
 /// Deals the sequences of the step to its leaves by the model's work for each; returns its tokens.
@@ -40,17 +41,17 @@ static double leaf_step(Trainer *t, const Batch *batch, int64_t leaf, double div
     int64_t first = t->plan.starts[leaf], count = t->plan.starts[leaf + 1] - first;
     for (int64_t i = 0; i < count; i++) t->leaf_rows[i] = batch->rows[t->plan.members[first + i]];
     leaf_pack(&t->buffers, &packing, t->data, t->leaf_rows, count);
-    lap(t, "leaves", PHASE_DATA, 0);
+    lap(t, "leaves", 0, PHASE_FORWARD);
     gradients_leaf_start(t->gradients, t->weights);
     tape_start(t->tape, &pass, &packing);
     if (fault_at("leaf-slow")) usleep(10000);
     fault_hang_at("hang-step");
     double loss = t->objective->loss(t, divisor);
-    lap(t, "loss", PHASE_FORWARD, 0);
+    lap(t, "loss", 0, PHASE_BACKWARD);
     tape_backward(t->tape);
-    phases_lap(&t->phases, PHASE_BACKWARD);
+    phases_lap(&t->phases, PHASE_REDUCTION);
     gradients_leaf_done(t->gradients);
-    lap(t, "subtrees", PHASE_REDUCTION, 0);
+    lap(t, "subtrees", 0, PHASE_DATA);
     return fault_at("loss-nan") ? NAN : loss;
 }
 
@@ -76,7 +77,8 @@ void train_step(Trainer *t, StepRecord *out)
     Batch batch = t->next;
     Verdict verdict;
     profile_start(t->profile);
-    phases_start(&t->phases);
+    phases_start(&t->phases, PHASE_DATA);
+    pulse_step(t->step + 1);
 
     int64_t tokens = deal_leaves(t, &batch);
 
@@ -85,10 +87,11 @@ void train_step(Trainer *t, StepRecord *out)
         t->vote.losses[leaf] = leaf_step(t, &batch, leaf, divisor);
     delivery_await_all(t->optimizer.delivery); // for its node, where this rank has no leaf
 
+    phases_lap(&t->phases, PHASE_REDUCTION);
     gradients_finish(t->gradients, &t->vote.squares);
-    lap(t, "exchange", PHASE_REDUCTION, 0);
+    lap(t, "exchange", 0, PHASE_VOTE);
     vote_cast(&t->vote, &verdict, deadline_reached(&t->deadline));
-    lap(t, "vote", PHASE_VOTE, 0);
+    lap(t, "vote", 0, PHASE_UPDATE);
 
     double learning_rate =
         schedule_learning_rate(&t->recipe->train, t->step, t->warmup, t->batches.horizon);
@@ -98,11 +101,11 @@ void train_step(Trainer *t, StepRecord *out)
                               clip_factor(verdict.grad_norm, t->recipe->train.max_grad_norm));
     t->step += !diverged;
     t->done = batch;
-    lap(t, "adamw", PHASE_UPDATE, optimizer_bytes(&t->optimizer, t->gradients));
+    lap(t, "adamw", optimizer_bytes(&t->optimizer, t->gradients), PHASE_DATA);
     ahead_take(t);
-    lap(t, "ahead", PHASE_DATA, 0);
+    lap(t, "ahead", 0, PHASE_UPDATE);
     if (!diverged) optimizer_update_dense(&t->optimizer, t->gradients);
-    lap(t, "adamw", PHASE_UPDATE, 0);
+    lap(t, "adamw", 0, PHASE_DATA);
 
     *out = (StepRecord){ .step = batch.step + 1,
                          .epoch = batch.progress,
