@@ -127,14 +127,16 @@ Status file_sync(int file, const char *path)
 
 Status file_map(const void **out, int file, int64_t bytes, const char *path)
 {
-    void *map =
-        fault_at("map") ? MAP_FAILED : mmap(NULL, (size_t)bytes, PROT_READ, MAP_SHARED, file, 0);
+    void *map = MAP_FAILED;
+    int failed = fault_at("map");
+    if (!failed) map = mmap(NULL, (size_t)bytes, PROT_READ, MAP_SHARED, file, 0);
+    if (map == MAP_FAILED && !failed) failed = errno;
     *out = NULL;
     if (map == MAP_FAILED)
         return status_fail(FAILED,
                            "%s: its %" PRId64 " bytes cannot be mapped into memory: %s (ulimit -v "
                            "may limit it)",
-                           path, bytes, strerror(errno));
+                           path, bytes, strerror(failed));
     *out = map;
     return OK;
 }

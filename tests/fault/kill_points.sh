@@ -5,14 +5,14 @@ source "${TEMPER_SOURCE:?}/tests/support/train.sh"
 settings=(output.save_steps=2 output.save_total_limit=2)
 
 expect_exit 0 train 1 whole "${settings[@]}"
-for point in after-create payload after-close before-rename after-rename; do
+for point in after-create payload after-close before-rename after-rename before-rotate; do
     for nth in 1 2; do
         name=$point$nth
         TEMPER_FAULT=kill-$point:0:$nth train 2 "$name" "${settings[@]}" >"$work/out" 2>"$work/err"
         [ $? != 0 ] || fail "$point did not kill"
         sound "$name"
         partials=$(find "runs/$name" -name '*.partial-*' | wc -l)
-        wanted=$([ $point = after-rename ] && echo 0 || echo 1)
+        wanted=$([[ $point = after-rename || $point = before-rotate ]] && echo 0 || echo 1)
         [ "$partials" = "$wanted" ] || fail "$name left $partials partial files"
         # the file that was written whole but not renamed is no checkpoint
         if [ $name = before-rename1 ]; then
