@@ -1,6 +1,7 @@
 #include "comm/node.h"
 #include "base/fault.h"
 #include "base/mem.h"
+#include "base/pulse.h"
 
 #include <fcntl.h>
 #include <mpi.h>
@@ -17,10 +18,10 @@ static int first_on_node(const Comm *comm)
     int wanted = text ? atoi(text) : 0, first = comm->rank;
     if (wanted > 0) return comm->rank / wanted * wanted;
     MPI_Comm here;
-    MPI_Comm_split_type((MPI_Comm)comm->handle, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL,
-                        &here);
-    MPI_Bcast(&first, 1, MPI_INT, 0, here);
-    MPI_Comm_free(&here);
+    PULSE_WAIT(MPI_Comm_split_type((MPI_Comm)comm->handle, MPI_COMM_TYPE_SHARED, comm->rank,
+                                   MPI_INFO_NULL, &here));
+    PULSE_WAIT(MPI_Bcast(&first, 1, MPI_INT, 0, here));
+    PULSE_WAIT(MPI_Comm_free(&here));
     return first;
 }
 
