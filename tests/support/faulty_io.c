@@ -2,6 +2,7 @@
 // FAULTY_IO=short: writes take half of the bytes. interrupted: every other call ends with EINTR.
 // CALL:ERROR:N: the N-th call of `write` (all forms), `reserve`, `sync` or `folder` (the sync of
 // the folder itself) fails with that number, and all of that kind after it where N is negative.
+// FAULTY_IO=leak: every sync loses 64 KiB and a file descriptor.
 // FAULTY_CLOCK=S: time() is S seconds ahead.
 #include <dlfcn.h>
 #include <errno.h>
@@ -100,9 +101,23 @@ int fallocate64(int file, int mode, off_t offset, off_t bytes)
     return fallocate(file, mode, offset, bytes);
 }
 
+/// The compiler may not see that nobody needs it.
+static void *volatile lost;
+
+static void leak(int file)
+{
+    enum { LOST_BYTES = 1 << 16 };
+    const char *wanted = getenv("FAULTY_IO");
+    if (!wanted || strcmp(wanted, "leak") || !is_checkpoint(file)) return;
+    lost = malloc(LOST_BYTES);
+    if (lost) memset(lost, 1, LOST_BYTES);
+    if (dup(file) < 0) abort();
+}
+
 int fsync(int file)
 {
     static int (*real)(int);
+    leak(file);
     if (!real) *(void **)&real = dlsym(RTLD_NEXT, "fsync");
     return fails(is_folder(file) ? "folder" : "sync", file) ? -1 : real(file);
 }
