@@ -49,6 +49,13 @@ typedef struct {
 
 static int this_rank;
 
+/// NULL: no fault is wanted.
+static const char *wanted_text(void)
+{
+    const char *text = getenv("TEMPER_FAULT");
+    return text && *text ? text : NULL;
+}
+
 static const FaultPoint *find(const char *name)
 {
     for (const FaultPoint *point = fault_points; point->name; point++)
@@ -72,7 +79,7 @@ static bool parse(Wanted *out, const char *text)
 
 Status fault_start(int rank)
 {
-    const char *text = getenv("TEMPER_FAULT");
+    const char *text = wanted_text();
     Wanted wanted;
     this_rank = rank;
     if (!text || (parse(&wanted, text) && find(wanted.name))) return OK;
@@ -85,7 +92,7 @@ Status fault_start(int rank)
 int fault_at(const char *name)
 {
     static int passages;
-    const char *text = getenv("TEMPER_FAULT");
+    const char *text = wanted_text();
     Wanted wanted;
     if (!text) return 0;
     const FaultPoint *point = find(name);

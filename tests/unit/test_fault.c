@@ -35,12 +35,13 @@ static void names_point_rank_passage_and_error(void)
     CHECK_EQ(try("write-payload:-1:0", 2, "write-payload", 4), EIO);
     CHECK_EQ(try("write-payload:2:1:ENOSPC", 2, "write-payload", 1), ENOSPC);
     CHECK_EQ(try("write-payload:2:1:EDQUOT", 2, "write-payload", 1), EDQUOT);
+    CHECK_EQ(try("", 2, "write-payload", 1), 0);
     CHECK_EQ(try("write-payload", 2, "no-such-point", 1), -SIGABRT);
 }
 
 static void refuses_what_is_no_fault(void)
 {
-    static const char *const wrong[] = { "",
+    static const char *const wrong[] = { ":",
                                          "write",
                                          "write-payload ",
                                          "write-payload:x",
