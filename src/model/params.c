@@ -1,6 +1,7 @@
 #include "model/model.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/pulse.h"
 #include "base/rng.h"
 #include "model/factors.h"
 #include "nn/group.h"
@@ -344,6 +345,7 @@ static void init_elements(Model *model, int index, int64_t first, int64_t end, u
         value[k] = param->rank < 2
                        ? (float)param->gain
                        : (float)(deviation * rng_normal(seed, RNG_INIT, (uint32_t)index, place));
+        if (k % 4096 == 0) pulse_progress();
     }
 }
 

@@ -76,7 +76,7 @@ grep '^temper: ' never.err && fail "without a watchdog one speaks"
 # a process that is stopped from outside, and the control: all of them, for longer than the watchdog
 # waits
 begin 3 stopped0 train.epochs=400
-TEMPER_RANKS_PER_NODE=1 begin 3 stopped2 train.epochs=400
+TEMPER_RANKS_PER_NODE=2 begin 3 stopped2 train.epochs=400
 begin 3 frozen train.epochs=30
 for name in stopped0 stopped2 frozen; do
     until [ -s "runs/$name/metrics.jsonl" ]; do
