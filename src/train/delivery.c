@@ -1,6 +1,7 @@
 #include "train/delivery.h"
 #include "base/fault.h"
 #include "base/mem.h"
+#include "base/pulse.h"
 #include "comm/exchange.h"
 
 #include <stdatomic.h>
@@ -106,15 +107,21 @@ static bool has_arrived(Delivery *d)
     return atomic_load_explicit(d->on_node, memory_order_acquire) > d->earlier + d->arrived;
 }
 
+/// Until the next round is there: this rank's own messages must move meanwhile.
+static void await_leader(Delivery *d)
+{
+    while (!has_arrived(d)) {
+        d->sent = exchange_test(d->leaving);
+        comm_progress(d->owners);
+    }
+}
+
 static void await_round(Delivery *d)
 {
     if (receives(d))
         exchange_await(d->arriving[d->arrived]);
-    else
-        while (!has_arrived(d)) {
-            d->sent = exchange_test(d->leaving);
-            comm_progress(d->owners);
-        }
+    else if (!has_arrived(d))
+        PULSE_WAIT(await_leader(d));
     d->arrived++;
     if (!receives(d)) return;
     if (d->on_node)

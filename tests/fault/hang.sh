@@ -53,6 +53,8 @@ for rank in 0 1 2; do
 done
 TEMPER_FAULT=hang-save:1:2 begin 3 save
 TEMPER_RANKS_PER_NODE=1 TEMPER_FAULT=hang-save:0:2 begin 3 nodes # every rank on a node of its own
+# rank 1 looks for what its node's first rank has received
+TEMPER_RANKS_PER_NODE=2 TEMPER_FAULT=hang-step:0:3 begin 3 leader
 TEMPER_FAULT=hang-evaluation:2:2 begin 3 evaluation
 TEMPER_FAULT=hang-evaluation:0:3 begin 1 report
 TEMPER_FAULT=hang-step:1:3 begin 3 never train.hang_seconds=0 # the control: it waits for ever
@@ -61,6 +63,7 @@ wait_for_it=", 2 ranks wait for it"
 for rank in 0 1 2; do
     hangs step$rank "$(stuck 3 $rank forward)$wait_for_it"
 done
+hangs leader "$(stuck 3 0 forward)$wait_for_it"
 hangs save "$(stuck 4 1 checkpoint)$wait_for_it"
 [ "$(ls runs/save/checkpoints/*.h5)" = runs/save/checkpoints/step-0000000002.h5 ] ||
     fail "save: $(ls runs/save/checkpoints)"
