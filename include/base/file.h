@@ -19,7 +19,7 @@ Status file_read_at(void *out, size_t bytes, int file, int64_t offset_bytes, con
 Status file_write_at(int file, int64_t offset_bytes, const void *data, size_t bytes,
                      const char *path);
 /// Local. Makes sure that the first `bytes` of the file have space on the disk; where the file
-/// system cannot reserve, that so much is free now.
+/// system cannot reserve, or in no less time than a write takes, that so much is free now.
 Status file_reserve(int file, int64_t bytes, const char *path);
 /// Local. What was written is on the disk, or FAILED with `path` and the reason.
 Status file_sync(int file, const char *path);

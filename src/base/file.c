@@ -7,14 +7,19 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { SLAB_BYTES = 256 << 20 }; ///< Linux moves less than 2 GiB a call
+enum {
+    SLAB_BYTES = 256 << 20, ///< Linux moves less than 2 GiB a call
+    RESERVED_BYTES = 16 << 20
+};
 
 /// Of a path that the user gave: there is nothing of the name, or the system refuses.
 static Status code_of(int error)
@@ -106,9 +111,18 @@ done:
     return status;
 }
 
+/// In memory, to reserve much takes as long as to write it, and a write says at once that there is
+/// no room for it.
+static bool is_slow_to_reserve(int file, int64_t bytes)
+{
+    struct statfs kind;
+    return bytes > RESERVED_BYTES && !fstatfs(file, &kind) && kind.f_type == TMPFS_MAGIC;
+}
+
 Status file_reserve(int file, int64_t bytes, const char *path)
 {
     if (fault_at("reserve-nothing")) return OK;
+    if (is_slow_to_reserve(file, bytes)) return has_room(bytes, path);
     // not posix_fallocate: where the file system cannot, that writes to every block
     int failed = fault_at("reserve-unsupported");
     while (!failed && fallocate(file, 0, 0, bytes))
