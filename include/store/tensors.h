@@ -21,6 +21,9 @@ typedef struct {
 } TensorLayout;
 /// Local. The place in the whole of a part's element.
 int64_t layout_place(const TensorLayout *layout, int64_t element);
+/// Local. Of a layout in bytes: how many bytes from byte `at` of a part on, before `end`, are of
+/// one run and one block of checksums; *place is where they begin in the whole.
+int64_t layout_piece(int64_t *place, const TensorLayout *layout, int64_t at, int64_t end);
 
 /// Elements [first, first + count) of a part.
 typedef struct {
@@ -60,6 +63,21 @@ COLLECTIVE
 Status tensors_write(const Comm *comm, const char *path, const char *schema, const Value *values,
                      int value_count, const TensorPart *parts, int part_count);
 
+/// `tensors_write` in three parts, so that steps of a training go on during the second.
+typedef struct TensorWriter TensorWriter;
+/// Collective. Makes the file's structure under a temporary name. Ranges and data of the parts are
+/// borrowed until the commit; texts that are long until `tensors_put` is done.
+COLLECTIVE
+Status tensors_begin(TensorWriter **out, const Comm *comm, const char *path, const char *schema,
+                     const Value *values, int value_count, const TensorPart *parts, int part_count);
+/// Local. Writes this rank's ranges and syncs them. Sends no message and calls no HDF5: another
+/// thread may do it, whose message a failure leaves.
+Status tensors_put(TensorWriter *writer);
+/// Collective. Commits the file if `put` (what `tensors_put` returned) is OK on all ranks; removes
+/// it if not. The writer is freed.
+COLLECTIVE
+Status tensors_commit(TensorWriter *writer, Status put);
+
 /// An open file.
 typedef struct TensorFile TensorFile;
 
@@ -91,6 +109,18 @@ Status tensors_read(TensorFile *file, const TensorInfo *info, int64_t first, int
 /// Local. As `tensors_read` of elements [first, first + count) of a part.
 Status tensors_read_part(TensorFile *file, const TensorInfo *info, const TensorLayout *layout,
                          int64_t first, int64_t count, void *out);
+/// A tensor to read: this rank takes these ranges of it, into their data. Over all ranks they cover
+/// it exactly once.
+typedef struct {
+    const TensorInfo *info;
+    const TensorRange *ranges; ///< (count), borrowed
+    int count;
+} TensorShare;
+/// Collective. Reads the shares of the same tensors on all ranks, each byte once, and verifies
+/// them: sums of the ranks' pieces join to those of blocks. FAILED as `tensors_read`.
+COLLECTIVE
+Status tensors_read_shares(const Comm *comm, TensorFile *file, const TensorShare *shares,
+                           int count);
 /// Local. *out: all elements, read-only, until the file is closed. Pages come from the file when
 /// they are touched and go when memory is short, one copy for all processes of a node (a tensor
 /// that does not lie aligned in the file, as small ones may, is read). Nothing is verified: see

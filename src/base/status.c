@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char message[STATUS_BYTES];
+static _Thread_local char message[STATUS_BYTES];
 static void (*abort_hook)(void);
 
 Status status_fail(Status code, const char *format, ...)

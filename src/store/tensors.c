@@ -2,6 +2,7 @@
 #include "base/crc32c.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "comm/agree.h"
 #include "store/h5.h"
 #include "store/integrity.h"
 
@@ -52,24 +53,24 @@ static bool element_type(ElementType *out, SetType type)
     return true;
 }
 
-static Status check_block(const TensorFile *file, const char *path, const Tensor *tensor,
-                          int64_t block, const void *data, int64_t bytes)
+static int64_t block_bytes(const Tensor *tensor, int64_t block)
 {
-    uint32_t found = crc32c(0, data, (size_t)bytes);
+    int64_t bytes = tensor->bytes - block * BLOCK_BYTES;
+    return bytes < BLOCK_BYTES ? bytes : BLOCK_BYTES;
+}
+
+/// `found`: the sum of that block.
+static Status check_block(const TensorFile *file, const Tensor *tensor, int64_t block,
+                          uint32_t found)
+{
     uint32_t wanted = file->sums[tensor->block_first + block];
     int64_t first = tensor->offset_bytes + block * BLOCK_BYTES;
     if (found == wanted) return OK;
     return status_fail(FAILED,
                        "%s: %s is damaged in block %" PRId64 " (bytes %" PRId64 " to %" PRId64
                        " of the file): its checksum is %08x, %08x was written",
-                       file->path, path, block, first, first + bytes - 1, (unsigned)found,
-                       (unsigned)wanted);
-}
-
-static int64_t block_bytes(const Tensor *tensor, int64_t block)
-{
-    int64_t bytes = tensor->bytes - block * BLOCK_BYTES;
-    return bytes < BLOCK_BYTES ? bytes : BLOCK_BYTES;
+                       file->path, tensor->info.path, block, first,
+                       first + block_bytes(tensor, block) - 1, (unsigned)found, (unsigned)wanted);
 }
 
 /// Bytes [begin, end) of one block into `out`. The whole block is read the first time.
@@ -84,7 +85,7 @@ static Status read_block(TensorFile *file, const Tensor *tensor, int64_t block, 
     char *place = whole || *sound ? out : file->block;
     TRY(file_read_at(place, (size_t)count, file->file, tensor->offset_bytes + from, file->path));
     if (*sound && !whole) goto done;
-    TRY(check_block(file, tensor->info.path, tensor, block, place, bytes));
+    TRY(check_block(file, tensor, block, crc32c(0, place, (size_t)bytes)));
     if (!whole && !*sound) memcpy(out, place + (begin - start), (size_t)(end - begin));
     *sound = true;
 done:
@@ -122,6 +123,15 @@ int64_t layout_place(const TensorLayout *layout, int64_t element)
 {
     if (!layout->run) return element;
     return layout->first + element / layout->run * layout->stride + element % layout->run;
+}
+
+int64_t layout_piece(int64_t *place, const TensorLayout *layout, int64_t at, int64_t end)
+{
+    int64_t run = layout->run;
+    *place = layout_place(layout, at);
+    int64_t bytes = BLOCK_BYTES - *place % BLOCK_BYTES;
+    if (bytes > end - at) bytes = end - at;
+    return run && bytes > run - at % run ? run - at % run : bytes;
 }
 
 /// Elements [first, end) of a part whose runs are short: read with what lies between them.
@@ -162,6 +172,86 @@ Status tensors_read_part(TensorFile *file, const TensorInfo *info, const TensorL
                          (char *)out + (at - first) * size));
     }
 done:
+    return status;
+}
+
+typedef struct {
+    Piece *items; ///< owned
+    int64_t count, capacity;
+} Pieces;
+
+/// One range of a tensor, with the sums of its pieces.
+static Status read_range(TensorFile *file, const TensorInfo *info, int index,
+                         const TensorRange *range, Pieces *pieces)
+{
+    Status status = OK;
+    const Tensor *tensor = (const Tensor *)info;
+    const TensorLayout whole = { 0 };
+    int64_t size = (int64_t)element_bytes(info->type);
+    int64_t first = range->first * size, end = first + range->count * size, bytes;
+    for (int64_t at = first, place; at < end; at += bytes) {
+        char *data = (char *)range->data + (at - first);
+        bytes = layout_piece(&place, &whole, at, end);
+        if (pieces->count == pieces->capacity) {
+            pieces->capacity = pieces->capacity ? 2 * pieces->capacity : 1024;
+            pieces->items =
+                mem_resize(pieces->items, (size_t)pieces->capacity, sizeof *pieces->items);
+        }
+        TRY(file_read_at(data, (size_t)bytes, file->file, tensor->offset_bytes + place,
+                         file->path));
+        pieces->items[pieces->count++] =
+            (Piece){ index, place, bytes, crc32c(0, data, (size_t)bytes) };
+    }
+done:
+    return status;
+}
+
+static Status read_own(TensorFile *file, const TensorShare *shares, int count, Pieces *pieces)
+{
+    Status status = OK;
+    for (int i = 0; i < count; i++)
+        for (int k = 0; k < shares[i].count; k++)
+            TRY(read_range(file, shares[i].info, i, &shares[i].ranges[k], pieces));
+done:
+    return status;
+}
+
+/// Rank 0: all pieces against the sums of the file.
+static Status check_pieces(const TensorFile *file, const TensorShare *shares, int count,
+                           Piece *pieces, int64_t piece_count)
+{
+    Status status = OK;
+    IntegrityRow *rows = MEM_NEW(IntegrityRow, count);
+    uint32_t *sums = NULL;
+    for (int i = 0; i < count; i++) {
+        rows[i].path = shares[i].info->path;
+        rows[i].bytes = ((const Tensor *)shares[i].info)->bytes;
+    }
+    sums = MEM_NEW(uint32_t, integrity_number(rows, count));
+    TRY(integrity_join(sums, pieces, piece_count, rows, count));
+    for (int i = 0; i < count; i++)
+        for (int64_t b = 0; b < rows[i].blocks; b++)
+            TRY(check_block(file, (const Tensor *)shares[i].info, b,
+                            sums[rows[i].block_first + b]));
+done:
+    mem_free(sums);
+    mem_free(rows);
+    return status;
+}
+
+Status tensors_read_shares(const Comm *comm, TensorFile *file, const TensorShare *shares, int count)
+{
+    Status status = OK;
+    Pieces own = { 0 };
+    char *all = NULL;
+    size_t bytes;
+    TRY_ALL(comm, read_own(file, shares, count, &own));
+    comm_gather_root(comm, &all, &bytes, own.items, (size_t)own.count * sizeof *own.items);
+    TRY_ROOT(comm,
+             check_pieces(file, shares, count, (Piece *)all, (int64_t)(bytes / sizeof(Piece))));
+done:
+    mem_free(all);
+    mem_free(own.items);
     return status;
 }
 

@@ -31,7 +31,7 @@ typedef struct {
     int64_t element_bytes, total_bytes, offset_bytes; ///< rank 0's, known to all
 } Slot;
 
-typedef struct {
+struct TensorWriter {
     const Comm *comm;
     char *path, *partial; ///< owned, rank 0's, known to all
     bool made;            ///< rank 0: the partial file is there
@@ -44,7 +44,7 @@ typedef struct {
     IntegrityRow *rows; ///< (slot_count), owned
     H5Set sums, index, commit;
     int64_t file_bytes;
-} Writer;
+};
 
 static const SetType set_types[] = { [ELEMENT_F32] = SET_F32,
                                      [ELEMENT_F64] = SET_F64,
@@ -59,7 +59,8 @@ static bool is_long(const Value *value)
 }
 
 /// Rank 0: what each data set will be.
-static void describe_sets(Writer *w, const Value *values, int value_count, const TensorPart *parts)
+static void describe_sets(TensorWriter *w, const Value *values, int value_count,
+                          const TensorPart *parts)
 {
     int at = w->part_count;
     for (int i = 0; i < value_count; i++) w->slot_count += is_long(&values[i]);
@@ -106,7 +107,7 @@ done:
 }
 
 /// The table of sums and the commit record, without their contents.
-static Status add_integrity(Writer *w, H5File *file)
+static Status add_integrity(TensorWriter *w, H5File *file)
 {
     Status status = OK;
     int64_t blocks = integrity_number(w->rows, w->slot_count);
@@ -123,7 +124,7 @@ done:
     return status;
 }
 
-static Status fill_structure(Writer *w, H5File *file, const char *schema, const Value *values,
+static Status fill_structure(TensorWriter *w, H5File *file, const char *schema, const Value *values,
                              int value_count)
 {
     Status status = OK;
@@ -139,7 +140,7 @@ done:
     return status;
 }
 
-static void name_partial(Writer *w)
+static void name_partial(TensorWriter *w)
 {
     Text name = { 0 };
     char host[256] = "host";
@@ -198,7 +199,7 @@ static Status fail_at(const char *point, const char *path)
     return error ? status_fail(FAILED, "%s: %s", path, strerror(error)) : OK;
 }
 
-static Status make_partial(Writer *w, int draft)
+static Status make_partial(TensorWriter *w, int draft)
 {
     Status status = OK;
     struct stat info;
@@ -217,8 +218,8 @@ done:
 }
 
 /// Rank 0: the whole file but for its payload, sums and commit record.
-static Status make_structure(Writer *w, const char *schema, const Value *values, int value_count,
-                             const TensorPart *parts)
+static Status make_structure(TensorWriter *w, const char *schema, const Value *values,
+                             int value_count, const TensorPart *parts)
 {
     Status status = OK;
     H5File *h5 = NULL;
@@ -238,7 +239,7 @@ done:
 
 /// All ranks: the name of the partial file and where each part goes.
 COLLECTIVE
-static void share_table(Writer *w, const TensorPart *parts)
+static void share_table(TensorWriter *w, const TensorPart *parts)
 {
     int64_t(*table)[3] = mem_new((size_t)w->part_count, sizeof *table);
     comm_broadcast_text(w->comm, &w->path, 0);
@@ -263,7 +264,7 @@ static void share_table(Writer *w, const TensorPart *parts)
     mem_free(table);
 }
 
-static void keep_piece(Writer *w, Piece piece)
+static void keep_piece(TensorWriter *w, Piece piece)
 {
     if (w->piece_count == w->piece_capacity) {
         w->piece_capacity = w->piece_capacity ? 2 * w->piece_capacity : 64;
@@ -273,20 +274,18 @@ static void keep_piece(Writer *w, Piece piece)
 }
 
 /// Elements of one data set: each piece of a block is summed and written in one pass.
-static Status write_range(Writer *w, int index, const TensorRange *range, int file)
+static Status write_range(TensorWriter *w, int index, const TensorRange *range, int file)
 {
     Status status = OK;
     const Slot *slot = &w->slots[index];
-    int64_t first = range->first * slot->element_bytes, run = slot->layout.run;
+    int64_t first = range->first * slot->element_bytes;
     int64_t end = first + range->count * slot->element_bytes;
     if (range->first < 0 || range->count < 0 ||
         (range->count && layout_place(&slot->layout, end - 1) >= slot->total_bytes))
         FAIL(FAILED, "%s: a part is outside its tensor of %" PRId64 " bytes", w->path,
              slot->total_bytes);
     for (int64_t at = first; at < end;) {
-        int64_t place = layout_place(&slot->layout, at), bytes = BLOCK_BYTES - place % BLOCK_BYTES;
-        if (bytes > end - at) bytes = end - at;
-        if (run && bytes > run - at % run) bytes = run - at % run;
+        int64_t place, bytes = layout_piece(&place, &slot->layout, at, end);
         const char *data = (const char *)range->data + (at - first);
         keep_piece(w, (Piece){ index, place, bytes, crc32c(0, data, (size_t)bytes) });
         TRY(file_write_at(file, slot->offset_bytes + place, data, (size_t)bytes, w->path));
@@ -299,7 +298,7 @@ done:
 }
 
 /// This rank's ranges of one data set.
-static Status write_slot(Writer *w, int index, int file)
+static Status write_slot(TensorWriter *w, int index, int file)
 {
     Status status = OK;
     const Slot *slot = &w->slots[index];
@@ -315,7 +314,7 @@ static Status sync_file(int file, const char *path)
     return status == OK ? file_sync(file, path) : status;
 }
 
-static Status write_payload(Writer *w)
+Status tensors_put(TensorWriter *w)
 {
     Status status = OK;
     int file = open(w->partial, O_WRONLY | O_CLOEXEC);
@@ -329,7 +328,7 @@ done:
 }
 
 /// Rank 0: the sums of all blocks, the index and, last, the commit record.
-static Status write_table(const Writer *w, int file, Piece *pieces, int64_t piece_count)
+static Status write_table(const TensorWriter *w, int file, Piece *pieces, int64_t piece_count)
 {
     Status status = OK;
     uint32_t *sums = MEM_NEW(uint32_t, w->sums.dims[0]);
@@ -353,7 +352,7 @@ done:
 }
 
 /// Rank 0: the table, synced and closed.
-static Status finish_partial(const Writer *w, Piece *pieces, int64_t piece_count)
+static Status finish_partial(const TensorWriter *w, Piece *pieces, int64_t piece_count)
 {
     Status status = OK;
     struct stat info;
@@ -373,7 +372,7 @@ done:
 }
 
 /// Rank 0: everything after the payload; the rename is the commit.
-static Status commit(Writer *w, Piece *pieces, int64_t piece_count)
+static Status commit(TensorWriter *w, Piece *pieces, int64_t piece_count)
 {
     Status status = OK;
     TRY(finish_partial(w, pieces, piece_count));
@@ -388,30 +387,59 @@ done:
     return status;
 }
 
+static void free_writer(TensorWriter *w)
+{
+    if (w->made) unlink(w->partial);
+    mem_free(w->rows);
+    mem_free(w->sets);
+    mem_free(w->pieces);
+    mem_free(w->slots);
+    mem_free(w->partial);
+    mem_free(w->path);
+    mem_free(w);
+}
+
+Status tensors_begin(TensorWriter **out, const Comm *comm, const char *path, const char *schema,
+                     const Value *values, int value_count, const TensorPart *parts, int part_count)
+{
+    Status status = OK;
+    TensorWriter *w = MEM_NEW(TensorWriter, 1);
+    *w = (TensorWriter){ .comm = comm, .part_count = part_count, .slot_count = part_count };
+    *out = NULL;
+    w->slots = MEM_NEW(Slot, part_count);
+    if (comm->rank == 0) w->path = mem_copy_text(path);
+    TRY_ROOT(comm, make_structure(w, schema, values, value_count, parts));
+    fault_kill_at("kill-after-create");
+    share_table(w, parts);
+    *out = w;
+    w = NULL;
+done:
+    if (w) free_writer(w);
+    return status;
+}
+
+Status tensors_commit(TensorWriter *w, Status put)
+{
+    Status status = OK;
+    char *pieces = NULL;
+    size_t piece_bytes;
+    TRY_ALL(w->comm, put);
+    comm_gather_root(w->comm, &pieces, &piece_bytes, w->pieces,
+                     (size_t)w->piece_count * sizeof *w->pieces);
+    TRY_ROOT(w->comm, commit(w, (Piece *)pieces, (int64_t)(piece_bytes / sizeof(Piece))));
+done:
+    mem_free(pieces);
+    free_writer(w);
+    return status;
+}
+
 Status tensors_write(const Comm *comm, const char *path, const char *schema, const Value *values,
                      int value_count, const TensorPart *parts, int part_count)
 {
     Status status = OK;
-    Writer w = { .comm = comm, .part_count = part_count, .slot_count = part_count };
-    char *pieces = NULL;
-    size_t piece_bytes;
-    w.slots = MEM_NEW(Slot, part_count);
-    if (comm->rank == 0) w.path = mem_copy_text(path);
-    TRY_ROOT(comm, make_structure(&w, schema, values, value_count, parts));
-    fault_kill_at("kill-after-create");
-    share_table(&w, parts);
-    TRY_ALL(comm, write_payload(&w));
-    comm_gather_root(comm, &pieces, &piece_bytes, w.pieces,
-                     (size_t)w.piece_count * sizeof *w.pieces);
-    TRY_ROOT(comm, commit(&w, (Piece *)pieces, (int64_t)(piece_bytes / sizeof(Piece))));
+    TensorWriter *w;
+    TRY(tensors_begin(&w, comm, path, schema, values, value_count, parts, part_count));
+    TRY(tensors_commit(w, tensors_put(w)));
 done:
-    if (w.made && status != OK) unlink(w.partial);
-    mem_free(pieces);
-    mem_free(w.rows);
-    mem_free(w.sets);
-    mem_free(w.pieces);
-    mem_free(w.slots);
-    mem_free(w.partial);
-    mem_free(w.path);
     return status;
 }
