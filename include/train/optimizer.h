@@ -47,6 +47,9 @@ void optimizer_init(Optimizer *optimizer, const Comm *comm, Model *model, const 
 void optimizer_release(Optimizer *optimizer);
 /// Local. After exp_avg, exp_avg_sq and steps were filled from a checkpoint.
 void optimizer_restored(Optimizer *optimizer);
+/// Collective. After that, where each rank has read the weights that it owns: all get them.
+COLLECTIVE
+void optimizer_deliver(Optimizer *optimizer);
 
 /// Collective. One update with the merged gradients, scaled by `gradient_scale` (clipping), of rows
 /// of tables.

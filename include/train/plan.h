@@ -19,6 +19,7 @@ typedef struct {
 typedef struct {
     Layout layout;
     double weights_bytes, gradients_bytes, state_bytes, activations_bytes, buffers_bytes;
+    double copy_bytes;            ///< of a copy for checkpoints; buffers_bytes may have it
     double base_bytes;            ///< of the program itself, its tokenizer and data
     double messages, sent_bytes;  ///< in a step
     double compute_s, exchange_s; ///< of a step; of the exchange what shows

@@ -53,6 +53,7 @@ typedef struct {
     char folder[1024];
     int64_t save_steps; ///< 0: only at the end
     int64_t save_total_limit;
+    char checkpoint_async[8]; ///< "auto", "true" or "false"
     int64_t logging_steps;
 } OutputOptions;
 

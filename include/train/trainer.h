@@ -2,6 +2,7 @@
 #pragma once
 #include "base/profile.h"
 #include "data/leaves.h"
+#include "train/async.h"
 #include "train/batches.h"
 #include "train/deadline.h"
 #include "train/lock.h"
@@ -11,6 +12,7 @@
 #include "train/vote.h"
 
 typedef struct Objective Objective;
+typedef struct Saving Saving;
 
 /// The best evaluation of some.
 typedef struct {
@@ -57,6 +59,8 @@ typedef struct {
 
     bool begun;         ///< rank 0 has told so in state.json
     const Lock *lock;   ///< of the run folder, borrowed; held on rank 0; NULL: it is only read
+    Async async;        ///< how checkpoints are written
+    Saving *saving;     ///< the one that is on its way, on all ranks; NULL: none
     int64_t saved_step; ///< of this run's last checkpoint in its folder; -1: none
     Best judged, kept;  ///< of all evaluations; of those whose checkpoint is in the run folder
     int64_t evaluations_without_gain;
@@ -70,6 +74,7 @@ typedef struct {
     double seconds;
     bool epoch_ends;
     bool stop;     ///< a rank was asked to stop
+    bool writes;   ///< a rank's thread is writing a checkpoint
     bool diverged; ///< loss or gradient is not finite: nothing was updated
 } StepRecord;
 

@@ -11,12 +11,14 @@ typedef struct {
     int64_t *counts_bytes; ///< (ranks), owned
     double *losses;        ///< (leaves), owned
     SquareSum squares;     ///< of what this rank owns of the gradient
+    bool writes;           ///< a thread of this rank is writing a checkpoint
 } Vote;
 
 typedef struct {
     double loss;      ///< summed over leaves, pairwise
     double grad_norm; ///< global norm before clipping
     bool stop;        ///< a rank was asked to stop
+    bool writes;      ///< on some rank
 } Verdict;
 
 /// Local. `cuts` as for `gradients_new`. All are borrowed.

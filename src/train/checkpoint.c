@@ -1,4 +1,5 @@
 #include "train/checkpoint.h"
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/mem.h"
 #include "comm/agree.h"
@@ -7,6 +8,8 @@
 #include "train/resume.h"
 
 #include <omp.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,9 +24,10 @@ typedef struct {
     TensorRange *ranges; ///< (GROUPS, segments)
 } Parts;
 
-/// What this rank owns of a parameter: of the weights at their places, of a moment as it lies.
-static int list_ranges(TensorRange *out, const Trainer *t, int param, const float *whole,
-                       const float *moment)
+/// What this rank owns of a parameter, from where its values lie: of all parameters at their
+/// places, or of what is own in the order of segments.
+static int list_ranges(TensorRange *out, const Trainer *t, int param, const float *values,
+                       bool at_places)
 {
     const Blocks *blocks = &t->blocks;
     int count = 0;
@@ -31,24 +35,26 @@ static int list_ranges(TensorRange *out, const Trainer *t, int param, const floa
         const Segment *s = &blocks->segments[i];
         if (s->param == param)
             out[count++] = (TensorRange){ s->first - t->model->params[param].offset, s->count,
-                                          whole ? whole + s->first : moment + s->at };
+                                          values + (at_places ? s->first : s->at) };
     }
     return count;
 }
 
-/// One part per parameter and group; those that another rank speaks for are empty.
-static void make_parts(Parts *out, const Trainer *t)
+/// One part per parameter and group; those that another rank speaks for are empty. `copy` NULL: of
+/// the values that training goes on with.
+static void make_parts(Parts *out, const Trainer *t, const float *copy)
 {
     int params = t->model->param_count;
-    const float *moments[GROUPS] = { NULL, t->optimizer.exp_avg, t->optimizer.exp_avg_sq };
+    int64_t own = t->blocks.own_elements;
+    const float *live[] = { t->model->values, t->optimizer.exp_avg, t->optimizer.exp_avg_sq };
     *out = (Parts){ .paths = MEM_NEW(Text, GROUPS * params),
                     .parts = MEM_NEW(TensorPart, GROUPS * params),
                     .ranges = MEM_NEW(TensorRange, GROUPS * t->blocks.segment_count) };
     TensorRange *ranges = out->ranges;
     for (int k = 0; k < GROUPS * params; k++) {
-        const float *moment = moments[k / params];
+        int group = k / params;
         const Param *p = &t->model->params[k % params];
-        text_printf(&out->paths[k], "%s/%s", groups[k / params], p->name);
+        text_printf(&out->paths[k], "%s/%s", groups[group], p->name);
         TensorPart part = { .path = out->paths[k].data,
                             .type = ELEMENT_F32,
                             .rank = p->rank,
@@ -56,8 +62,8 @@ static void make_parts(Parts *out, const Trainer *t)
                             .layout = p->layout,
                             .more = ranges };
         if (param_leads(t->model, p))
-            part.more_count =
-                list_ranges(ranges, t, k % params, moment ? NULL : t->model->values, moment);
+            part.more_count = list_ranges(ranges, t, k % params,
+                                          copy ? copy + group * own : live[group], !copy && !group);
         ranges += part.more_count;
         out->parts[k] = part;
     }
@@ -111,28 +117,154 @@ static int make_values(Value *values, Text storage[2], Trainer *t)
     return count;
 }
 
+struct Saving {
+    int64_t step;
+    Text path, storage[2];
+    Value values[STATE_VALUES];
+    Parts parts;
+    int part_count;
+    TensorWriter *writer;
+    const Trainer *trainer;
+    // of the thread
+    pthread_t thread;
+    bool has_thread;
+    Status put;
+    char message[STATUS_BYTES]; ///< why it failed
+    double seconds;
+    atomic_bool written;
+};
+
+static void free_saving(Saving *s)
+{
+    release_parts(&s->parts, s->part_count);
+    text_release(&s->storage[0]);
+    text_release(&s->storage[1]);
+    text_release(&s->path);
+    mem_free(s);
+}
+
+/// Collective. The file of the step that is done, without its payload.
+COLLECTIVE
+static Status begin(Saving **out, Trainer *t, const float *copy)
+{
+    Status status = OK;
+    Saving *s = MEM_NEW(Saving, 1);
+    *out = NULL;
+    s->step = t->step;
+    s->trainer = t;
+    s->part_count = GROUPS * t->model->param_count;
+    int value_count = make_values(s->values, s->storage, t);
+    make_parts(&s->parts, t, copy);
+    checkpoint_path(&s->path, t->recipe->output.folder, t->step);
+    TRY(tensors_begin(&s->writer, t->comm, s->path.data, "checkpoint", s->values, value_count,
+                      s->parts.parts, s->part_count));
+    *out = s;
+    s = NULL;
+done:
+    if (s) free_saving(s);
+    return status;
+}
+
+/// Collective. Commits what all ranks have put.
+COLLECTIVE
+static Status end(Trainer *t, Saving *s, Status put)
+{
+    Status status = OK;
+    TRY(tensors_commit(s->writer, put));
+    fault_kill_at("kill-before-rotate");
+    if (t->comm->rank == 0)
+        checkpoint_rotate(t->recipe->output.folder, t->recipe->output.save_total_limit, s->step,
+                          t->kept.step);
+done:
+    free_saving(s);
+    return status;
+}
+
 Status checkpoint_save(Trainer *t)
 {
     Status status = OK;
-    const char *run = t->recipe->output.folder;
-    Text path = { 0 }, storage[2] = { { 0 } };
-    Value values[STATE_VALUES];
-    Parts parts;
-    int part_count = GROUPS * t->model->param_count;
-    int value_count = make_values(values, storage, t);
-    make_parts(&parts, t);
+    Saving *s;
     optimizer_refresh_all(&t->optimizer);
-    checkpoint_path(&path, run, t->step);
     if (fault_at("save-slow")) sleep(3);
-    TRY(tensors_write(t->comm, path.data, "checkpoint", values, value_count, parts.parts,
-                      part_count));
-    fault_kill_at("kill-before-rotate");
-    if (t->comm->rank == 0)
-        checkpoint_rotate(run, t->recipe->output.save_total_limit, t->step, t->kept.step);
+    TRY(begin(&s, t, NULL));
+    TRY(end(t, s, tensors_put(s->writer)));
 done:
-    release_parts(&parts, part_count);
-    text_release(&storage[0]);
-    text_release(&storage[1]);
+    return status;
+}
+
+static void copy_state(Trainer *t)
+{
+    const Blocks *blocks = &t->blocks;
+    int64_t own = blocks->own_elements;
+    float *copy = t->async.copy;
+#pragma omp parallel for schedule(static)
+    for (int i = 0; i < blocks->segment_count; i++) {
+        const Segment *s = &blocks->segments[i];
+        size_t bytes = (size_t)s->count * sizeof(float);
+        memcpy(copy + s->at, t->model->values + s->first, bytes);
+        memcpy(copy + own + s->at, t->optimizer.exp_avg + s->at, bytes);
+        memcpy(copy + 2 * own + s->at, t->optimizer.exp_avg_sq + s->at, bytes);
+    }
+}
+
+static void *put_part(void *context)
+{
+    Saving *s = context;
+    double start_s = clock_now_s();
+    async_take_place(&s->trainer->async);
+    if (fault_at("save-slow")) sleep(3);
+    s->put = tensors_put(s->writer);
+    if (s->put != OK) snprintf(s->message, sizeof s->message, "%s", status_message());
+    s->seconds = clock_now_s() - start_s;
+    atomic_store(&s->written, true);
+    return NULL;
+}
+
+Status checkpoint_start(Trainer *t)
+{
+    Status status = OK;
+    Saving *s;
+    CHECK(!t->saving, "a checkpoint is on its way");
+    optimizer_refresh_all(&t->optimizer);
+    copy_state(t);
+    TRY(begin(&s, t, t->async.copy));
+    t->saving = s;
+    s->has_thread = !pthread_create(&s->thread, NULL, put_part, s);
+    if (!s->has_thread) put_part(s);
+done:
+    return status;
+}
+
+bool checkpoint_writes(const Trainer *t)
+{
+    return t->saving && !atomic_load(&t->saving->written);
+}
+
+Status checkpoint_finish(Trainer *t, Status may, double *seconds)
+{
+    Saving *s = t->saving;
+    if (s->has_thread) pthread_join(s->thread, NULL);
+    if (may == OK && s->put != OK) may = status_fail(s->put, "%s", s->message);
+    int64_t longest_us = (int64_t)(1e6 * s->seconds), step = s->step;
+    comm_max_int64(t->comm, &longest_us, 1);
+    *seconds = 1e-6 * (double)longest_us;
+    t->saving = NULL;
+    Status status = end(t, s, may);
+    if (status == OK) t->saved_step = step;
+    return status;
+}
+
+/// A group's tensor of a parameter.
+static Status find_tensor(const TensorInfo **out, TensorFile *file, const char *group,
+                          const Param *p)
+{
+    Text path = { 0 };
+    text_printf(&path, "%s/%s", group, p->name);
+    const TensorInfo *info = *out = tensors_find(file, path.data);
+    Status status = OK;
+    if (!info || info->elements != param_elements(p))
+        status = status_fail(FAILED, "%s: %s is missing or has another shape than the model",
+                             tensors_file_path(file), path.data);
     text_release(&path);
     return status;
 }
@@ -141,24 +273,84 @@ done:
 static Status read_group(TensorFile *file, const Trainer *t, const char *group, float *moment)
 {
     Status status = OK;
-    Text path = { 0 };
     TensorRange *ranges = MEM_NEW(TensorRange, t->blocks.segment_count);
     for (int i = 0; i < t->model->param_count; i++) {
         const Param *p = &t->model->params[i];
-        int count = list_ranges(ranges, t, i, NULL, moment);
-        text_clear(&path);
-        text_printf(&path, "%s/%s", group, p->name);
-        const TensorInfo *info = tensors_find(file, path.data);
-        if (!info || info->elements != param_elements(p))
-            FAIL(FAILED, "%s: %s is missing or has another shape than the model",
-                 tensors_file_path(file), path.data);
+        const TensorInfo *info;
+        int count = list_ranges(ranges, t, i, moment, false);
+        TRY(find_tensor(&info, file, group, p));
         for (int k = 0; k < count; k++)
             TRY(tensors_read_part(file, info, &p->layout, ranges[k].first, ranges[k].count,
                                   (float *)ranges[k].data));
     }
 done:
     mem_free(ranges);
-    text_release(&path);
+    return status;
+}
+
+static Status read_moments(TensorFile *file, const Trainer *t)
+{
+    Status status = OK;
+    TRY(read_group(file, t, groups[1], t->optimizer.exp_avg));
+    TRY(read_group(file, t, groups[2], t->optimizer.exp_avg_sq));
+done:
+    return status;
+}
+
+/// Collective. Ranks that hold parts of the model: moments each by itself; weights once a job, then
+/// broadcast.
+COLLECTIVE
+static Status read_parts(Trainer *t, TensorFile *file)
+{
+    Status status = OK;
+    Model *stored = NULL;
+    TRY_ALL(t->comm, read_moments(file, t));
+    TRY(model_load(t->comm, &stored, tensors_file_path(file), t->recipe->model.task));
+    if (stored->elements != t->model->elements)
+        TRY_ALL(t->comm, status_fail(FAILED, "%s holds another model than %s",
+                                     tensors_file_path(file), t->recipe->model.path));
+    if (node_leads(t->model->node))
+        memcpy(t->model->values, stored->values, (size_t)stored->elements * sizeof(float));
+    node_settle(t->model->node);
+    optimizer_restored(&t->optimizer);
+done:
+    model_free(stored);
+    return status;
+}
+
+static Status list_shares(TensorShare *shares, TensorRange *ranges, const Trainer *t,
+                          TensorFile *file)
+{
+    Status status = OK;
+    int params = t->model->param_count;
+    float *live[] = { t->model->values, t->optimizer.exp_avg, t->optimizer.exp_avg_sq };
+    for (int k = 0; k < GROUPS * params; k++) {
+        int group = k / params;
+        TensorShare *share = &shares[k];
+        share->ranges = ranges;
+        share->count = list_ranges(ranges, t, k % params, live[group], !group);
+        ranges += share->count;
+        TRY(find_tensor(&share->info, file, groups[group], &t->model->params[k % params]));
+    }
+done:
+    return status;
+}
+
+/// Collective. Ranks that hold the whole model: each reads what it owns, as it was written.
+COLLECTIVE
+static Status read_whole(Trainer *t, TensorFile *file)
+{
+    Status status = OK;
+    int count = GROUPS * t->model->param_count;
+    TensorShare *shares = MEM_NEW(TensorShare, count);
+    TensorRange *ranges = MEM_NEW(TensorRange, GROUPS * t->blocks.segment_count);
+    TRY_ALL(t->comm, list_shares(shares, ranges, t, file));
+    TRY(tensors_read_shares(t->comm, file, shares, count));
+    optimizer_restored(&t->optimizer);
+    optimizer_deliver(&t->optimizer);
+done:
+    mem_free(ranges);
+    mem_free(shares);
     return status;
 }
 
@@ -166,8 +358,6 @@ static Status read_state(Trainer *t, TensorFile *file)
 {
     Status status = OK;
     TRY(resume_check(file, t->recipe, t->model, t->data, t->row_leaves));
-    TRY(read_group(file, t, groups[1], t->optimizer.exp_avg));
-    TRY(read_group(file, t, groups[2], t->optimizer.exp_avg_sq));
     platform_compare(file);
     t->step = t->optimizer.steps = tensors_int(file, "step", 0);
     t->kept.step = tensors_int(file, "best_step", 0);
@@ -183,20 +373,10 @@ Status checkpoint_load(Trainer *t, const char *path)
 {
     Status status = OK;
     TensorFile *file = NULL;
-    Model *stored = NULL;
     TRY_ALL(t->comm, tensors_open(&file, path, "checkpoint"));
     TRY_ALL(t->comm, read_state(t, file));
-    TRY(model_load(t->comm, &stored, path,
-                   t->recipe->model.task)); // weights: read once a job, then broadcast
-    if (stored->elements != t->model->elements)
-        TRY_ALL(t->comm,
-                status_fail(FAILED, "%s holds another model than %s", path, t->recipe->model.path));
-    if (node_leads(t->model->node))
-        memcpy(t->model->values, stored->values, (size_t)stored->elements * sizeof(float));
-    node_settle(t->model->node);
-    optimizer_restored(&t->optimizer);
+    TRY(t->model->group ? read_parts(t, file) : read_whole(t, file)); // agreed: as the grid is
 done:
-    model_free(stored);
     tensors_close(file);
     return status;
 }

@@ -25,6 +25,8 @@ typedef struct {
     Trainer *trainer;
     Record *record;
     Best candidate; ///< the last evaluation that is better than what is kept
+    Best before;    ///< what was kept before the save that is on its way
+    double start_s; ///< seconds that it took to start
     bool warned;    ///< of an undefined metric
 } Loop;
 
@@ -56,20 +58,48 @@ static void judge(Loop *loop, const Evaluation *evaluation)
 }
 
 /// Collective. The checkpoint of a step that is better than the one kept so far takes its place.
+/// `later`: it is started, and `settle` ends it.
 COLLECTIVE
-static Status save(Loop *loop)
+static Status save(Loop *loop, bool later)
 {
     Trainer *t = loop->trainer;
-    Best before = t->kept;
+    loop->before = t->kept;
     phases_start(&t->phases, PHASE_CHECKPOINT);
     if (loop->candidate.step == t->step) t->kept = loop->candidate;
-    Status status = checkpoint_save(t);
-    deadline_spent(&t->deadline, WORK_SAVE, phases_lap(&t->phases, PHASE_DATA));
+    Status status = later ? checkpoint_start(t) : checkpoint_save(t); // agreed: by all ranks
+    loop->start_s = phases_lap(&t->phases, PHASE_DATA);
+    if (status != OK) t->kept = loop->before;
+    if (later && status == OK) return OK;
+    deadline_spent(&t->deadline, WORK_SAVE, loop->start_s);
     t->phases.saves += status == OK;
-    if (status == OK)
-        t->saved_step = t->step;
-    else
-        t->kept = before;
+    if (status == OK) t->saved_step = t->step;
+    return status;
+}
+
+static void warn_of_save(void)
+{
+    log_warn("%s; training goes on", status_message());
+    status_clear();
+}
+
+/// Collective. Ends the save that is on its way, if there is one. It may fail, as in
+/// `save_or_warn`.
+COLLECTIVE
+static Status settle(Loop *loop)
+{
+    Status status = OK;
+    Trainer *t = loop->trainer;
+    double seconds;
+    if (!t->saving) return OK; // agreed: it is on its way on all ranks
+    phases_start(&t->phases, PHASE_CHECKPOINT);
+    Status may = agree(t->comm, t->comm->rank ? OK : lock_check(t->lock));
+    Status saved = checkpoint_finish(t, may, &seconds);
+    seconds += loop->start_s + phases_lap(&t->phases, PHASE_DATA);
+    deadline_spent(&t->deadline, WORK_SAVE, seconds);
+    t->phases.saves += saved == OK;
+    if (saved != OK) t->kept = loop->before;
+    if (may != OK) return may; // agreed: above
+    if (saved != OK) warn_of_save();
     return status;
 }
 
@@ -79,11 +109,10 @@ COLLECTIVE
 static Status save_or_warn(Loop *loop)
 {
     Status status = OK;
-    TRY_ROOT(loop->trainer->comm, lock_check(loop->trainer->lock));
-    if (save(loop) != OK) {
-        log_warn("%s; training goes on", status_message());
-        status_clear();
-    }
+    Trainer *t = loop->trainer;
+    TRY(settle(loop)); // one at a time
+    TRY_ROOT(t->comm, lock_check(t->lock));
+    if (save(loop, t->async.copy) != OK) warn_of_save();
 done:
     return status;
 }
@@ -102,13 +131,16 @@ static void plan_ahead(Trainer *t)
     int64_t step = t->step + 1, epoch_end = b->epoch_first + b->epoch_steps;
     bool now = evaluation_due(t, step, t->next.epoch_ends);
     bool then = evaluation_due(t, step + 1, step + 1 == epoch_end || b->epoch_steps == 1);
-    deadline_plan(&t->deadline, step < b->last, now + then, 1 + (now || save_due(t, step)));
+    // the one that is on its way is waited for
+    int64_t saves = 1 + (now || save_due(t, step)) + (t->saving != NULL);
+    deadline_plan(&t->deadline, step < b->last, now + then, saves);
 }
 
 /// Collective. The evaluation that is due.
 COLLECTIVE
 static Status evaluate_step(Loop *loop)
 {
+    Status status = OK;
     Trainer *t = loop->trainer;
     Evaluation found;
     phases_start(&t->phases, PHASE_EVALUATION);
@@ -116,11 +148,13 @@ static Status evaluate_step(Loop *loop)
     if (!evaluate_split(t->comm, &found, &t->recipe->train, t->model, t->tokenizer, t->data,
                         SPLIT_VALIDATION))
         return OK;
-    record_evaluation(loop->record, SPLIT_VALIDATION, &found);
-    judge(loop, &found);
-    evaluation_release(&found);
     deadline_spent(&t->deadline, WORK_EVALUATION, phases_lap(&t->phases, PHASE_DATA));
-    return OK;
+    record_evaluation(loop->record, SPLIT_VALIDATION, &found);
+    TRY(settle(loop)); // what is kept is known then
+    judge(loop, &found);
+done:
+    evaluation_release(&found);
+    return status;
 }
 
 static bool lost_patience(const Trainer *t)
@@ -188,6 +222,7 @@ Status loop_run(Trainer *t, Record *record)
         StepRecord step;
         plan_ahead(t);
         TRY(method->step(t, &step)); // agreed: every method's step is collective
+        if (!step.writes || step.diverged) TRY(settle(&loop));
         if (step.diverged) TRY_ALL(t->comm, diverged(t, &step));
         deadline_spent(&t->deadline, WORK_STEP, step.seconds);
         t->phases.steps++;
@@ -200,9 +235,10 @@ Status loop_run(Trainer *t, Record *record)
         bool saves = save_due(t, t->step) || loop.candidate.step == t->step;
         if (!stop && t->step < t->batches.last && saves) TRY(save_or_warn(&loop));
     }
+    TRY(settle(&loop));
     if (t->saved_step != t->step) {
         TRY_ROOT(t->comm, lock_check(t->lock));
-        TRY(save(&loop));
+        TRY(save(&loop, false));
     }
     t->phases.end_s = clock_now_s();
     deadline_obeyed(&t->deadline);

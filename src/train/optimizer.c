@@ -112,6 +112,16 @@ void optimizer_restored(Optimizer *o)
     }
 }
 
+void optimizer_deliver(Optimizer *o)
+{
+    const Blocks *blocks = o->blocks;
+    delivery_start(o->delivery);
+    for (int i = 0; i < blocks->bucket_count; i++)
+        if (blocks->buckets[i].owner == o->comm->rank) delivery_made(o->delivery, i);
+    delivery_made_all(o->delivery);
+    optimizer_refresh_all(o);
+}
+
 static void adam(Optimizer *o, const Segment *s, const float *gradient, AdamStep step)
 {
     if (!o->model->params[s->param].decays) step.weight_decay = 0;

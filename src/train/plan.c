@@ -186,6 +186,9 @@ static void plan_memory(Plan *out, const PlanInput *input, const Part *part, con
         least(BUCKETS_AT_ONCE * bucket_bytes(part, copies), 4 * part->dense_elements / copies);
     out->buffers_bytes =
         (copies - 1) * (slice + 8 * least(rows, words) * part->table_cols / copies);
+    out->copy_bytes = 12 * (part->dense_elements + part->table_rows * part->table_cols) / copies;
+    if (!strcmp(input->recipe->output.checkpoint_async, "true"))
+        out->buffers_bytes += out->copy_bytes;
     double shared = ONCE_BYTES + 5 * (double)data->tokens + 24 * (double)data->rows;
     out->base_bytes = RANK_BYTES + shared / node + 16 * (double)input->batches->count;
 }

@@ -2,6 +2,7 @@
 #include "base/fault.h"
 #include "base/pulse.h"
 #include "train/ahead.h"
+#include "train/checkpoint.h"
 #include "train/objective.h"
 #include "train/schedule.h"
 
@@ -68,7 +69,7 @@ static double clip_factor(double norm, double max_norm)
 ///   forward     objective->loss     per leaf of this rank: model forward, loss and its gradient
 ///   backward    tape_backward       gradients of the leaf; gradients_ready sums and sends each
 ///   reduction   gradients_finish    the tree over leaves; what this rank owns of the sum
-///   vote        vote_cast           loss, norm and stop requests of all ranks
+///   vote        vote_cast           loss, norm, stop requests and writers of all ranks
 ///   update      optimizer_update_…  AdamW: rows of tables, the dense part, which goes to all ranks
 ///   ahead       ahead_take          between them: rows of the next step, and what they look up
 void train_step(Trainer *t, StepRecord *out)
@@ -90,6 +91,7 @@ void train_step(Trainer *t, StepRecord *out)
     phases_lap(&t->phases, PHASE_REDUCTION);
     gradients_finish(t->gradients, &t->vote.squares);
     lap(t, "exchange", 0, PHASE_VOTE);
+    t->vote.writes = checkpoint_writes(t);
     vote_cast(&t->vote, &verdict, deadline_reached(&t->deadline));
     lap(t, "vote", 0, PHASE_UPDATE);
 
@@ -116,5 +118,6 @@ void train_step(Trainer *t, StepRecord *out)
                          .seconds = clock_now_s() - start_s,
                          .epoch_ends = batch.epoch_ends,
                          .stop = verdict.stop,
+                         .writes = verdict.writes,
                          .diverged = diverged };
 }

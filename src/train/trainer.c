@@ -69,8 +69,8 @@ static void weight_needed(void *trainer, const float *value, int64_t count)
 }
 
 /// Local. FAILED on a node that cannot hold what its ranks will take, beyond the weights that they
-/// have. A tenth is left for the plan to be wrong in.
-static Status check_memory(Trainer *t, int64_t ranks_here)
+/// have. A tenth is left for the plan to be wrong in. *copy_fits: so would a copy for checkpoints.
+static Status check_memory(Trainer *t, double *copy_bytes, bool *copy_fits, int64_t ranks_here)
 {
     Status status = OK;
     double available = plan_available_bytes();
@@ -81,9 +81,12 @@ static Status check_memory(Trainer *t, int64_t ranks_here)
     plan_input_init(&input, t->recipe, t->model, &t->batches, t->row_leaves);
     TRY(plan_make(&plan, &input, (Layout){ t->grid.data, t->grid.rows, t->grid.cols }, &machine));
     t->planned_bytes = plan_rank_bytes(&plan);
+    *copy_bytes = plan.copy_bytes;
+    *copy_fits = available == 0;
     if (available == 0) goto done;
     double weights = plan.weights_bytes + plan.base_bytes;
     double needed = (plan_rank_bytes(&plan) - weights) * (double)ranks_here;
+    *copy_fits = 0.9 * (needed + plan.copy_bytes * (double)ranks_here) <= available;
     if (0.9 * needed <= available) goto done;
     machine.memory_bytes = available + weights * (double)ranks_here;
     int64_t least = plan_least_nodes(&input, &machine);
@@ -99,6 +102,16 @@ static Status check_memory(Trainer *t, int64_t ranks_here)
          needed / 1e9, (long long)ranks_here, available / 1e9);
 done:
     return status;
+}
+
+/// Collective. Decides on asynchronous checkpoints.
+COLLECTIVE
+static void choose_async(Trainer *t, double copy_bytes, bool copy_fits)
+{
+    const char *wanted = t->recipe->output.checkpoint_async;
+    if (!async_choose(&t->async, t->comm, wanted, copy_fits)) return; // agreed: by all ranks
+    async_reserve(&t->async, t->blocks.own_elements);
+    if (!strcmp(wanted, "auto")) t->planned_bytes += copy_bytes;
 }
 
 COLLECTIVE
@@ -132,14 +145,17 @@ Status trainer_init(Trainer *t, const Comm *comm, const Recipe *recipe)
 {
     Status status = OK;
     int64_t leaf_tokens;
+    double copy_bytes;
+    bool copy_fits;
     *t = (Trainer){ .saved_step = -1 };
     deadline_init(&t->deadline);
     TRY(load_inputs(t, comm, recipe));
     TRY_ALL(comm, classification_weights(&t->class_weights, recipe, t->data));
     TRY_ALL(comm, batches_init(&t->batches, t->data, &recipe->train));
     TRY_ALL(comm, choose_leaves(t, &leaf_tokens));
-    TRY_ALL(comm, check_memory(t, node_ranks(comm->node)));
+    TRY_ALL(comm, check_memory(t, &copy_bytes, &copy_fits, node_ranks(comm->node)));
     build_engine(t, leaf_tokens);
+    choose_async(t, copy_bytes, copy_fits);
 done:
     if (status != OK) trainer_release(t);
     return status;
@@ -157,6 +173,7 @@ void trainer_release_engine(Trainer *t)
     gradients_free(t->gradients);
     t->gradients = NULL;
     if (t->optimizer.comm) optimizer_release(&t->optimizer);
+    async_release(&t->async);
 }
 
 void trainer_release(Trainer *t)

@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-/// A rank's ballot: stop, its sum of squares, the losses of its leaves.
-enum { FIXED = 1 + SQUARE_LEVELS };
+/// A rank's ballot: stop, writes, its sum of squares, the losses of its leaves.
+enum { SQUARES = 2, FIXED = SQUARES + SQUARE_LEVELS };
 
 void vote_init(Vote *vote, const Comm *comm, const Comm *group, const int64_t *cuts)
 {
@@ -43,7 +43,8 @@ void vote_cast(Vote *vote, Verdict *out, bool stop)
     double *at = vote->mine, sums[FIXED] = { 0 }; // exact: in any order
     SquareSum squares;
     at[0] = stop;
-    memcpy(at + 1, vote->squares.levels, sizeof squares.levels);
+    at[1] = vote->writes;
+    memcpy(at + SQUARES, vote->squares.levels, sizeof squares.levels);
     memcpy(at + FIXED, vote->losses + cuts[rank],
            (size_t)(cuts[rank + 1] - cuts[rank]) * sizeof *at);
     comm_gather_all(vote->comm, vote->all, vote->mine, vote->counts_bytes);
@@ -55,8 +56,9 @@ void vote_cast(Vote *vote, Verdict *out, bool stop)
         at += FIXED + count;
     }
     if (vote->group) comm_sum_doubles(vote->group, sums, FIXED); // agreed: all have one or none
-    memcpy(squares.levels, sums + 1, sizeof squares.levels);
+    memcpy(squares.levels, sums + SQUARES, sizeof squares.levels);
     *out = (Verdict){ .loss = pairwise(vote->losses, cuts[vote->comm->size]),
                       .grad_norm = sqrt(square_sum_total(&squares)),
-                      .stop = sums[0] > 0 };
+                      .stop = sums[0] > 0,
+                      .writes = sums[1] > 0 };
 }

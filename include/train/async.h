@@ -1,0 +1,25 @@
+/// Whether checkpoints are written while training goes on (output.checkpoint_async), and on which
+/// CPUs.
+#pragma once
+#include "base/mem.h"
+#include "comm/comm.h"
+
+#include <sched.h>
+
+typedef struct {
+    float *copy;    ///< (3, own elements), owned: weights and moments; NULL: saves are synchronous
+    Arena memory;   ///< which it lies in
+    cpu_set_t cpus; ///< of the node's ranks
+} Async;
+
+/// Collective. Agrees on what `wanted` ("auto", "true", "false") means here. auto: on where on
+/// every node the ranks have more CPUs between them than threads, and `fits` is true on every rank:
+/// there is memory for the copy.
+COLLECTIVE
+bool async_choose(Async *out, const Comm *comm, const char *wanted, bool fits);
+/// Local. Memory for the copy of `own_elements`, which is taken when it is first written to.
+void async_reserve(Async *async, int64_t own_elements);
+void async_release(Async *async);
+/// Local. Lets this thread run on all CPUs that the node's ranks have: the one that started it may
+/// be bound to one.
+void async_take_place(const Async *async);
