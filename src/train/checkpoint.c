@@ -145,7 +145,7 @@ static void free_saving(Saving *s)
 
 /// Collective. The file of the step that is done, without its payload.
 COLLECTIVE
-static Status begin(Saving **out, Trainer *t, const float *copy)
+static Status begin_save(Saving **out, Trainer *t, const float *copy)
 {
     Status status = OK;
     Saving *s = MEM_NEW(Saving, 1);
@@ -167,7 +167,7 @@ done:
 
 /// Collective. Commits what all ranks have put.
 COLLECTIVE
-static Status end(Trainer *t, Saving *s, Status put)
+static Status end_save(Trainer *t, Saving *s, Status put)
 {
     Status status = OK;
     TRY(tensors_commit(s->writer, put));
@@ -186,8 +186,8 @@ Status checkpoint_save(Trainer *t)
     Saving *s;
     optimizer_refresh_all(&t->optimizer);
     if (fault_at("save-slow")) sleep(3);
-    TRY(begin(&s, t, NULL));
-    TRY(end(t, s, tensors_put(s->writer)));
+    TRY(begin_save(&s, t, NULL));
+    TRY(end_save(t, s, tensors_put(s->writer)));
 done:
     return status;
 }
@@ -227,7 +227,7 @@ Status checkpoint_start(Trainer *t)
     CHECK(!t->saving, "a checkpoint is on its way");
     optimizer_refresh_all(&t->optimizer);
     copy_state(t);
-    TRY(begin(&s, t, t->async.copy));
+    TRY(begin_save(&s, t, t->async.copy));
     t->saving = s;
     s->has_thread = !pthread_create(&s->thread, NULL, put_part, s);
     if (!s->has_thread) put_part(s);
@@ -249,7 +249,7 @@ Status checkpoint_finish(Trainer *t, Status may, double *seconds)
     comm_max_int64(t->comm, &longest_us, 1);
     *seconds = 1e-6 * (double)longest_us;
     t->saving = NULL;
-    Status status = end(t, s, may);
+    Status status = end_save(t, s, may);
     if (status == OK) t->saved_step = step;
     return status;
 }
@@ -300,7 +300,7 @@ done:
 /// Collective. Ranks that hold parts of the model: moments each by itself; weights once a job, then
 /// broadcast.
 COLLECTIVE
-static Status read_parts(Trainer *t, TensorFile *file)
+static Status load_parts(Trainer *t, TensorFile *file)
 {
     Status status = OK;
     Model *stored = NULL;
@@ -338,7 +338,7 @@ done:
 
 /// Collective. Ranks that hold the whole model: each reads what it owns, as it was written.
 COLLECTIVE
-static Status read_whole(Trainer *t, TensorFile *file)
+static Status load_whole(Trainer *t, TensorFile *file)
 {
     Status status = OK;
     int count = GROUPS * t->model->param_count;
@@ -375,7 +375,7 @@ Status checkpoint_load(Trainer *t, const char *path)
     TensorFile *file = NULL;
     TRY_ALL(t->comm, tensors_open(&file, path, "checkpoint"));
     TRY_ALL(t->comm, read_state(t, file));
-    TRY(t->model->group ? read_parts(t, file) : read_whole(t, file)); // agreed: as the grid is
+    TRY(t->model->group ? load_parts(t, file) : load_whole(t, file)); // agreed: as the grid is
 done:
     tensors_close(file);
     return status;

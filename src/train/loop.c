@@ -58,7 +58,7 @@ static void judge(Loop *loop, const Evaluation *evaluation)
 }
 
 /// Collective. The checkpoint of a step that is better than the one kept so far takes its place.
-/// `later`: it is started, and `settle` ends it.
+/// `later`: it is started, and `settle_save` ends it.
 COLLECTIVE
 static Status save(Loop *loop, bool later)
 {
@@ -85,7 +85,7 @@ static void warn_of_save(void)
 /// Collective. Ends the save that is on its way, if there is one. It may fail, as in
 /// `save_or_warn`.
 COLLECTIVE
-static Status settle(Loop *loop)
+static Status settle_save(Loop *loop)
 {
     Status status = OK;
     Trainer *t = loop->trainer;
@@ -110,7 +110,7 @@ static Status save_or_warn(Loop *loop)
 {
     Status status = OK;
     Trainer *t = loop->trainer;
-    TRY(settle(loop)); // one at a time
+    TRY(settle_save(loop)); // one at a time
     TRY_ROOT(t->comm, lock_check(t->lock));
     if (save(loop, t->async.copy) != OK) warn_of_save();
 done:
@@ -150,7 +150,7 @@ static Status evaluate_step(Loop *loop)
         return OK;
     deadline_spent(&t->deadline, WORK_EVALUATION, phases_lap(&t->phases, PHASE_DATA));
     record_evaluation(loop->record, SPLIT_VALIDATION, &found);
-    TRY(settle(loop)); // what is kept is known then
+    TRY(settle_save(loop)); // what is kept is known then
     judge(loop, &found);
 done:
     evaluation_release(&found);
@@ -222,7 +222,7 @@ Status loop_run(Trainer *t, Record *record)
         StepRecord step;
         plan_ahead(t);
         TRY(method->step(t, &step)); // agreed: every method's step is collective
-        if (!step.writes || step.diverged) TRY(settle(&loop));
+        if (!step.writes || step.diverged) TRY(settle_save(&loop));
         if (step.diverged) TRY_ALL(t->comm, diverged(t, &step));
         deadline_spent(&t->deadline, WORK_STEP, step.seconds);
         t->phases.steps++;
@@ -235,7 +235,7 @@ Status loop_run(Trainer *t, Record *record)
         bool saves = save_due(t, t->step) || loop.candidate.step == t->step;
         if (!stop && t->step < t->batches.last && saves) TRY(save_or_warn(&loop));
     }
-    TRY(settle(&loop));
+    TRY(settle_save(&loop));
     if (t->saved_step != t->step) {
         TRY_ROOT(t->comm, lock_check(t->lock));
         TRY(save(&loop, false));

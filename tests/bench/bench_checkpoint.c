@@ -2,7 +2,8 @@
 //
 // Checkpoints of a run against what the same ranks write and read of the same bytes without a
 // format, in turn, for tests/bench/compare_checkpoint. Prints "name number" a line, seconds of the
-// slowest rank; lines of one turn have one name each. STEPS 0: no training.
+// slowest rank; every turn has one line of each name. STEPS 0: no training. The recipe must set
+// output.checkpoint_async=true.
 #include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/file.h"
@@ -24,7 +25,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SLAB_BYTES = 64 << 20 };
+enum { SLAB_BYTES = 64 << 20, PIECE_BYTES = 1 << 20, PAGE_BYTES = 4096 };
 
 typedef struct {
     const Comm *comm;
@@ -41,58 +42,76 @@ static void say(const Bench *b, const char *name, double seconds)
 }
 
 /// All ranks begin together, and what other turns have written is not in the way.
-static double begin(const Bench *b)
+static double begin_together(const Bench *b)
 {
     comm_barrier(b->comm);
     return clock_now_s();
 }
 
-static Status make_plain(const Bench *b, bool reserve)
+/// A new file in the place of the last one.
+static Status make_plain(const Bench *b)
 {
     Status status = OK;
-    int file = open(b->plain.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int file = open(b->plain.data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (file < 0 || ftruncate(file, b->bytes)) FAIL(FAILED, "%s", strerror(errno));
-    if (reserve) TRY(file_reserve(file, b->bytes, b->plain.data));
 done:
     if (file >= 0) close(file);
     return status;
 }
 
-/// This rank's range of the shared file, slab after slab.
-static Status transfer(const Bench *b, int flags, char *fresh)
+/// How a rank moves its range of the shared file.
+typedef struct {
+    const char *name;
+    int flags;
+    size_t bytes_at_once;
+    bool sums; ///< each piece, as a checkpoint does
+} Way;
+
+static Status transfer(const Bench *b, const Way *way, char *fresh)
 {
     Status status = OK;
     const char *path = b->plain.data;
-    int64_t first = b->bytes / b->comm->size * b->comm->rank;
-    int64_t end = b->comm->rank + 1 == b->comm->size ? b->bytes : first + b->bytes / b->comm->size;
-    int file = open(path, flags | O_CLOEXEC);
+    int64_t share = b->bytes / b->comm->size, first = share * b->comm->rank;
+    int64_t end = b->comm->rank + 1 == b->comm->size ? b->bytes : first + share;
+    static volatile uint32_t sum; // so that it is made
+    int file = open(path, way->flags | O_CLOEXEC);
     if (file < 0) FAIL(FAILED, "%s: %s", path, strerror(errno));
-    for (int64_t at = first; at < end; at += SLAB_BYTES) {
-        size_t bytes = (size_t)(end - at < SLAB_BYTES ? end - at : SLAB_BYTES);
-        if (flags == O_WRONLY)
-            TRY(file_write_at(file, at, b->slab, bytes, path));
-        else
-            TRY(file_read_at(fresh + (at - first), bytes, file, at, path));
+    for (int64_t at = first; at < end;) {
+        size_t bytes = way->bytes_at_once;
+        if ((int64_t)bytes > end - at) bytes = (size_t)(end - at);
+        char *data = fresh ? fresh + (at - first) : b->slab + (at - first) % SLAB_BYTES;
+        if (way->sums) sum = sum + crc32c(0, data, bytes);
+        TRY(fresh ? file_read_at(data, bytes, file, at, path)
+                  : file_write_at(file, at, data, bytes, path));
+        at += (int64_t)bytes;
     }
-    if (flags == O_WRONLY) TRY(file_sync(file, path));
+    if (!fresh) TRY(file_sync(file, path));
 done:
     if (file >= 0) close(file);
     return status;
 }
 
 COLLECTIVE
-static Status write_plain(const Bench *b, const char *name, bool reserved)
+static Status write_plain(const Bench *b, const Way *way)
 {
     Status status = OK;
-    double start_s = 0;
     if (b->comm->rank == 0) unlink(b->plain.data);
-    if (reserved) TRY_ROOT(b->comm, make_plain(b, true)); // agreed: the same on all ranks
-    start_s = begin(b);
-    if (!reserved) TRY_ROOT(b->comm, make_plain(b, false)); // agreed: the same on all ranks
-    TRY_ALL(b->comm, transfer(b, O_WRONLY, NULL));
-    say(b, name, clock_now_s() - start_s);
+    double start_s = begin_together(b);
+    TRY_ROOT(b->comm, make_plain(b));
+    TRY_ALL(b->comm, transfer(b, way, NULL));
+    say(b, way->name, clock_now_s() - start_s);
 done:
     return status;
+}
+
+/// Out of the page cache, where it is not all that there is.
+static void forget(const char *path)
+{
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return;
+    fsync(file);
+    posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+    close(file);
 }
 
 /// Into memory that is as fresh as that of a run which starts.
@@ -100,45 +119,45 @@ COLLECTIVE
 static Status read_plain(const Bench *b)
 {
     Status status = OK;
-    char *fresh = MEM_NEW(char, b->bytes / b->comm->size + b->bytes % b->comm->size);
-    double start_s = begin(b);
-    TRY_ALL(b->comm, transfer(b, O_RDONLY, fresh));
-    say(b, "read_plain", clock_now_s() - start_s);
+    const Way way = { "read_plain", O_RDONLY, SLAB_BYTES, false };
+    char *fresh = MEM_NEW(char, b->bytes / b->comm->size + b->comm->size);
+    if (b->comm->rank == 0) forget(b->plain.data);
+    double start_s = begin_together(b);
+    TRY_ALL(b->comm, transfer(b, &way, fresh));
+    say(b, way.name, clock_now_s() - start_s);
 done:
     mem_free(fresh);
     return status;
 }
 
-/// What a save syncs: a file on each rank, its end, its folder.
+static Status sync_page(const Bench *b, int file, int64_t page)
+{
+    Status status = OK;
+    TRY(file_write_at(file, page * PAGE_BYTES, b->slab, PAGE_BYTES, b->plain.data));
+    TRY(file_sync(file, b->plain.data));
+done:
+    return status;
+}
+
+/// What a save syncs: a file on each rank, its end, its folder after a rename.
 COLLECTIVE
 static Status sync_plain(const Bench *b)
 {
     Status status = OK;
-    double start_s = begin(b);
+    Text renamed = { 0 };
+    text_printf(&renamed, "%s.renamed", b->plain.data);
+    double start_s = begin_together(b);
     int file = open(b->plain.data, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-    TRY_ALL(b->comm, file_sync(file, b->plain.data));
-    TRY_ROOT(b->comm, file_sync(file, b->plain.data));
+    TRY_ALL(b->comm, sync_page(b, file, b->comm->rank));
+    TRY_ROOT(b->comm, sync_page(b, file, b->comm->size));
+    if (b->comm->rank == 0) rename(b->plain.data, renamed.data);
     TRY_ROOT(b->comm, file_sync_folder(b->plain.data));
     say(b, "syncs", clock_now_s() - start_s);
+    if (b->comm->rank == 0) unlink(renamed.data);
 done:
     if (file >= 0) close(file);
+    text_release(&renamed);
     return status;
-}
-
-/// The checksums of what this rank writes, alone.
-COLLECTIVE
-static void sum_plain(const Bench *b, const Trainer *t)
-{
-    const float *const own[] = { t->optimizer.exp_avg, t->optimizer.exp_avg_sq, t->model->values };
-    double start_s = begin(b);
-    uint32_t sum = 0;
-    int64_t piece = SLAB_BYTES / 64;
-    for (int i = 0; i < 3; i++)
-        for (int64_t at = 0; at < t->blocks.own_elements; at += piece) {
-            int64_t left = t->blocks.own_elements - at, count = left < piece ? left : piece;
-            sum ^= crc32c(0, own[i] + at, (size_t)count * sizeof(float));
-        }
-    say(b, sum ? "checksums" : "checksums_of_zeros", clock_now_s() - start_s);
 }
 
 static int64_t bytes_of(const char *path)
@@ -152,10 +171,24 @@ static Status save(Bench *b, Trainer *t)
 {
     Status status = OK;
     if (b->comm->rank == 0) unlink(b->checkpoint.data);
-    double start_s = begin(b);
+    double start_s = begin_together(b);
     TRY(checkpoint_save(t));
     say(b, "save", clock_now_s() - start_s);
     b->bytes = bytes_of(b->checkpoint.data);
+done:
+    return status;
+}
+
+/// The payload of a save alone, as threads write it that nothing keeps from it.
+COLLECTIVE
+static Status save_payload(const Bench *b, Trainer *t)
+{
+    Status status = OK;
+    double seconds;
+    if (b->comm->rank == 0) unlink(b->checkpoint.data);
+    TRY(checkpoint_start(t));
+    TRY(checkpoint_finish(t, OK, &seconds));
+    say(b, "payload", seconds);
 done:
     return status;
 }
@@ -169,7 +202,8 @@ static Status load(const Bench *b, Trainer *t)
     mem_free(o->exp_avg_sq);
     o->exp_avg = MEM_NEW(float, t->blocks.own_elements);
     o->exp_avg_sq = MEM_NEW(float, t->blocks.own_elements);
-    double start_s = begin(b);
+    if (b->comm->rank == 0) forget(b->checkpoint.data);
+    double start_s = begin_together(b);
     TRY(checkpoint_load(t, b->checkpoint.data));
     say(b, "load", clock_now_s() - start_s);
 done:
@@ -191,17 +225,22 @@ COLLECTIVE
 static Status take_turns(Bench *b, Trainer *t, int pairs)
 {
     Status status = OK;
+    const Way slabs = { "write_plain", O_WRONLY, SLAB_BYTES, false };
+    const Way pieces = { "write_pieces", O_WRONLY, PIECE_BYTES, false };
+    const Way summed = { "write_summed", O_WRONLY, PIECE_BYTES, true };
     TRY(save(b, t)); // the first takes memory that later ones find
-    if (b->comm->rank == 0) printf("bytes %lld\n", (long long)b->bytes);
+    TRY(save_payload(b, t));
+    if (b->comm->rank == 0) printf("bytes %lld\nwarm 0\n", (long long)b->bytes);
     for (int i = 0; i < pairs; i++) {
-        TRY(write_plain(b, "write_plain", false));
+        TRY(write_plain(b, &slabs));
         TRY(save(b, t));
-        TRY(write_plain(b, "write_reserved", true));
+        TRY(save_payload(b, t));
         TRY(read_plain(b));
         TRY(load(b, t));
-        sum_plain(b, t);
-        TRY(sync_plain(b));
+        TRY(write_plain(b, &pieces));
+        TRY(write_plain(b, &summed));
         if (b->comm->rank == 0) unlink(b->plain.data);
+        TRY(sync_plain(b));
     }
 done:
     return status;
@@ -232,7 +271,7 @@ static Status save_meanwhile(Bench *b, Trainer *t, int steps)
         train_step(t, &step);
         quiet[i] = step.seconds;
     }
-    double start_s = begin(b);
+    double start_s = begin_together(b);
     TRY(checkpoint_start(t));
     double blocked_s = clock_now_s() - start_s;
     for (step.writes = true; step.writes && count < steps;) {

@@ -2,7 +2,8 @@
 # TEST labels=train timeout=120
 # What report.json says of time, ranks, memory and checkpoints is what happened.
 source "${TEMPER_SOURCE:?}/tests/support/train.sh"
-settings=(train.epochs=4 output.save_steps=5 data.split.validation=0)
+settings=(train.epochs=4 output.save_steps=5 data.split.validation=0
+    output.checkpoint_async=false)
 
 # holds FOLDER EXPRESSION: of its report's efficiency e and the lines of its metrics m.
 holds() {
