@@ -25,7 +25,8 @@ typedef struct {
 } Parts;
 
 /// What this rank owns of a parameter, from where its values lie: of all parameters at their
-/// places, or of what is own in the order of segments.
+/// places, or of what is own in the order of segments. Segments that follow one another are one
+/// range.
 static int list_ranges(TensorRange *out, const Trainer *t, int param, const float *values,
                        bool at_places)
 {
@@ -33,9 +34,16 @@ static int list_ranges(TensorRange *out, const Trainer *t, int param, const floa
     int count = 0;
     for (int i = 0; i < blocks->segment_count; i++) {
         const Segment *s = &blocks->segments[i];
-        if (s->param == param)
-            out[count++] = (TensorRange){ s->first - t->model->params[param].offset, s->count,
-                                          values + (at_places ? s->first : s->at) };
+        if (s->param != param) continue;
+        int64_t first = s->first - t->model->params[param].offset;
+        const float *data = values + (at_places ? s->first : s->at);
+        TensorRange *last = count ? &out[count - 1] : NULL;
+        bool follows = last && last->first + last->count == first &&
+                       (const float *)last->data + last->count == data;
+        if (follows)
+            last->count += s->count;
+        else
+            out[count++] = (TensorRange){ first, s->count, data };
     }
     return count;
 }

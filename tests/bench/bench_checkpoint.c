@@ -41,9 +41,11 @@ static void say(const Bench *b, const char *name, double seconds)
     if (b->comm->rank == 0) printf("%s %.6f\n", name, 1e-6 * (double)longest_us);
 }
 
-/// All ranks begin together, and what other turns have written is not in the way.
+/// All ranks begin together, when what other turns have written and removed is on the disk.
+COLLECTIVE
 static double begin_together(const Bench *b)
 {
+    if (b->comm->rank == 0) sync();
     comm_barrier(b->comm);
     return clock_now_s();
 }

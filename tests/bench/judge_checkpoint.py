@@ -1,8 +1,8 @@
 """Usage: judge_checkpoint.py LINES CASE "name: formula [>= bar | <= bar]" ...
 
-LINES: "name number" a line, as bench_checkpoint prints them. Each formula is computed of every turn;
-printed are the median, the least and the most, and whether the median meets the bar. 1 if one does
-not.
+LINES: "name number" a line, as bench_checkpoint prints them. Each formula is computed of every
+turn; printed are the median, the least and the most, and whether the median meets the bar. 1 if one
+does not.
 """
 
 import re

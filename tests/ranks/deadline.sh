@@ -84,7 +84,8 @@ reserved() {
 }
 sparse=(train.eval_steps=1000000 output.save_steps=20 train.max_seconds=15)
 begun=$SECONDS
-TEMPER_FAULT=save-slow:0:0 expect_exit 85 train 2 slow "${sparse[@]}" output.checkpoint_async=false
+TEMPER_FAULT=save-slow:0:0 expect_exit 85 train 2 slow "${sparse[@]}" \
+    output.checkpoint_async=false
 reserved slow
 # one that a thread is writing is waited for, and another one comes after it
 begun=$SECONDS
