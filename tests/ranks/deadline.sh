@@ -89,8 +89,8 @@ TEMPER_FAULT=save-slow:0:0 expect_exit 85 train 2 slow "${sparse[@]}" \
 reserved slow
 # one that a thread is writing is waited for, and another one comes after it
 begun=$SECONDS
-TEMPER_FAULT=save-slow:0:0 expect_exit 85 train 2 later "${sparse[@]}" output.checkpoint_async=true \
-    train.max_seconds=12
+TEMPER_FAULT=save-slow:0:0 expect_exit 85 train 2 later "${sparse[@]}" train.max_seconds=12 \
+    output.checkpoint_async=true
 reserved later
 # the control: one whose checkpoints are fast
 begun=$SECONDS

@@ -15,6 +15,7 @@ pair 4x1x1 train.leaves=4
 pair 2x1x2
 pair 8x1x1 train.leaves=8 train.batch_size=64
 pair 2x1x1 train.batch_size=128
+pair 2x1x1 output.checkpoint_async=true output.save_steps=2
 pair 1x1x1 train.batch_size=128 train.recompute=layer
 pair 1x1x2 train.batch_size=128 train.recompute=attention
 pair 1x1x2 train.batch_size=128 grid.backend=scalapack
