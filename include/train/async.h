@@ -3,13 +3,17 @@
 #pragma once
 #include "base/mem.h"
 #include "comm/comm.h"
+#include "store/tensors.h"
 
+#include <pthread.h>
 #include <sched.h>
 
 typedef struct {
     float *copy;    ///< (3, own elements), owned: weights and moments; NULL: saves are synchronous
     Arena memory;   ///< which it lies in
     cpu_set_t cpus; ///< of the node's ranks
+    pthread_t closer; ///< of a file that was removed
+    bool closes;
 } Async;
 
 /// Collective. Agrees on what `wanted` ("auto", "true", "false") means here. auto: on where on
@@ -20,6 +24,9 @@ bool async_choose(Async *out, const Comm *comm, const char *wanted, bool fits);
 /// Local. Memory for the copy of `own_elements`, which is taken when it is first written to.
 void async_reserve(Async *async, int64_t own_elements);
 void async_release(Async *async);
+/// Local. A `CloseFile`: where saves are asynchronous in a thread, as a large file that was removed
+/// goes with its last handle, which takes time.
+void async_close(void *async, TensorFile *file);
 /// Local. Lets this thread run on all CPUs that the node's ranks have: the one that started it may
 /// be bound to one.
 void async_take_place(const Async *async);

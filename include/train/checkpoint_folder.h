@@ -2,6 +2,7 @@
 /// run folder's lock where they change anything. Files of other names are never touched.
 #pragma once
 #include "base/text.h"
+#include "store/tensors.h"
 
 #include <stdint.h>
 
@@ -23,5 +24,8 @@ Status checkpoint_or_itself(char **path, const char *given);
 /// `own`, to *.old: the run goes on without them.
 Status checkpoint_set_aside(const char *run, int64_t step, bool own);
 /// Removes all but the newest `limit`, those of `step` and `best_step`, and files that are no sound
-/// checkpoint: those are somebody else's, or evidence.
-void checkpoint_rotate(const char *run, int64_t limit, int64_t step, int64_t best_step);
+/// checkpoint: those are somebody else's, or evidence. Each file that was removed is still open,
+/// and given to `close_file`.
+typedef void (*CloseFile)(void *context, TensorFile *file);
+void checkpoint_rotate(const char *run, int64_t limit, int64_t step, int64_t best_step,
+                       CloseFile close_file, void *context);

@@ -40,8 +40,29 @@ void async_reserve(Async *async, int64_t own_elements)
     madvise(async->copy, async->memory.capacity_bytes, MADV_HUGEPAGE); // fewer faults, once
 }
 
+static void join_closer(Async *async)
+{
+    if (async->closes) pthread_join(async->closer, NULL);
+    async->closes = false;
+}
+
+static void *close_file(void *file)
+{
+    tensors_close(file);
+    return NULL;
+}
+
+void async_close(void *context, TensorFile *file)
+{
+    Async *async = context;
+    join_closer(async);
+    if (async->copy) async->closes = !pthread_create(&async->closer, NULL, close_file, file);
+    if (!async->closes) tensors_close(file);
+}
+
 void async_release(Async *async)
 {
+    join_closer(async);
     arena_release(&async->memory);
     async->copy = NULL;
 }

@@ -182,7 +182,7 @@ static Status end_save(Trainer *t, Saving *s, Status put)
     fault_kill_at("kill-before-rotate");
     if (t->comm->rank == 0)
         checkpoint_rotate(t->recipe->output.folder, t->recipe->output.save_total_limit, s->step,
-                          t->kept.step);
+                          t->kept.step, async_close, &t->async);
 done:
     free_saving(s);
     return status;

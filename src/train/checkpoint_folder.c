@@ -192,7 +192,7 @@ Status checkpoint_set_aside(const char *run, int64_t step, bool own)
     return status;
 }
 
-static void remove_checkpoint(const char *path)
+static void remove_checkpoint(const char *path, CloseFile close_file, void *context)
 {
     TensorFile *file;
     if (tensors_open(&file, path, "checkpoint") != OK) {
@@ -201,10 +201,11 @@ static void remove_checkpoint(const char *path)
     } else if (unlink(path)) {
         log_warn("%s: cannot be removed: %s", path, strerror(errno));
     }
-    tensors_close(file);
+    if (file) close_file(context, file);
 }
 
-void checkpoint_rotate(const char *run, int64_t limit, int64_t step, int64_t best_step)
+void checkpoint_rotate(const char *run, int64_t limit, int64_t step, int64_t best_step,
+                       CloseFile close_file, void *context)
 {
     Steps list = { 0 };
     int64_t kept = 0;
@@ -213,7 +214,7 @@ void checkpoint_rotate(const char *run, int64_t limit, int64_t step, int64_t bes
         if (list.steps[i] == best_step || kept++ < limit || list.steps[i] == step) continue;
         Text path = { 0 };
         checkpoint_path(&path, run, list.steps[i]);
-        remove_checkpoint(path.data);
+        remove_checkpoint(path.data, close_file, context);
         text_release(&path);
     }
     mem_free(list.steps);
