@@ -1,6 +1,7 @@
 #include "nn/slices.h"
 #include "base/status.h"
 #include "comm/exchange.h"
+#include "linalg/tree.h"
 #include "linalg/vecmath.h"
 #include "nn/columns.h"
 #include "nn/ops.h"
@@ -50,7 +51,7 @@ static void list_summands(Tape *tape, Summand *parts, const float *x, int64_t co
 {
     int64_t end = run.first + run.count;
     for (int64_t at = run.first; at < end; at += parts[at].size) {
-        parts[at].size = slices_subtree(at, end);
+        parts[at].size = tree_subtree(at, end);
         if (rank == tape_group_rank(tape)) {
             parts[at].data = x + section.first;
             x += count;
@@ -67,7 +68,8 @@ static void sum_section(Tape *tape, float *out, const float *x, int64_t count, c
                         Ranks ranks, bool add)
 {
     int own = tape_group_rank(tape) - ranks.first;
-    int64_t subtrees = subtrees_of(group_share(ranks.slices, ranks.count, own));
+    Span mine = group_share(ranks.slices, ranks.count, own);
+    int64_t subtrees = tree_subtrees(mine.first, mine.count);
     size_t mark = tape_scratch_begin(tape), bytes = (size_t)ranks.slices * sizeof(Summand);
     Summand *parts = memset(tape_take(tape, bytes), 0, bytes);
     for (int i = 0; i < ranks.count; i++) {

@@ -1,4 +1,5 @@
 #include "nn/slices.h"
+#include "linalg/tree.h"
 #include "linalg/vecmath.h"
 
 #include <string.h>
@@ -13,20 +14,6 @@ static size_t floats_bytes(int64_t count)
 Span own_slices(const Tape *tape)
 {
     return group_share(tape_slices(tape), tape_group_size(tape), tape_group_rank(tape));
-}
-
-int64_t slices_subtree(int64_t first, int64_t end)
-{
-    int64_t size = 1;
-    while (first % (2 * size) == 0 && first + 2 * size <= end) size *= 2;
-    return size;
-}
-
-int64_t subtrees_of(Span run)
-{
-    int64_t count = 0, end = run.first + run.count;
-    for (int64_t at = run.first; at < end; at += slices_subtree(at, end)) count++;
-    return count;
 }
 
 /// out (count) = the sum of slices [first, first + size), numbered among this rank's.
@@ -50,9 +37,9 @@ float *sum_subtrees(Tape *tape, int64_t count, SliceProduct product, const void 
 {
     Span own = own_slices(tape);
     int64_t end = own.first + own.count;
-    float *x = tape_take(tape, floats_bytes(subtrees_of(own) * count)), *out = x;
+    float *x = tape_take(tape, floats_bytes(tree_subtrees(own.first, own.count) * count)), *out = x;
     for (int64_t at = own.first, size; at < end; at += size, out += count) {
-        size = slices_subtree(at, end);
+        size = tree_subtree(at, end);
         sum_subtree(tape, out, count, (Span){ at - own.first, size }, product, context);
     }
     return x;

@@ -2,6 +2,7 @@
 #include "base/fault.h"
 #include "base/mem.h"
 #include "data/leaves.h"
+#include "linalg/tree.h"
 #include "model/factors.h"
 #include "nn/slices.h"
 #include "train/blocks.h"
@@ -118,7 +119,8 @@ static double least(double a, double b)
 static double subtree_floats(const Part *part, double cols)
 {
     Span first = group_share(part->slices, (int64_t)cols, 0);
-    return (double)subtrees_of(first) * (cols > 1 ? 2 : 1) + floor(log2((double)first.count));
+    return (double)tree_subtrees(first.first, first.count) * (cols > 1 ? 2 : 1) +
+           floor(log2((double)first.count));
 }
 
 /// Ranks of a layer's factors. *wide is what a token's four messages of a layer have between them:
