@@ -22,3 +22,15 @@ COLLECTIVE
 void infer_rows(const Comm *comm, void *results, size_t row_bytes, const Model *model,
                 const Dataset *data, const int64_t *rows, int64_t count, InferLeaf run,
                 void *context);
+
+/// Results (count, row_bytes) of rows [first, first + count).
+typedef struct {
+    int64_t first, count;
+    void *results; ///< owned (`mem_free`)
+} OwnRows;
+/// Collective. The same, but every rank has those of its own leaves alone: of a group the first
+/// rank, the others none.
+COLLECTIVE
+void infer_own_rows(const Comm *comm, OwnRows *out, size_t row_bytes, const Model *model,
+                    const Dataset *data, const int64_t *rows, int64_t count, InferLeaf run,
+                    void *context);

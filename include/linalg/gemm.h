@@ -35,6 +35,15 @@ typedef struct {
 /// Local, threads inside. Products whose results lie apart, at once: as one after the other.
 void gemm_products(const GemmProduct *products, int64_t count);
 
+/// A part of a matrix in double.
+typedef struct {
+    const double *data;
+    int64_t stride;
+    bool transposed; ///< of the operand
+} GemmDouble;
+/// Local, on the calling thread: one call of BLAS. c (m, n) = A B, with A (m, k) and B (k, n).
+void gemm_double(double *c, GemmDouble a, GemmDouble b, int64_t m, int64_t n, int64_t k);
+
 /// Local. Makes the BLAS use kernels for this CPU: old OpenBLAS releases do not know new CPUs and
 /// fall back to AVX2 where AVX-512 doubles the rate. Starts the program again (execv) with
 /// OPENBLAS_CORETYPE set if that helps and the user did not set it; returns otherwise.

@@ -1,51 +1,52 @@
 /// Linear models solved exactly, over all ranks: ridge regression and multinomial logistic
 /// regression, as scikit-learn defines them (Ridge, RidgeCV; LogisticRegression with C = 1 /
-/// lambda), with an intercept that is not penalised. In double, by ScaLAPACK.
+/// lambda), with an intercept that is not penalised or without one. In double. Every rank has its
+/// rows alone. The results are the same on all ranks, and up to SYSTEM_ALONE unknowns
+/// (linalg/system.h) have the same bits on any number of them; so have all sums over rows.
 #pragma once
 #include "base/status.h"
-#include "linalg/spread.h"
+#include "linalg/row_blocks.h"
 
-/// Rows of all ranks are one after the other: rank r has `solve_rows` of them from r * block on.
+/// Rows are dealt as `row_blocks_init` says.
 typedef struct {
     const Comm *comm;
     int64_t all_rows, features;
     const float *x;        ///< (rows, features) of this rank
     const int32_t *labels; ///< (rows), in [0, classes)
     int classes;
+    bool intercept; ///< false: fit_intercept=False
 } Samples;
-/// Local. Rows [*first, *first + *rows) of this rank.
-void solve_rows(int64_t *first, int64_t *rows, const Comm *comm, int64_t all_rows);
 
 typedef struct {
     double *weights; ///< (classes, features), owned, on all ranks
-    double *bias;    ///< (classes), owned
+    double *bias;    ///< (classes), owned; NULL: without an intercept
     double lambda;   ///< of the solution
-    double error;    ///< ridge: mean squared error, each row left out in turn
-    int steps;       ///< logistic: Newton's
+    double error;    ///< mean of every row when it is left out: ridge's squared error, logistic's
+                     ///< cross entropy
+    int steps;       ///< logistic: Newton's, for all penalties
 } LinearFit;
 void linear_fit_release(LinearFit *fit); ///< of an empty one too
-
-/// The two grids of a solution: rows of samples one after the other, and nearly square.
-typedef struct {
-    MatrixGrid line, square;
-} SolveGrids;
-COLLECTIVE
-void solve_grids_start(SolveGrids *grids, const Comm *comm);
-COLLECTIVE
-void solve_grids_stop(SolveGrids *grids);
-/// Collective. out (width, all rows) on the square grid = this rank's rows (rows, width). The
-/// caller owns *out.
-COLLECTIVE
-void solve_spread_rows(Spread *out, const SolveGrids *grids, double *rows, int64_t all_rows,
-                       int64_t width);
 
 /// Collective. Ridge regression of 1 for a row's class and -1 for others; of `lambdas` (ascending,
 /// above 0) the one whose exact leave-one-out error is least: from the eigenvectors of the Gram
 /// matrix (Golub et al. 1979), the solution from its Cholesky factor. FAILED where it has none.
 COLLECTIVE
 Status solve_ridge(LinearFit *out, const Samples *samples, const double *lambdas, int count);
-/// Collective. Least sum of cross entropies + lambda / 2 |weights|^2, lambda above 0, by Newton's
-/// method; of two classes with one vector of weights, as scikit-learn has them, half of it for each
-/// class. FAILED if it does not converge.
+/// Collective. Least sum of cross entropies + lambda / 2 |weights|^2, by Newton's method; of two
+/// classes with one vector of weights, as scikit-learn has them, half of it for each class. Of
+/// `lambdas` (ascending, above 0) the one whose leave-one-out cross entropy is least, each solved
+/// from the solution of the one above. A row is left out by one step of Newton's from the solution
+/// with it (approximate leave-one-out: Beirami et al. 2017; Rad & Maleki 2020), here for
+/// several classes: with C = X_i H^-1 X_i', A = diag(p) - p p' and g = p - y of the row, its scores
+/// become z + C (I - A C)^-1 g. FAILED if the greatest penalty does not converge; lower ones that
+/// do not are not taken.
 COLLECTIVE
-Status solve_logistic(LinearFit *out, const Samples *samples, double lambda);
+Status solve_logistic(LinearFit *out, const Samples *samples, const double *lambdas, int count);
+/// Collective. Mean cross entropy of the rows.
+COLLECTIVE
+double solve_loss(const LinearFit *fit, const Samples *samples);
+
+/// Local. out (block->count, count), row-major = columns [first, first + count) of the block's rows
+/// less `mean` (features; NULL: 0): behind the features one of `after`, then 0.
+void samples_columns(double *out, const Samples *samples, RowBlock block, int64_t first,
+                     int64_t count, const double *mean, double after);

@@ -2,6 +2,8 @@
 #pragma once
 #include "linalg/dmat.h"
 
+enum { SPREAD_BLOCK = 64 };
+
 typedef struct {
     const MatrixGrid *grid;
     int64_t rows, cols; ///< of the whole
@@ -26,14 +28,21 @@ void spread_copy(Spread *to, const Spread *from);
 /// Collective. whole (rows, cols), column-major, on all ranks.
 COLLECTIVE
 void spread_gather(double *whole, const Spread *matrix);
-/// Collective. c, or its part from (row, col) on, = op(a) op(b), op the transpose where asked for.
+/// Collective. columns (rows, count), column-major, on all ranks = those from `first` on, which are
+/// in one block of columns.
 COLLECTIVE
-void spread_multiply(Spread *c, int64_t row, int64_t col, const Spread *a, bool a_transposed,
-                     const Spread *b, bool b_transposed);
+void spread_gather_columns(double *columns, const Spread *matrix, int64_t first, int64_t count);
+/// Collective. c = op(a) op(b), op the transpose where asked for.
+COLLECTIVE
+void spread_multiply(Spread *c, const Spread *a, bool a_transposed, const Spread *b,
+                     bool b_transposed);
 /// Collective. x = a^-1 x for a symmetric positive definite a, of which the upper triangle counts;
-/// a is destroyed. False if it is not positive definite.
+/// a becomes its Cholesky factor. False if it is not positive definite.
 COLLECTIVE
 bool spread_solve(Spread *a, Spread *x);
+/// Collective. The upper triangle of the inverse, of the factor that `spread_solve` leaves.
+COLLECTIVE
+void spread_invert(Spread *factor);
 /// Collective. values (n), ascending, on all ranks, and vectors (n, n) in columns, of a symmetric
 /// a, of which the upper triangle counts; a is destroyed.
 COLLECTIVE

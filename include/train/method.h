@@ -20,5 +20,3 @@ COLLECTIVE
 Status probe_step(Trainer *trainer, StepRecord *out);
 /// Local. USAGE where the recipe asks of the probe what it does not have.
 Status probe_check(const Recipe *recipe);
-/// Local. The same of the model: its head must have a bias.
-Status probe_check_model(const Model *model, const char *where);

@@ -18,17 +18,51 @@ static int64_t leaf_end(const Dataset *data, const int64_t *rows, int64_t at, in
     return end;
 }
 
-/// Starts of all leaves (leaves + 1): owned by the caller.
-static int64_t *cut_leaves(const Dataset *data, const int64_t *rows, int64_t count, int64_t *leaves,
-                           int64_t *most_tokens)
+/// Leaves of some rows, and those of them that are this rank's replica's: [first, end).
+typedef struct {
+    const Dataset *data;
+    const int64_t *rows;
+    int64_t *starts; ///< (leaves + 1), owned
+    int64_t leaves, most_tokens, first, end;
+} Cuts;
+
+static void cut_leaves(Cuts *out, const Comm *replicas, const Dataset *data, const int64_t *rows,
+                       int64_t count)
 {
-    int64_t *starts = MEM_NEW(int64_t, count + 1), tokens;
-    *leaves = 0, *most_tokens = 1;
-    for (int64_t at = 0; at < count; starts[++*leaves] = at) {
+    int64_t tokens;
+    *out = (Cuts){ .data = data, .rows = rows, .most_tokens = 1 };
+    out->starts = MEM_NEW(int64_t, count + 1);
+    for (int64_t at = 0; at < count; out->starts[++out->leaves] = at) {
         at = leaf_end(data, rows, at, count, &tokens);
-        if (tokens > *most_tokens) *most_tokens = tokens;
+        if (tokens > out->most_tokens) out->most_tokens = tokens;
     }
-    return starts;
+    out->first = out->leaves * replicas->rank / replicas->size;
+    out->end = out->leaves * (replicas->rank + 1) / replicas->size;
+}
+
+/// Results of this rank's leaves, one after the other, or each in place of the last.
+COLLECTIVE
+static void run_leaves(const Comm *comm, char *results, size_t row_bytes, bool keeps,
+                       const Model *model, const Cuts *cuts, InferLeaf run, void *context)
+{
+    Weight *weights = MEM_NEW(Weight, model->param_count);
+    Tape *tape = tape_new(
+        model_arena_bytes(model, cuts->most_tokens, LEAF_SEQUENCES, dataset_longest(cuts->data)));
+    tape_set_group(tape, model->group, model->slices, comm_matrix_grid(comm));
+    LeafBuffers buffers = { 0 };
+    Pass pass = { .training = false };
+    model_bind(model, weights);
+    for (int64_t leaf = cuts->first; leaf < cuts->end; leaf++) {
+        Packing packing;
+        int64_t size = cuts->starts[leaf + 1] - cuts->starts[leaf];
+        leaf_pack(&buffers, &packing, cuts->data, cuts->rows + cuts->starts[leaf], size);
+        tape_start(tape, &pass, &packing);
+        run(results, &(InferredLeaf){ model, weights, tape, &buffers, size }, context);
+        if (keeps) results += (size_t)size * row_bytes;
+    }
+    leaf_buffers_release(&buffers);
+    tape_free(tape);
+    mem_free(weights);
 }
 
 void infer_rows(const Comm *comm, void *results, size_t row_bytes, const Model *model,
@@ -36,34 +70,31 @@ void infer_rows(const Comm *comm, void *results, size_t row_bytes, const Model *
                 void *context)
 {
     const Comm *ranks = comm_replicas(comm);
-    int64_t leaves, most_tokens;
-    int64_t *starts = cut_leaves(data, rows, count, &leaves, &most_tokens);
     int64_t *counts = MEM_NEW(int64_t, ranks->size);
-    Weight *weights = MEM_NEW(Weight, model->param_count);
-    Tape *tape =
-        tape_new(model_arena_bytes(model, most_tokens, LEAF_SEQUENCES, dataset_longest(data)));
-    tape_set_group(tape, model->group, model->slices, comm_matrix_grid(comm));
-    LeafBuffers buffers = { 0 };
-    Pass pass = { .training = false };
-    model_bind(model, weights);
+    Cuts cuts;
+    cut_leaves(&cuts, ranks, data, rows, count);
     for (int rank = 0; rank < ranks->size; rank++) {
-        int64_t from = starts[leaves * rank / ranks->size];
-        int64_t to = starts[leaves * (rank + 1) / ranks->size];
+        int64_t from = cuts.starts[cuts.leaves * rank / ranks->size];
+        int64_t to = cuts.starts[cuts.leaves * (rank + 1) / ranks->size];
         counts[rank] = (to - from) * (int64_t)row_bytes;
     }
-    int64_t last = leaves * (ranks->rank + 1) / ranks->size;
-    for (int64_t leaf = leaves * ranks->rank / ranks->size; leaf < last; leaf++) {
-        Packing packing;
-        int64_t size = starts[leaf + 1] - starts[leaf];
-        leaf_pack(&buffers, &packing, data, rows + starts[leaf], size);
-        tape_start(tape, &pass, &packing);
-        run((char *)results + (size_t)starts[leaf] * row_bytes,
-            &(InferredLeaf){ model, weights, tape, &buffers, size }, context);
-    }
+    run_leaves(comm, (char *)results + (size_t)cuts.starts[cuts.first] * row_bytes, row_bytes, true,
+               model, &cuts, run, context);
     comm_gather_in_place(ranks, results, counts);
-    leaf_buffers_release(&buffers);
-    tape_free(tape);
-    mem_free(weights);
+    mem_free(cuts.starts);
     mem_free(counts);
-    mem_free(starts);
+}
+
+void infer_own_rows(const Comm *comm, OwnRows *out, size_t row_bytes, const Model *model,
+                    const Dataset *data, const int64_t *rows, int64_t count, InferLeaf run,
+                    void *context)
+{
+    bool keeps = !model->group || model->group->rank == 0;
+    Cuts cuts;
+    cut_leaves(&cuts, comm_replicas(comm), data, rows, count);
+    *out = (OwnRows){ .first = cuts.starts[cuts.first] };
+    if (keeps) out->count = cuts.starts[cuts.end] - out->first;
+    out->results = mem_new((size_t)(keeps ? out->count + 1 : LEAF_SEQUENCES), row_bytes);
+    run_leaves(comm, out->results, row_bytes, keeps, model, &cuts, run, context);
+    mem_free(cuts.starts);
 }

@@ -199,6 +199,13 @@ void gemm_products(const GemmProduct *products, int64_t count)
     pulse_progress();
 }
 
+void gemm_double(double *c, GemmDouble a, GemmDouble b, int64_t m, int64_t n, int64_t k)
+{
+    cblas_dgemm(CblasRowMajor, a.transposed ? CblasTrans : CblasNoTrans,
+                b.transposed ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k, 1, a.data,
+                (int)a.stride, b.data, (int)b.stride, 0, c, (int)n);
+}
+
 // Declared here: other CBLAS libraries lack them.
 extern char *openblas_get_corename(void) __attribute__((weak));
 extern char *openblas_get_config(void) __attribute__((weak));

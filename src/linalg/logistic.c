@@ -1,190 +1,236 @@
+#include "linalg/logistic.h"
 #include "base/mem.h"
-#include "linalg/solve.h"
+#include "linalg/gemm.h"
 
 #include <math.h>
 #include <string.h>
 
 enum { MOST_STEPS = 100, MOST_HALVINGS = 40 };
 
-/// Newton's method over rows with a 1 behind their features: parameters are a vector of width for
-/// each of `outputs` classes, its last element the intercept. Of two classes there is one vector,
-/// for the second.
-typedef struct {
-    const Samples *samples;
-    SolveGrids grids;
-    Spread x;     ///< (width, all rows)
-    double *rows; ///< (count, width) of this rank
-    int64_t count, width, outputs;
-    double lambda;
-    double *probabilities; ///< (count, outputs)
-} Logistic;
-
-static void logistic_init(Logistic *l, const Samples *samples, double lambda)
+COLLECTIVE
+static void logistic_start(Logistic *l, const Samples *samples)
 {
-    int64_t first, features = samples->features;
-    *l = (Logistic){ .samples = samples, .lambda = lambda, .width = features + 1 };
+    *l = (Logistic){ .samples = samples, .width = samples->features + samples->intercept };
     l->outputs = samples->classes == 2 ? 1 : samples->classes;
-    solve_rows(&first, &l->count, samples->comm, samples->all_rows);
-    l->rows = MEM_NEW(double, l->count * l->width + 1);
-    l->probabilities = MEM_NEW(double, l->count * l->outputs + 1);
-    for (int64_t i = 0; i < l->count; i++) {
-        for (int64_t j = 0; j < features; j++)
-            l->rows[i * l->width + j] = (double)samples->x[i * features + j];
-        l->rows[i * l->width + features] = 1;
-    }
+    l->padded = system_padded(l->width);
+    row_blocks_init(&l->rows, samples->comm, samples->all_rows);
+    int64_t n = l->outputs * l->padded;
+    system_start(&l->system, samples->comm, n);
+    system_matrix(&l->hessian, &l->system);
+    l->x = MEM_NEW(double, n);
+    l->gradient = MEM_NEW(double, 1 + n);
+    l->scores = MEM_NEW(double, l->rows.rows * l->outputs + 1);
+    l->probabilities = MEM_NEW(double, l->rows.rows * l->outputs + 1);
 }
 
-static double target(const Logistic *l, int64_t row, int64_t k)
+COLLECTIVE
+static void logistic_stop(Logistic *l)
 {
-    return l->samples->labels[row] == (l->outputs == 1 ? 1 : k);
+    mem_free(l->probabilities), mem_free(l->scores), mem_free(l->gradient), mem_free(l->x);
+    spread_release(&l->hessian);
+    system_stop(&l->system);
 }
 
-/// The row's probabilities from its scores, in place; returns its loss.
-static double row_loss(const Logistic *l, double *z, int64_t row)
+double logistic_row(const Logistic *l, double *probabilities, const double *z, int64_t row)
 {
-    double most = 0, sum = 0, loss = 0;
+    double most = l->outputs == 1 ? 0 : -INFINITY, sum = 0, loss = 0;
     for (int64_t k = 0; k < l->outputs; k++) most = most < z[k] ? z[k] : most;
     if (l->outputs == 1) sum = exp(-most); // of the first class, whose score is 0
     for (int64_t k = 0; k < l->outputs; k++) {
-        loss -= target(l, row, k) * z[k];
+        loss -= logistic_target(l, row, k) * z[k];
         sum += exp(z[k] - most);
     }
-    for (int64_t k = 0; k < l->outputs; k++) z[k] = exp(z[k] - most) / sum;
+    for (int64_t k = 0; k < l->outputs; k++) probabilities[k] = exp(z[k] - most) / sum;
     return loss + most + log(sum);
 }
 
-/// Collective. The objective, with probabilities and gradient (outputs, width) at x.
-COLLECTIVE
-static double evaluate(Logistic *l, double *gradient, const double *x)
+/// Loss and gradient (1 + outputs * padded) of a block's rows, with their scores and probabilities.
+static void add_loss(double *out, RowBlock block, void *context)
 {
-    int64_t n = l->outputs * l->width;
-    double loss = 0, penalty = 0;
-    memset(gradient, 0, (size_t)n * sizeof *gradient);
-    for (int64_t i = 0; i < l->count; i++) {
-        const double *row = l->rows + i * l->width;
-        double *p = l->probabilities + i * l->outputs;
-        for (int64_t k = 0; k < l->outputs; k++) {
-            p[k] = 0;
-            for (int64_t j = 0; j < l->width; j++) p[k] += row[j] * x[k * l->width + j];
-        }
-        loss += row_loss(l, p, i);
-        for (int64_t k = 0; k < l->outputs; k++)
-            for (int64_t j = 0; j < l->width; j++)
-                gradient[k * l->width + j] += (p[k] - target(l, i, k)) * row[j];
+    Logistic *l = context;
+    int64_t n = l->padded, outputs = l->outputs;
+    double *rows = MEM_NEW(double, block.count *(n + outputs)), *errors = rows + block.count * n;
+    double *scores = l->scores + block.first * outputs;
+    samples_columns(rows, l->samples, block, 0, n, NULL, l->samples->intercept);
+    gemm_double(scores, (GemmDouble){ rows, n, false }, (GemmDouble){ l->x, n, true }, block.count,
+                outputs, n);
+    for (int64_t i = 0; i < block.count; i++) {
+        int64_t row = block.first + i;
+        double *p = l->probabilities + row * outputs;
+        out[0] += logistic_row(l, p, scores + i * outputs, row);
+        for (int64_t k = 0; k < outputs; k++)
+            errors[i * outputs + k] = p[k] - logistic_target(l, row, k);
     }
-    comm_sum_doubles(l->samples->comm, &loss, 1);
-    comm_sum_doubles(l->samples->comm, gradient, n);
-    for (int64_t e = 0; e < n; e++) {
-        if (e % l->width == l->width - 1) continue;
-        penalty += x[e] * x[e];
-        gradient[e] += l->lambda * x[e];
-    }
-    return loss + l->lambda / 2 * penalty;
+    gemm_double(out + 1, (GemmDouble){ errors, outputs, true }, (GemmDouble){ rows, n, false },
+                outputs, n, block.count);
+    mem_free(rows);
 }
 
-/// Adds x diag(p_k (delta - p_m)) x' at the place of classes k and m.
-COLLECTIVE
-static void add_classes(Logistic *l, Spread *hessian, double *scaled, int64_t k, int64_t m)
+/// Whether a parameter is penalised; those that only fill tiles are 0 and may be.
+static bool penalised(const Logistic *l, int64_t e)
 {
-    Spread weighted;
-    for (int64_t i = 0; i < l->count; i++) {
-        const double *p = l->probabilities + i * l->outputs;
-        double weight = p[k] * ((k == m) - p[m]);
-        for (int64_t j = 0; j < l->width; j++)
-            scaled[i * l->width + j] = weight * l->rows[i * l->width + j];
+    return e % l->padded != l->samples->features || !l->samples->intercept;
+}
+
+/// Collective. The objective, with all that Logistic has at x.
+COLLECTIVE
+static double evaluate(Logistic *l)
+{
+    int64_t n = l->outputs * l->padded;
+    double penalty = 0;
+    row_blocks_sum(&l->rows, l->gradient, 1 + n, add_loss, l);
+    for (int64_t e = 0; e < n; e++) {
+        if (!penalised(l, e)) continue;
+        penalty += l->x[e] * l->x[e];
+        l->gradient[1 + e] += l->lambda * l->x[e];
     }
-    solve_spread_rows(&weighted, &l->grids, scaled, l->samples->all_rows, l->width);
-    spread_multiply(hessian, k * l->width, m * l->width, &weighted, false, &l->x, true);
-    spread_release(&weighted);
+    return l->gradient[0] + l->lambda / 2 * penalty;
+}
+
+/// x diag(p_k (delta - p_m)) x' at the place of classes k and m.
+static void hessian_tile(double *tile, SystemTile place, RowBlock block, const void *context)
+{
+    const Logistic *l = context;
+    const Samples *samples = l->samples;
+    int64_t tiles = l->padded / SYSTEM_TILE, k = place.row / tiles, m = place.col / tiles;
+    double *x = MEM_NEW(double, 2 * block.count * SYSTEM_TILE), *y = x + block.count * SYSTEM_TILE;
+    samples_columns(x, samples, block, place.col % tiles * SYSTEM_TILE, SYSTEM_TILE, NULL,
+                    samples->intercept);
+    samples_columns(y, samples, block, place.row % tiles * SYSTEM_TILE, SYSTEM_TILE, NULL,
+                    samples->intercept);
+    for (int64_t i = 0; i < block.count; i++) {
+        const double *p = l->probabilities + (block.first + i) * l->outputs;
+        double weight = p[k] * ((k == m) - p[m]);
+        for (int64_t j = 0; j < SYSTEM_TILE; j++) y[i * SYSTEM_TILE + j] *= weight;
+    }
+    gemm_double(tile, (GemmDouble){ x, SYSTEM_TILE, true }, (GemmDouble){ y, SYSTEM_TILE, false },
+                SYSTEM_TILE, SYSTEM_TILE, block.count);
+    mem_free(x);
 }
 
 /// Collective. direction = hessian^-1 gradient. False if there is none.
 COLLECTIVE
-static bool newton(Logistic *l, double *direction, const double *gradient)
+static bool newton(Logistic *l, double *direction)
 {
-    int64_t n = l->outputs * l->width, last = l->width - 1;
-    double *scaled = MEM_NEW(double, l->count * l->width + 1);
-    Spread hessian, side;
-    spread_init(&hessian, &l->grids.square, n, n);
-    spread_init(&side, &l->grids.square, n, 1);
-    for (int64_t k = 0; k < l->outputs; k++)
-        for (int64_t m = k; m < l->outputs; m++) add_classes(l, &hessian, scaled, k, m);
-    for (int64_t e = 0; e < n; e++) {
-        if (e % l->width != last) spread_add(&hessian, e, e, l->lambda);
-        spread_add(&side, e, 0, gradient[e]);
-    }
+    int64_t n = l->outputs * l->padded, last = l->samples->features;
+    system_sum(&l->system, &l->hessian, &l->rows, hessian_tile, l);
+    for (int64_t e = 0; e < n; e++)
+        if (penalised(l, e)) system_add(&l->hessian, e, e, l->lambda);
     // all intercepts may grow alike without a change: their sum stays 0
-    for (int64_t k = 0; k < l->outputs && l->outputs > 1; k++)
+    for (int64_t k = 0; k < l->outputs && l->outputs > 1 && l->samples->intercept; k++)
         for (int64_t m = k; m < l->outputs; m++)
-            spread_add(&hessian, k * l->width + last, m * l->width + last, 1);
-    bool solved = spread_solve(&hessian, &side);
-    spread_gather(direction, &side);
-    spread_release(&side);
-    spread_release(&hessian);
-    mem_free(scaled);
-    return solved;
+            system_add(&l->hessian, k * l->padded + last, m * l->padded + last, 1);
+    memcpy(direction, l->gradient + 1, (size_t)n * sizeof *direction);
+    return system_solve(&l->system, &l->hessian, direction, 1);
 }
 
 /// Collective. One step from x, halved until the objective falls; returns what it falls by.
 COLLECTIVE
-static double descend(Logistic *l, double *x, double *value, double *gradient, double *direction)
+static double descend(Logistic *l, double *value, const double *direction)
 {
-    int64_t n = l->outputs * l->width;
+    int64_t n = l->outputs * l->padded;
     double slope = 0, before = *value, size = 1;
-    double *start = mem_copy(x, (size_t)n * sizeof *x);
-    for (int64_t e = 0; e < n; e++) slope += gradient[e] * direction[e];
+    double *start = mem_copy(l->x, (size_t)n * sizeof *l->x);
+    for (int64_t e = 0; e < n; e++) slope += l->gradient[1 + e] * direction[e];
     for (int halvings = 0; halvings < MOST_HALVINGS; halvings++, size /= 2) {
-        for (int64_t e = 0; e < n; e++) x[e] = start[e] - size * direction[e];
-        *value = evaluate(l, gradient, x);
+        for (int64_t e = 0; e < n; e++) l->x[e] = start[e] - size * direction[e];
+        *value = evaluate(l);
         if (*value <= before - 1e-4 * size * slope || slope <= 1e-12 * fabs(before)) break;
     }
     mem_free(start);
     return slope;
 }
 
+/// Collective. From x to the solution at this penalty; false if it does not converge.
+COLLECTIVE
+static bool solve_at(Logistic *l, int *steps, double lambda)
+{
+    double *direction = MEM_NEW(double, l->outputs * l->padded), fall = INFINITY;
+    l->lambda = lambda;
+    double value = evaluate(l);
+    for (int i = 0; i < MOST_STEPS && fall > 1e-12 * fabs(value); i++) { // agreed: same values
+        if (!newton(l, direction)) break;
+        fall = descend(l, &value, direction);
+        ++*steps;
+    }
+    mem_free(direction);
+    return fall <= 1e-12 * fabs(value);
+}
+
 /// Of one vector for the second of two classes, half for it and half against the first.
 static void unpack(LinearFit *out, const Logistic *l, const double *x)
 {
-    int64_t features = l->samples->features;
-    out->weights = MEM_NEW(double, l->samples->classes *features);
-    out->bias = MEM_NEW(double, l->samples->classes);
-    for (int64_t k = 0; k < l->samples->classes; k++) {
+    int64_t features = l->samples->features, classes = l->samples->classes;
+    out->weights = MEM_NEW(double, classes *features);
+    if (l->samples->intercept) out->bias = MEM_NEW(double, classes);
+    for (int64_t k = 0; k < classes; k++) {
         double factor = l->outputs > 1 ? 1 : k ? 0.5 : -0.5;
-        const double *from = x + (l->outputs > 1 ? k : 0) * l->width;
+        const double *from = x + (l->outputs > 1 ? k : 0) * l->padded;
         for (int64_t j = 0; j < features; j++) out->weights[k * features + j] = factor * from[j];
-        out->bias[k] = factor * from[features];
+        if (out->bias) out->bias[k] = factor * from[features];
     }
 }
 
-Status solve_logistic(LinearFit *out, const Samples *samples, double lambda)
+Status solve_logistic(LinearFit *out, const Samples *samples, const double *lambdas, int count)
 {
     Status status = OK;
     Logistic l;
-    logistic_init(&l, samples, lambda);
-    int64_t n = l.outputs * l.width;
-    double *x = MEM_NEW(double, n), *gradient = MEM_NEW(double, n);
-    double *direction = MEM_NEW(double, n), fall = INFINITY;
-    solve_grids_start(&l.grids, samples->comm);
-    solve_spread_rows(&l.x, &l.grids, l.rows, samples->all_rows, l.width);
-    double value = evaluate(&l, gradient, x);
-    out->lambda = lambda;
-    while (out->steps < MOST_STEPS && fall > 1e-12 * fabs(value)) { // agreed: all have the same
-        if (!newton(&l, direction, gradient)) break;
-        fall = descend(&l, x, &value, gradient, direction);
-        out->steps++;
+    logistic_start(&l, samples);
+    size_t bytes = (size_t)(l.outputs * l.padded) * sizeof(double);
+    double *best = NULL;
+    for (int i = count - 1; i >= 0; i--) {
+        if (!solve_at(&l, &out->steps, lambdas[i])) break; // agreed: all have the same values
+        double error = logistic_left_out(&l);
+        if (best && !(error < out->error)) continue; // agreed: as above
+        mem_free(best);
+        best = mem_copy(l.x, bytes);
+        out->error = error;
+        out->lambda = lambdas[i];
     }
-    if (!(fall <= 1e-12 * fabs(value)))
+    if (best)
+        unpack(out, &l, best);
+    else
         status = status_fail(FAILED,
                              "logistic regression with a penalty of %g does not converge in %d "
                              "steps: raise train.regularization",
-                             lambda, out->steps);
-    unpack(out, &l, x);
-    spread_release(&l.x);
-    solve_grids_stop(&l.grids);
-    mem_free(direction);
-    mem_free(gradient);
-    mem_free(x);
-    mem_free(l.probabilities);
-    mem_free(l.rows);
+                             lambdas[count - 1], out->steps);
+    mem_free(best);
+    logistic_stop(&l);
     return status;
+}
+
+typedef struct {
+    const LinearFit *fit;
+    const Samples *samples;
+} FitLoss;
+
+static void add_fit_loss(double *out, RowBlock block, void *context)
+{
+    const FitLoss *f = context;
+    const Samples *s = f->samples;
+    int64_t classes = s->classes, n = s->features;
+    double *rows = MEM_NEW(double, block.count *(n + classes)), *z = rows + block.count * n;
+    samples_columns(rows, s, block, 0, n, NULL, 0);
+    gemm_double(z, (GemmDouble){ rows, n, false }, (GemmDouble){ f->fit->weights, n, true },
+                block.count, classes, n);
+    for (int64_t i = 0; i < block.count; i++, z += classes) {
+        double exps = 0, most = -INFINITY;
+        for (int64_t k = 0; k < classes; k++) {
+            if (f->fit->bias) z[k] += f->fit->bias[k];
+            most = most < z[k] ? z[k] : most;
+        }
+        for (int64_t k = 0; k < classes; k++) exps += exp(z[k] - most);
+        *out += most + log(exps) - z[s->labels[block.first + i]];
+    }
+    mem_free(rows);
+}
+
+double solve_loss(const LinearFit *fit, const Samples *samples)
+{
+    RowBlocks rows;
+    double sum = 0;
+    FitLoss context = { fit, samples };
+    row_blocks_init(&rows, samples->comm, samples->all_rows);
+    row_blocks_sum(&rows, &sum, 1, add_fit_loss, &context);
+    return sum / (double)samples->all_rows;
 }

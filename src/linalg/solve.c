@@ -1,20 +1,10 @@
 #include "linalg/solve.h"
 #include "base/mem.h"
-#include "linalg/spread.h"
+#include "linalg/gemm.h"
+#include "linalg/system.h"
 
 #include <math.h>
 #include <string.h>
-
-static int64_t block_rows(const Comm *comm, int64_t all_rows)
-{
-    int64_t block = (all_rows + comm->size - 1) / comm->size;
-    return block ? block : 1;
-}
-
-void solve_rows(int64_t *first, int64_t *rows, const Comm *comm, int64_t all_rows)
-{
-    dmat_block(first, rows, all_rows, block_rows(comm, all_rows), comm->rank);
-}
 
 void linear_fit_release(LinearFit *fit)
 {
@@ -23,155 +13,233 @@ void linear_fit_release(LinearFit *fit)
     *fit = (LinearFit){ 0 };
 }
 
-void solve_grids_start(SolveGrids *grids, const Comm *comm)
+void samples_columns(double *out, const Samples *samples, RowBlock block, int64_t first,
+                     int64_t count, const double *mean, double after)
 {
-    matrix_grid_start(&grids->line, comm, comm->size, 1);
-    matrix_grid_start_square(&grids->square, comm);
+    int64_t features = samples->features;
+    for (int64_t i = 0; i < block.count; i++, out += count) {
+        const float *x = samples->x + (block.first + i) * features;
+        for (int64_t c = 0; c < count; c++) {
+            int64_t j = first + c;
+            out[c] = j < features ? (double)x[j] - (mean ? mean[j] : 0) : j == features ? after : 0;
+        }
+    }
 }
 
-void solve_grids_stop(SolveGrids *grids)
-{
-    matrix_grid_stop(&grids->line);
-    matrix_grid_stop(&grids->square);
-}
-
-void solve_spread_rows(Spread *out, const SolveGrids *grids, double *rows, int64_t all_rows,
-                       int64_t width)
-{
-    Spread line;
-    spread_over(&line, &grids->line, width, all_rows, width, block_rows(&grids->line.all, all_rows),
-                rows);
-    spread_init(out, &grids->square, width, all_rows);
-    spread_copy(out, &line);
-    spread_release(&line);
-}
-
-/// mean (width) of x (rows, width) over all rows, and x without it.
-COLLECTIVE
-static void centre(double *mean, double *x, const Samples *samples, int64_t rows, int64_t width)
-{
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < width; j++) mean[j] += x[i * width + j];
-    comm_sum_doubles(samples->comm, mean, width);
-    for (int64_t j = 0; j < width; j++) mean[j] /= (double)samples->all_rows;
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < width; j++) x[i * width + j] -= mean[j];
-}
-
-/// Rows of the samples along the eigenvectors of their Gram matrix.
+/// Ridge regression on centred features.
 typedef struct {
-    double *values;  ///< (features): eigenvalues
-    double *rows;    ///< (rows, features) of this rank
-    double *targets; ///< (features, classes): their products with the targets, over all rows
-} Axes;
+    const Samples *samples;
+    RowBlocks rows;
+    System system;
+    double *mean;    ///< (features)
+    double *targets; ///< (classes): their mean
+    double *sides;   ///< (classes, n): products of features and targets, over all rows
+    Spread gram;
+    // along the eigenvectors of the Gram matrix
+    double *values;      ///< (n)
+    double *panel;       ///< (n, tile): some of the vectors
+    double *panel_sides; ///< (tile, classes)
+    int64_t panel_first; ///< the first of them
+    double *left;        ///< (rows, lambdas, 1 + classes): a row's leverage, and what is predicted
+    const double *lambdas;
+    int lambda_count;
+} Ridge;
 
-COLLECTIVE
-static void turn_rows(Axes *axes, const SolveGrids *grids, const Samples *samples, const Spread *x,
-                      const Spread *gram, const double *y, int64_t rows)
+static double ridge_target(const Ridge *r, int64_t row, int64_t k)
 {
-    int64_t features = samples->features, classes = samples->classes;
-    Spread copy, vectors, turned, line;
-    spread_init(&copy, &grids->square, features, features);
-    spread_init(&vectors, &grids->square, features, features);
-    spread_init(&turned, &grids->square, features, samples->all_rows);
-    memcpy(copy.data, gram->data, (size_t)(copy.local_rows * copy.local_cols) * sizeof(double));
-    axes->values = MEM_NEW(double, features);
-    axes->rows = MEM_NEW(double, rows *features);
-    axes->targets = MEM_NEW(double, features *classes);
-    spread_eigen(axes->values, &vectors, &copy);
-    spread_multiply(&turned, 0, 0, &vectors, true, x, false);
-    spread_over(&line, &grids->line, features, samples->all_rows, features,
-                block_rows(samples->comm, samples->all_rows), axes->rows);
-    spread_copy(&line, &turned);
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < features; j++)
-            for (int64_t k = 0; k < classes; k++)
-                axes->targets[j * classes + k] += axes->rows[i * features + j] * y[i * classes + k];
-    comm_sum_doubles(samples->comm, axes->targets, features * classes);
-    spread_release(&line);
-    spread_release(&turned);
-    spread_release(&vectors);
+    return (r->samples->labels[row] == k ? 1 : -1) - r->targets[k];
+}
+
+static void add_features(double *out, RowBlock block, void *context)
+{
+    const Samples *samples = ((const Ridge *)context)->samples;
+    const float *x = samples->x + block.first * samples->features;
+    for (int64_t i = 0; i < block.count; i++)
+        for (int64_t j = 0; j < samples->features; j++)
+            out[j] += (double)x[i * samples->features + j];
+}
+
+/// Means of features and targets, where there is an intercept.
+COLLECTIVE
+static void centre(Ridge *r)
+{
+    const Samples *samples = r->samples;
+    double all = (double)samples->all_rows;
+    int64_t *counts = MEM_NEW(int64_t, samples->classes);
+    if (samples->intercept) { // agreed: the same head on all ranks
+        row_blocks_sum(&r->rows, r->mean, samples->features, add_features, r);
+        for (int64_t j = 0; j < samples->features; j++) r->mean[j] /= all;
+        for (int64_t i = 0; i < r->rows.rows; i++) counts[samples->labels[i]]++;
+        comm_sum_int64(samples->comm, counts, samples->classes);
+        for (int k = 0; k < samples->classes; k++)
+            r->targets[k] = (2 * (double)counts[k] - all) / all;
+    }
+    mem_free(counts);
+}
+
+static void add_sides(double *out, RowBlock block, void *context)
+{
+    const Ridge *r = context;
+    int64_t n = r->system.n, classes = r->samples->classes;
+    double *x = MEM_NEW(double, block.count *(n + classes)), *y = x + block.count * n;
+    samples_columns(x, r->samples, block, 0, n, r->mean, 0);
+    for (int64_t i = 0; i < block.count * classes; i++)
+        y[i] = ridge_target(r, block.first + i / classes, i % classes);
+    gemm_double(out, (GemmDouble){ y, classes, true }, (GemmDouble){ x, n, false }, classes, n,
+                block.count);
+    mem_free(x);
+}
+
+static void gram_tile(double *tile, SystemTile place, RowBlock block, const void *context)
+{
+    const Ridge *r = context;
+    double *x = MEM_NEW(double, 2 * block.count * SYSTEM_TILE), *y = x + block.count * SYSTEM_TILE;
+    samples_columns(x, r->samples, block, place.col * SYSTEM_TILE, SYSTEM_TILE, r->mean, 0);
+    samples_columns(y, r->samples, block, place.row * SYSTEM_TILE, SYSTEM_TILE, r->mean, 0);
+    gemm_double(tile, (GemmDouble){ x, SYSTEM_TILE, true }, (GemmDouble){ y, SYSTEM_TILE, false },
+                SYSTEM_TILE, SYSTEM_TILE, block.count);
+    mem_free(x);
+}
+
+/// What the panel's eigenvectors add to leverage and prediction of a block's rows.
+static void add_panel(Ridge *r, RowBlock block)
+{
+    int64_t n = r->system.n, classes = r->samples->classes, width = 1 + classes;
+    double *x = MEM_NEW(double, block.count *(n + SYSTEM_TILE)), *turned = x + block.count * n;
+    samples_columns(x, r->samples, block, 0, n, r->mean, 0);
+    gemm_double(turned, (GemmDouble){ x, n, false }, (GemmDouble){ r->panel, n, true }, block.count,
+                SYSTEM_TILE, n);
+    for (int64_t i = 0; i < block.count; i++) {
+        double *left = r->left + (block.first + i) * r->lambda_count * width;
+        for (int l = 0; l < r->lambda_count; l++, left += width)
+            for (int64_t j = 0; j < SYSTEM_TILE; j++) {
+                double along = turned[i * SYSTEM_TILE + j];
+                double part = along / (r->values[r->panel_first + j] + r->lambdas[l]);
+                left[0] += along * part;
+                for (int64_t k = 0; k < classes; k++)
+                    left[1 + k] += part * r->panel_sides[j * classes + k];
+            }
+    }
+    mem_free(x);
+}
+
+static void take_panel(Ridge *r, int64_t tile)
+{
+    int64_t n = r->system.n, classes = r->samples->classes;
+    r->panel_first = tile * SYSTEM_TILE;
+    gemm_double(r->panel_sides, (GemmDouble){ r->panel, n, false },
+                (GemmDouble){ r->sides, n, true }, SYSTEM_TILE, classes, n);
+#pragma omp parallel for schedule(dynamic)
+    for (int64_t i = 0; i < r->rows.blocks; i++) add_panel(r, row_block_at(&r->rows, i));
+}
+
+/// Leverages and predictions of this rank's rows, at all penalties.
+COLLECTIVE
+static void turn_rows(Ridge *r)
+{
+    int64_t n = r->system.n;
+    Spread copy, vectors;
+    system_matrix(&copy, &r->system);
+    system_matrix(&vectors, &r->system);
+    if (copy.grid)
+        memcpy(copy.data, r->gram.data,
+               (size_t)(copy.local_rows * copy.local_cols) * sizeof(double));
+    system_eigen(&r->system, r->values, &vectors, &copy);
     spread_release(&copy);
-}
-
-/// Mean squared error of every row's targets predicted from the other rows.
-COLLECTIVE
-static double left_out_error(const Axes *axes, const Samples *samples, const double *y,
-                             int64_t rows, double lambda)
-{
-    int64_t features = samples->features, classes = samples->classes;
-    double sum = 0, *predicted = MEM_NEW(double, classes);
-    for (int64_t i = 0; i < rows; i++) {
-        double leverage = 1 / (double)samples->all_rows;
-        memset(predicted, 0, (size_t)classes * sizeof *predicted);
-        for (int64_t j = 0; j < features; j++) {
-            double x = axes->rows[i * features + j], part = x / (axes->values[j] + lambda);
-            leverage += x * part;
-            for (int64_t k = 0; k < classes; k++)
-                predicted[k] += part * axes->targets[j * classes + k];
-        }
-        for (int64_t k = 0; k < classes; k++) {
-            double error = (y[i * classes + k] - predicted[k]) / (1 - leverage);
-            sum += error * error;
-        }
+    for (int64_t tile = 0; tile < n / SYSTEM_TILE; tile++) {
+        system_panel(&r->system, r->panel, &vectors, tile);
+        take_panel(r, tile);
     }
-    mem_free(predicted);
-    comm_sum_doubles(samples->comm, &sum, 1);
-    return sum / (double)(samples->all_rows * classes);
+    spread_release(&vectors);
+}
+
+/// Squared errors (lambdas) of a block's rows, each predicted from all others.
+static void add_errors(double *out, RowBlock block, void *context)
+{
+    const Ridge *r = context;
+    int64_t classes = r->samples->classes;
+    double mean = r->samples->intercept ? 1 / (double)r->samples->all_rows : 0;
+    const double *left = r->left + block.first * r->lambda_count * (1 + classes);
+    for (int64_t i = 0; i < block.count; i++)
+        for (int l = 0; l < r->lambda_count; l++, left += 1 + classes)
+            for (int64_t k = 0; k < classes; k++) {
+                double error = ridge_target(r, block.first + i, k) - left[1 + k];
+                error /= 1 - mean - left[0];
+                out[l] += error * error;
+            }
 }
 
 COLLECTIVE
-static void choose_lambda(LinearFit *out, const Axes *axes, const Samples *samples, const double *y,
-                          int64_t rows, const double *lambdas, int count)
+static void choose_lambda(LinearFit *out, Ridge *r)
 {
-    for (int i = 0; i < count; i++) {
-        double error = left_out_error(axes, samples, y, rows, lambdas[i]);
-        if (i && error >= out->error) continue;
+    double *errors = MEM_NEW(double, r->lambda_count);
+    row_blocks_sum(&r->rows, errors, r->lambda_count, add_errors, r);
+    for (int l = 0; l < r->lambda_count; l++) {
+        double error = errors[l] / (double)(r->samples->all_rows * r->samples->classes);
+        if (l && error >= out->error) continue;
         out->error = error;
-        out->lambda = lambdas[i];
+        out->lambda = r->lambdas[l];
     }
+    mem_free(errors);
+}
+
+/// From the solutions (classes, n).
+static void take_weights(LinearFit *out, const Ridge *r, const double *x)
+{
+    int64_t n = r->system.n, features = r->samples->features;
+    out->weights = MEM_NEW(double, r->samples->classes *features);
+    if (r->samples->intercept) out->bias = MEM_NEW(double, r->samples->classes);
+    for (int64_t k = 0; k < r->samples->classes; k++) {
+        memcpy(out->weights + k * features, x + k * n, (size_t)features * sizeof *x);
+        if (!out->bias) continue;
+        out->bias[k] = r->targets[k];
+        for (int64_t j = 0; j < features; j++) out->bias[k] -= r->mean[j] * x[k * n + j];
+    }
+}
+
+COLLECTIVE
+static void ridge_start(Ridge *r, const Samples *samples, const double *lambdas, int count)
+{
+    int64_t n = system_padded(samples->features), classes = samples->classes;
+    *r = (Ridge){ .samples = samples, .lambdas = lambdas, .lambda_count = count };
+    row_blocks_init(&r->rows, samples->comm, samples->all_rows);
+    system_start(&r->system, samples->comm, n);
+    system_matrix(&r->gram, &r->system);
+    r->mean = MEM_NEW(double, samples->features);
+    r->targets = MEM_NEW(double, classes);
+    r->sides = MEM_NEW(double, classes *n);
+    r->values = MEM_NEW(double, n);
+    r->panel = MEM_NEW(double, n *SYSTEM_TILE);
+    r->panel_sides = MEM_NEW(double, SYSTEM_TILE *classes);
+    r->left = MEM_NEW(double, r->rows.rows *count *(1 + classes) + 1);
+}
+
+COLLECTIVE
+static void ridge_stop(Ridge *r)
+{
+    mem_free(r->left), mem_free(r->panel_sides), mem_free(r->panel), mem_free(r->values);
+    mem_free(r->sides), mem_free(r->targets), mem_free(r->mean);
+    spread_release(&r->gram);
+    system_stop(&r->system);
 }
 
 Status solve_ridge(LinearFit *out, const Samples *samples, const double *lambdas, int count)
 {
-    int64_t first, rows, features = samples->features, classes = samples->classes;
-    SolveGrids grids;
-    Spread x_all, y_all, gram, sides;
-    Axes axes;
-    solve_rows(&first, &rows, samples->comm, samples->all_rows);
-    double *x = MEM_NEW(double, rows *features), *y = MEM_NEW(double, rows *classes);
-    double *x_mean = MEM_NEW(double, features), *y_mean = MEM_NEW(double, classes);
-    for (int64_t i = 0; i < rows * features; i++) x[i] = (double)samples->x[i];
-    for (int64_t i = 0; i < rows * classes; i++)
-        y[i] = samples->labels[i / classes] == i % classes ? 1 : -1;
-    centre(x_mean, x, samples, rows, features);
-    centre(y_mean, y, samples, rows, classes);
-    solve_grids_start(&grids, samples->comm);
-    solve_spread_rows(&x_all, &grids, x, samples->all_rows, features);
-    solve_spread_rows(&y_all, &grids, y, samples->all_rows, classes);
-    spread_init(&gram, &grids.square, features, features);
-    spread_init(&sides, &grids.square, features, classes);
-    spread_multiply(&gram, 0, 0, &x_all, false, &x_all, true);
-    spread_multiply(&sides, 0, 0, &x_all, false, &y_all, true);
-    turn_rows(&axes, &grids, samples, &x_all, &gram, y, rows);
-    choose_lambda(out, &axes, samples, y, rows, lambdas, count);
-    for (int64_t j = 0; j < features; j++) spread_add(&gram, j, j, out->lambda);
     Status status = OK;
-    if (!spread_solve(&gram, &sides)) // agreed: ScaLAPACK tells all ranks the same
+    Ridge r;
+    ridge_start(&r, samples, lambdas, count);
+    centre(&r);
+    row_blocks_sum(&r.rows, r.sides, samples->classes * r.system.n, add_sides, &r);
+    system_sum(&r.system, &r.gram, &r.rows, gram_tile, &r);
+    turn_rows(&r);
+    choose_lambda(out, &r);
+    for (int64_t j = 0; j < r.system.n; j++) system_add(&r.gram, j, j, out->lambda);
+    if (!system_solve(&r.system, &r.gram, r.sides, samples->classes)) // agreed: all are told
         status = status_fail(FAILED,
                              "ridge regression with a penalty of %g has no single solution: "
                              "raise train.regularization",
                              out->lambda);
-    out->weights = MEM_NEW(double, classes *features);
-    out->bias = y_mean;
-    spread_gather(out->weights, &sides);
-    for (int64_t k = 0; k < classes; k++)
-        for (int64_t j = 0; j < features; j++)
-            out->bias[k] -= x_mean[j] * out->weights[k * features + j];
-    mem_free(axes.values), mem_free(axes.rows), mem_free(axes.targets);
-    spread_release(&sides), spread_release(&gram);
-    spread_release(&y_all), spread_release(&x_all);
-    solve_grids_stop(&grids);
-    mem_free(x_mean), mem_free(y), mem_free(x);
+    take_weights(out, &r, r.sides);
+    ridge_stop(&r);
     return status;
 }

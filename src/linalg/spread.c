@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-enum { BLOCK = 64 };
-
 extern void pdgemm_(const char *transa, const char *transb, const int *m, const int *n,
                     const int *k, const double *alpha, const double *a, const int *ia,
                     const int *ja, const int *desca, const double *b, const int *ib, const int *jb,
@@ -16,6 +14,8 @@ extern void pdgemr2d_(const int *m, const int *n, const double *a, const int *ia
 extern void pdposv_(const char *uplo, const int *n, const int *nrhs, double *a, const int *ia,
                     const int *ja, const int *desca, double *b, const int *ib, const int *jb,
                     const int *descb, int *info);
+extern void pdpotri_(const char *uplo, const int *n, double *a, const int *ia, const int *ja,
+                     const int *desca, int *info);
 extern void pdsyevd_(const char *jobz, const char *uplo, const int *n, double *a, const int *ia,
                      const int *ja, const int *desca, double *w, double *z, const int *iz,
                      const int *jz, const int *descz, double *work, const int *lwork, int *iwork,
@@ -66,7 +66,7 @@ void spread_over(Spread *m, const MatrixGrid *grid, int64_t rows, int64_t cols, 
 
 void spread_init(Spread *m, const MatrixGrid *grid, int64_t rows, int64_t cols)
 {
-    spread_over(m, grid, rows, cols, BLOCK, BLOCK, NULL);
+    spread_over(m, grid, rows, cols, SPREAD_BLOCK, SPREAD_BLOCK, NULL);
 }
 
 void spread_release(Spread *m)
@@ -116,17 +116,38 @@ void spread_gather(double *whole, const Spread *m)
     mem_free(counts);
 }
 
-void spread_multiply(Spread *c, int64_t row, int64_t col, const Spread *a, bool a_transposed,
-                     const Spread *b, bool b_transposed)
+void spread_gather_columns(double *columns, const Spread *m, int64_t first, int64_t count)
+{
+    const MatrixGrid *grid = m->grid;
+    int size = grid->rows * grid->cols, owner = (int)(first / m->col_block % grid->rows);
+    int64_t local = first / m->col_block / grid->rows * m->col_block + first % m->col_block;
+    int64_t *counts = MEM_NEW(int64_t, size);
+    double *blocks = MEM_NEW(double, m->rows *count), *at = blocks;
+    for (int rank = owner * grid->cols; rank < (owner + 1) * grid->cols; rank++)
+        counts[rank] = owned(m->rows, m->row_block, rank % grid->cols, grid->cols) * count *
+                       (int64_t)sizeof(double);
+    comm_gather_all(&grid->all, blocks, grid->row == owner ? m->data + local * m->local_rows : NULL,
+                    counts);
+    for (int col = 0; col < grid->cols; col++) {
+        int64_t rows = owned(m->rows, m->row_block, col, grid->cols);
+        for (int64_t c = 0; c < count; c++)
+            for (int64_t r = 0; r < rows; r++)
+                columns[c * m->rows + place_of(r, m->row_block, col, grid->cols)] = *at++;
+    }
+    mem_free(blocks);
+    mem_free(counts);
+}
+
+void spread_multiply(Spread *c, const Spread *a, bool a_transposed, const Spread *b,
+                     bool b_transposed)
 {
     const int m = (int)(a_transposed ? a->cols : a->rows),
               k = (int)(a_transposed ? a->rows : a->cols);
     const int n = (int)(b_transposed ? b->rows : b->cols);
-    const int i = (int)row + 1, j = (int)col + 1;
     const double alpha = 1, beta = 0;
     int threads = scalapack_begin();
     pdgemm_(a_transposed ? "T" : "N", b_transposed ? "T" : "N", &m, &n, &k, &alpha, a->data, &one,
-            &one, a->desc, b->data, &one, &one, b->desc, &beta, c->data, &i, &j, c->desc);
+            &one, a->desc, b->data, &one, &one, b->desc, &beta, c->data, &one, &one, c->desc);
     scalapack_end(threads);
 }
 
@@ -140,6 +161,15 @@ bool spread_solve(Spread *a, Spread *x)
     return info == 0;
 }
 
+void spread_invert(Spread *factor)
+{
+    const int n = (int)factor->rows;
+    int info, threads = scalapack_begin();
+    pdpotri_("U", &n, factor->data, &one, &one, factor->desc, &info);
+    scalapack_end(threads);
+    CHECK(info == 0, "pdpotri fails with %d", info);
+}
+
 void spread_eigen(double *values, Spread *vectors, Spread *a)
 {
     const int n = (int)a->rows, ask = -1;
@@ -148,7 +178,7 @@ void spread_eigen(double *values, Spread *vectors, Spread *a)
     pdsyevd_("V", "U", &n, a->data, &one, &one, a->desc, values, vectors->data, &one, &one,
              vectors->desc, &work_size, &ask, &index_size, &ask, &info);
     // of a small matrix pdsyevd asks for less than the pdormtr in it takes
-    const int more = (int)((a->local_rows + a->local_cols + 2 * BLOCK) * BLOCK);
+    const int more = (int)((a->local_rows + a->local_cols + 2 * SPREAD_BLOCK) * SPREAD_BLOCK);
     const int work_count = (int)work_size + more, index_count = index_size + 1;
     double *work = MEM_NEW(double, work_count);
     int *indices = MEM_NEW(int, index_count), threads = scalapack_begin();

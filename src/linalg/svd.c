@@ -58,7 +58,7 @@ static void other_side(double *out, const Svd *svd, const Spread *a, bool tall,
     for (int64_t k = 0; k < svd->rank; k++)
         for (int64_t i = 0; i < n; i++)
             spread_add(&scaled, i, k, vectors[k * n + i] / sqrt(svd->values[k]));
-    spread_multiply(&side, 0, 0, a, !tall, &scaled, false);
+    spread_multiply(&side, a, !tall, &scaled, false);
     spread_gather(out, &side);
     spread_release(&side);
     spread_release(&scaled);
@@ -114,7 +114,7 @@ void svd_factor(Svd *out, const MatrixGrid *grid, const float *a, int64_t rows, 
     spread_init(&eigen, grid, n, n);
     for (int64_t j = 0; j < cols; j++)
         for (int64_t i = 0; i < rows; i++) spread_add(&all, i, j, (double)a[i * cols + j]);
-    spread_multiply(&gram, 0, 0, &all, tall, &all, !tall);
+    spread_multiply(&gram, &all, tall, &all, !tall);
     spread_eigen(squares, &eigen, &gram);
     take_values(out, squares, n);
     choose_rank(out, cut);

@@ -5,7 +5,6 @@
 #include "base/mem.h"
 #include "comm/agree.h"
 #include "train/checkpoint_folder.h"
-#include "train/method.h"
 
 #include <string.h>
 
@@ -96,9 +95,6 @@ done:
 Status prepare_check_model(const Recipe *recipe, const Model *model)
 {
     const DataOptions *data = &recipe->data;
-    if (method_find(recipe->train.method)->once &&
-        probe_check_model(model, recipe->model.path) != OK)
-        return USAGE;
     int64_t positions = model_positions(&model->spec);
     if (data->max_length > positions)
         return status_fail(USAGE, "data.max_length %lld exceeds the %lld positions of the model",

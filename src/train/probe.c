@@ -4,11 +4,11 @@
 #include "comm/agree.h"
 #include "infer/rows.h"
 #include "linalg/solve.h"
+#include "linalg/vecmath.h"
 #include "store/tensors.h"
 #include "train/method.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -38,23 +38,12 @@ Status probe_check(const Recipe *recipe)
                        wrong);
 }
 
-/// The head's parameters with a row, or an element, for each label.
+/// The head's parameters with a row, or an element, for each label; -1: it has no bias.
 static void label_params(int *weight, int *bias, const Model *model)
 {
     *weight = *bias = -1;
     for (int i = 0; i < model->param_count; i++)
         if (model->params[i].labels) *(model->params[i].rank == 1 ? bias : weight) = i;
-}
-
-Status probe_check_model(const Model *model, const char *where)
-{
-    int weight, bias;
-    label_params(&weight, &bias, model);
-    if (bias >= 0) return OK;
-    return status_fail(USAGE,
-                       "%s: train.method linear_probe needs a head with a bias, a %s model's has "
-                       "none",
-                       where, model->arch->model_type);
 }
 
 static void copy_features(void *results, const InferredLeaf *leaf, void *context)
@@ -100,7 +89,7 @@ done:
 }
 
 COLLECTIVE
-static Status write_features(const Features *f, const Trainer *t, int64_t all_rows)
+static Status write_features(const OwnRows *rows, const Trainer *t, int64_t all_rows, int64_t width)
 {
     Text path = { 0 }, key = { 0 };
     name_file(&path, t);
@@ -109,26 +98,26 @@ static Status write_features(const Features *f, const Trainer *t, int64_t all_ro
     TensorPart part = { .path = "features",
                         .type = ELEMENT_F32,
                         .rank = 2,
-                        .dims = { all_rows, f->width },
-                        .first = f->first * f->width,
-                        .count = f->rows * f->width,
-                        .data = f->x };
+                        .dims = { all_rows, width },
+                        .first = rows->first * width,
+                        .count = rows->count * width,
+                        .data = rows->results };
     Status status = tensors_write(t->comm, path.data, "features", &value, 1, &part, 1);
     text_release(&path);
     text_release(&key);
     return status;
 }
 
-/// Collective. From the model; all rows pass through every rank's memory.
+/// Collective. Into the file, from which every rank takes those that it solves with.
 COLLECTIVE
-static void compute_features(Features *f, Trainer *t)
+static Status compute_features(Trainer *t, int64_t width)
 {
-    int64_t count = t->batches.count;
-    float *all = MEM_NEW(float, count * f->width);
-    infer_rows(t->comm, all, (size_t)f->width * sizeof(float), t->model, t->data, t->batches.rows,
-               count, copy_features, NULL);
-    f->x = mem_copy(all + f->first * f->width, (size_t)(f->rows * f->width) * sizeof(float));
-    mem_free(all);
+    OwnRows own;
+    infer_own_rows(t->comm, &own, (size_t)width * sizeof(float), t->model, t->data, t->batches.rows,
+                   t->batches.count, copy_features, NULL);
+    Status status = write_features(&own, t, t->batches.count, width);
+    mem_free(own.results);
+    return status;
 }
 
 COLLECTIVE
@@ -136,59 +125,76 @@ static Status take_features(Features *f, Trainer *t)
 {
     Status status = OK;
     int weight, bias;
+    RowBlocks blocks;
     label_params(&weight, &bias, t->model);
-    *f = (Features){ .width = t->model->params[weight].cols };
-    solve_rows(&f->first, &f->rows, t->comm, t->batches.count);
+    row_blocks_init(&blocks, t->comm, t->batches.count);
+    *f = (Features){ blocks.first, blocks.rows, t->model->params[weight].cols, NULL, NULL };
     TRY_ALL(t->comm, read_features(f, t, t->batches.count));
     int64_t missing = !f->x;
     comm_max_int64(t->comm, &missing, 1);
     if (missing) { // agreed: on some rank
         mem_free(f->x);
-        compute_features(f, t);
-        TRY(write_features(f, t, t->batches.count));
+        f->x = NULL;
+        TRY(compute_features(t, f->width));
+        TRY_ALL(t->comm, read_features(f, t, t->batches.count));
+        TRY_ALL(t->comm, f->x ? OK
+                              : status_fail(FAILED, "%s/features.h5 was replaced meanwhile",
+                                            t->recipe->output.folder));
     }
-    f->labels = MEM_NEW(int32_t, f->rows);
+    f->labels = MEM_NEW(int32_t, f->rows + 1);
     for (int64_t i = 0; i < f->rows; i++)
         f->labels[i] = t->data->labels[t->batches.rows[f->first + i]];
 done:
     return status;
 }
 
-/// Penalties that ridge regression chooses from: half decades around the features' mean square.
-enum { PENALTIES = 21 };
+/// How the head is solved: a row for each train.probe.
+typedef struct {
+    const char *name;
+    Status (*solve)(LinearFit *out, const Samples *samples, const double *lambdas, int count);
+    /// Penalties to choose from: `count` of them, up to 100 times the features' mean square, each
+    /// `ratio` times the one below.
+    int count;
+    double ratio;
+    const char *error; ///< what LinearFit.error is
+} Probe;
+enum { MOST_PENALTIES = 21 };
+static const Probe probes[] = {
+    { "ridge", solve_ridge, MOST_PENALTIES, 3.1622776601683795, "leave-one-out error" },
+    { "logistic", solve_logistic, 9, 10, "leave-one-out loss" },
+};
 
 COLLECTIVE
-static void list_penalties(double lambdas[PENALTIES], const Features *f, const Trainer *t)
+static int list_penalties(double *lambdas, const Probe *probe, const Features *f, const Trainer *t)
 {
-    double square = 0;
-    for (int64_t i = 0; i < f->rows * f->width; i++) square += (double)f->x[i] * (double)f->x[i];
-    comm_sum_doubles(t->comm, &square, 1);
-    square /= (double)f->width;
-    for (int i = 0; i < PENALTIES; i++) lambdas[i] = square * pow(10, (double)(i - 16) / 2);
+    double given = t->recipe->train.regularization;
+    SquareSum sum = { 0 };
+    lambdas[0] = given;
+    if (given > 0) return 1; // agreed: the same recipe
+    vec_add_squares(&sum, f->x, f->rows * f->width);
+    comm_sum_doubles(t->comm, sum.levels, SQUARE_LEVELS); // exact, so in any order
+    double lambda = 100 * square_sum_total(&sum) / (double)f->width;
+    for (int i = probe->count - 1; i >= 0; i--, lambda /= probe->ratio) lambdas[i] = lambda;
+    return probe->count;
+}
+
+static const Probe *probe_find(const char *name)
+{
+    const Probe *probe = probes;
+    while (strcmp(probe->name, name)) probe++;
+    return probe;
 }
 
 COLLECTIVE
-static Status solve(LinearFit *fit, const Features *f, const Trainer *t)
+static Status solve(LinearFit *fit, const Samples *samples, const Features *f, const Trainer *t)
 {
     Status status = OK;
-    double given = t->recipe->train.regularization, lambdas[PENALTIES];
-    Samples samples = { .comm = t->comm,
-                        .all_rows = t->batches.count,
-                        .features = f->width,
-                        .x = f->x,
-                        .labels = f->labels,
-                        .classes = (int)t->model->spec.num_labels };
-    if (!strcmp(t->recipe->train.probe, "logistic")) { // agreed: the same recipe
-        TRY(solve_logistic(fit, &samples, given > 0 ? given : 1));
-        log_info("linear probe: logistic, penalty %g, %d steps of Newton", fit->lambda, fit->steps);
-        return OK;
-    }
-    list_penalties(lambdas, f, t);
-    if (given > 0)
-        TRY(solve_ridge(fit, &samples, &given, 1));
-    else
-        TRY(solve_ridge(fit, &samples, lambdas, PENALTIES));
-    log_info("linear probe: ridge, penalty %g, leave-one-out error %.6g", fit->lambda, fit->error);
+    const Probe *probe = probe_find(t->recipe->train.probe);
+    double lambdas[MOST_PENALTIES];
+    int count = list_penalties(lambdas, probe, f, t);
+    TRY(probe->solve(fit, samples, lambdas, count)); // agreed: every solver is collective
+    log_info("linear probe: %s, penalty %g, %s %.6g", probe->name, fit->lambda, probe->error,
+             fit->error);
 done:
     return status;
 }
@@ -199,34 +205,12 @@ static void set_head(Model *model, const LinearFit *fit)
 {
     int weight, bias;
     label_params(&weight, &bias, model);
-    const Param *w = &model->params[weight], *b = &model->params[bias];
+    const Param *w = &model->params[weight], *b = bias < 0 ? NULL : &model->params[bias];
     for (int64_t i = 0; i < w->rows * w->cols && node_leads(model->node); i++)
         model->values[w->offset + i] = (float)fit->weights[i];
-    for (int64_t k = 0; k < b->cols && node_leads(model->node); k++)
+    for (int64_t k = 0; b && k < b->cols && node_leads(model->node); k++)
         model->values[b->offset + k] = (float)fit->bias[k];
     node_settle(model->node);
-}
-
-/// Mean cross entropy of the training rows, over all ranks.
-COLLECTIVE
-static double mean_loss(const Features *f, const LinearFit *fit, const Trainer *t)
-{
-    int64_t classes = t->model->spec.num_labels;
-    double sum = 0, *z = MEM_NEW(double, classes);
-    for (int64_t i = 0; i < f->rows; i++) {
-        double exps = 0, most = -INFINITY;
-        for (int64_t k = 0; k < classes; k++) {
-            z[k] = fit->bias[k];
-            for (int64_t j = 0; j < f->width; j++)
-                z[k] += fit->weights[k * f->width + j] * (double)f->x[i * f->width + j];
-            most = most < z[k] ? z[k] : most;
-        }
-        for (int64_t k = 0; k < classes; k++) exps += exp(z[k] - most);
-        sum += most + log(exps) - z[f->labels[i]];
-    }
-    mem_free(z);
-    comm_sum_doubles(t->comm, &sum, 1);
-    return sum / (double)t->batches.count;
 }
 
 Status probe_step(Trainer *t, StepRecord *out)
@@ -237,13 +221,22 @@ Status probe_step(Trainer *t, StepRecord *out)
     LinearFit fit = { 0 };
     optimizer_refresh_all(&t->optimizer);
     TRY(take_features(&features, t));
-    TRY(solve(&fit, &features, t));
+    int weight, bias;
+    label_params(&weight, &bias, t->model);
+    Samples samples = { .comm = t->comm,
+                        .all_rows = t->batches.count,
+                        .features = features.width,
+                        .x = features.x,
+                        .labels = features.labels,
+                        .classes = (int)t->model->spec.num_labels,
+                        .intercept = bias >= 0 };
+    TRY(solve(&fit, &samples, &features, t));
     set_head(t->model, &fit);
     t->done = t->next;
     t->step++;
     *out = (StepRecord){ .step = t->step,
                          .epoch = 1,
-                         .loss = mean_loss(&features, &fit, t),
+                         .loss = solve_loss(&fit, &samples),
                          .tokens = t->batches.tokens,
                          .seconds = clock_now_s() - start_s,
                          .epoch_ends = true };

@@ -126,8 +126,8 @@ const Option recipe_options[] = {
     { FIELD(Recipe, train.probe), .def = "ridge", .choices = probes,
       .help = "linear_probe: ridge or multinomial logistic regression" },
     { FIELD(Recipe, train.regularization), .def = "0", .min = 0, .max = 1e30,
-      .help = "linear_probe: penalty of the squared weights; 0: of ridge the one with the least "
-              "exact leave-one-out error, of logistic 1" },
+      .help = "linear_probe: penalty of the squared weights; 0: the one with the least error of "
+              "rows left out one at a time, exact of ridge, of logistic by a step of Newton's" },
     { FIELD(Recipe, train.resume), .def = "auto", .may_differ_on_resume = true,
       .help = "auto: from the newest checkpoint of the run folder; never; or a checkpoint file" },
     { FIELD(Recipe, train.max_seconds), .def = "0", .min = 0, .max = 1e9, .unit = "s",

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "comm/agree.h"
+#include "linalg/system.h"
 #include "store/inspect.h"
 #include "train/checkpoint.h"
 #include "train/checkpoint_folder.h"
@@ -226,14 +227,15 @@ static void explain_grid(Text *out, const Json *then, const GridOptions *now)
                 (long long)now->rows, (long long)now->cols, rows, cols);
 }
 
-/// Its sums go over ranks in double.
+/// A system of the head that is spread over ranks.
 static void explain_probe(Text *out, const Json *part, const Recipe *recipe, int ranks)
 {
     long long then = json_int(json_get(part, "ranks"), 0);
     if (!method_find(recipe->train.method)->once || then == ranks) return;
     text_printf(out,
-                "ranks: %d here and %lld then: the last bits of a %s follow from their number\n",
-                ranks, then, recipe->train.method);
+                "ranks: %d here and %lld then: the last bits of a %s with more than %d unknowns "
+                "follow from their number\n",
+                ranks, then, recipe->train.method, SYSTEM_ALONE);
 }
 
 /// What differs from each part of the run that did some of these steps.
