@@ -26,7 +26,8 @@ void infer_rows(const Comm *comm, void *results, size_t row_bytes, const Model *
 /// Results (count, row_bytes) of rows [first, first + count).
 typedef struct {
     int64_t first, count;
-    void *results; ///< owned (`mem_free`)
+    void *results;
+    Arena memory; ///< of the results, owned (`arena_release`): pages that go back at once
 } OwnRows;
 /// Collective. The same, but every rank has those of its own leaves alone: of a group the first
 /// rank, the others none.

@@ -94,7 +94,9 @@ void infer_own_rows(const Comm *comm, OwnRows *out, size_t row_bytes, const Mode
     cut_leaves(&cuts, comm_replicas(comm), data, rows, count);
     *out = (OwnRows){ .first = cuts.starts[cuts.first] };
     if (keeps) out->count = cuts.starts[cuts.end] - out->first;
-    out->results = mem_new((size_t)(keeps ? out->count + 1 : LEAF_SEQUENCES), row_bytes);
+    size_t bytes = (size_t)(keeps ? out->count : LEAF_SEQUENCES) * row_bytes;
+    arena_init(&out->memory, bytes + 64);
+    out->results = arena_take(&out->memory, bytes);
     run_leaves(comm, out->results, row_bytes, keeps, model, &cuts, run, context);
     mem_free(cuts.starts);
 }

@@ -4,7 +4,9 @@
 
 #include <string.h>
 
-enum { TILE = SYSTEM_TILE, TILE_ELEMENTS = TILE * TILE, ROUND = 16 };
+enum { TILE = SYSTEM_TILE, TILE_ELEMENTS = TILE * TILE };
+// Tiles at once: of many subtrees few, so that what arrives of them stays at some 8 MiB.
+enum { ROUND = 16, LEAST_ROUND = 4, ROUND_SUBTREES = 256 };
 static const size_t tile_bytes = TILE_ELEMENTS * sizeof(double);
 
 int64_t system_alone = SYSTEM_ALONE;
@@ -38,11 +40,11 @@ void system_add(Spread *matrix, int64_t row, int64_t col, double value)
 typedef struct {
     const System *system;
     const RowBlocks *rows;
-    int64_t first, count;
+    int64_t first, count, most;
     SystemTile places[ROUND];
     int owners[ROUND];
-    double *mine;      ///< (ROUND, own subtrees, tile)
-    double *theirs;    ///< (ROUND, all subtrees, tile): of tiles that are this rank's
+    double *mine;      ///< (most, own subtrees, tile)
+    double *theirs;    ///< (most, all subtrees, tile): of tiles that are this rank's
     int64_t *subtrees; ///< (ranks + 1): those of ranks before
     Exchange *exchange;
 } Round;
@@ -63,10 +65,13 @@ static void round_init(Round *r, const System *system, const RowBlocks *rows)
         row_blocks_of(&first, &count, rows, rank);
         r->subtrees[rank + 1] = r->subtrees[rank] + tree_subtrees(first, count);
     }
-    int64_t own = tree_subtrees(rows->first_block, rows->blocks);
-    r->mine = MEM_NEW(double, ROUND *own *TILE_ELEMENTS + 1);
-    r->theirs = MEM_NEW(double, system->part.size ? ROUND * r->subtrees[size] * TILE_ELEMENTS : 1);
-    r->exchange = exchange_new(system->comm, ROUND * size);
+    int64_t own = tree_subtrees(rows->first_block, rows->blocks), most = ROUND_SUBTREES;
+    most /= r->subtrees[size];
+    r->most = most > ROUND ? ROUND : most < LEAST_ROUND ? LEAST_ROUND : most;
+    r->mine = MEM_NEW(double, r->most *own *TILE_ELEMENTS + 1);
+    r->theirs =
+        MEM_NEW(double, system->part.size ? r->most * r->subtrees[size] * TILE_ELEMENTS : 1);
+    r->exchange = exchange_new(system->comm, (int)r->most * size);
 }
 
 static void round_release(Round *r)
@@ -82,7 +87,7 @@ static bool round_next(Round *r)
 {
     int64_t tiles = r->system->n / TILE, all = tiles * (tiles + 1) / 2, col = 0;
     r->first += r->count;
-    r->count = all - r->first < ROUND ? all - r->first : ROUND;
+    r->count = all - r->first < r->most ? all - r->first : r->most;
     for (int64_t i = 0; i < r->count; i++) {
         while ((col + 1) * (col + 2) / 2 <= r->first + i) col++;
         r->places[i] = (SystemTile){ r->first + i - col * (col + 1) / 2, col };

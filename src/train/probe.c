@@ -116,7 +116,7 @@ static Status compute_features(Trainer *t, int64_t width)
     infer_own_rows(t->comm, &own, (size_t)width * sizeof(float), t->model, t->data, t->batches.rows,
                    t->batches.count, copy_features, NULL);
     Status status = write_features(&own, t, t->batches.count, width);
-    mem_free(own.results);
+    arena_release(&own.memory);
     return status;
 }
 
