@@ -22,6 +22,10 @@ void spread_over(Spread *matrix, const MatrixGrid *grid, int64_t rows, int64_t c
 void spread_release(Spread *matrix);
 /// Local. Adds to an element, on the rank that has it.
 void spread_add(Spread *matrix, int64_t row, int64_t col, double value);
+/// Local. This rank's elements of a matrix in rows (rows; cols each), of a row, of a column.
+void spread_set(Spread *matrix, const float *const *rows);
+void spread_set_row(Spread *matrix, int64_t row, const double *values);
+void spread_set_column(Spread *matrix, int64_t col, const double *values);
 /// Collective. to = from, of the same shape: their grids and blocks may differ, their ranks not.
 COLLECTIVE
 void spread_copy(Spread *to, const Spread *from);

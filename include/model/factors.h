@@ -16,13 +16,19 @@ typedef struct {
 } FactorReport;
 typedef void (*FactorVisit)(void *context, const FactorReport *report);
 
-/// Collective. A model like `model`, whose values are whole on every rank, with the large products
-/// of its layers factored where that makes them smaller. `visit` is told of each. FAILED for values
-/// that are no numbers, USAGE where the model has factors already, or none gets smaller. The caller
-/// owns *out.
+/// Elements of a model before and after, without heads that its file has not.
+typedef struct {
+    int64_t before, after;
+} FactorSizes;
+
+/// Collective. Writes a model like `model`, which has no group, to the file `to`, with the large
+/// products of its layers factored where that makes them smaller, one after the other: a rank reads
+/// its blocks of each, has its rows of all factors, and writes these. `visit` is told of each.
+/// FAILED for values that are no numbers, USAGE where the model has factors already, or none gets
+/// smaller; as `tensors_write`.
 COLLECTIVE
-Status model_factor(const Comm *comm, Model **out, const Model *model, SvdCut cut,
-                    FactorVisit visit, void *context, const char *where);
+Status model_factor(const Comm *comm, const char *to, FactorSizes *sizes, const Model *model,
+                    SvdCut cut, FactorVisit visit, void *context, const char *where);
 
 /// Local. The rank at which the configuration keeps a product; 0: whole.
 int64_t model_factor_rank(const Model *model, const char *name);

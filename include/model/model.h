@@ -209,9 +209,11 @@ Status model_load(const Comm *comm, Model **out, const char *path, const char *t
 COLLECTIVE
 Status model_load_untrained(const Comm *comm, Model **out, const char *path, const char *task,
                             const ModelSpec *sizes);
-/// Local. The same with weights that stay in the file, verified: pages that come when they are read
-/// and go when memory is short. For models that outgrow it, to read each weight a time or two.
-Status model_open(Model **out, const char *path);
+/// Collective. The same with weights that stay in the file, verified: pages that come when they are
+/// read and go when memory is short. For models that outgrow it, to read each weight a time or two.
+/// Without a group; each rank verifies a part.
+COLLECTIVE
+Status model_open(const Comm *comm, Model **out, const char *path);
 void model_free(Model *model); ///< NULL-safe
 
 /// Collective over those that share the values. Starts the parameters that the file did not have:
@@ -263,6 +265,7 @@ int64_t model_positions(const ModelSpec *spec);
 Status model_check_whole(const Model *model, const char *where);
 /// Local. FAILED for values that are no numbers: a model with such answers with such.
 Status model_check_values(const Model *model, const char *where);
+Status param_check_values(const Model *model, const Param *param, const char *where);
 /// Local. FAILED where a head reads the first token and the tokenizer (`where` names it) puts none
 /// there that stands for the text.
 Status model_check_tokenizer(const Arch *arch, const Tokenizer *tokenizer, const char *where);
@@ -280,6 +283,12 @@ int model_values(Value values[MODEL_VALUES], Text *storage, const Model *model);
 
 /// Local. Writes a model file: the values above and every parameter that is not absent.
 Status model_save(const Model *model, const char *path);
+/// Local. Elements of a parameter that this rank writes.
+typedef TensorRange (*ModelRange)(const void *context, int param);
+/// Collective. The same by all ranks, whatever values the model has: each writes what `range` says.
+COLLECTIVE
+Status model_write(const Comm *comm, const Model *model, const char *path, ModelRange range,
+                   const void *context);
 
 /// Local. Hugging Face folder or GGUF file (model/origin.h) -> model file (the command `import`).
 Status model_import(const char *model_path, const char *source_path);

@@ -35,33 +35,79 @@ static Status check_flags(const CompressFlags *given)
     return target_check(given->output);
 }
 
-/// Collective. A run with its recipe, or a model file as it is; the whole model on every rank.
+/// What is compressed, and of a run what its metrics are made with.
+typedef struct {
+    char *path;      ///< of the model, owned
+    Trained trained; ///< of a run; empty of a model file
+    Dataset *data;
+    Text before, after; ///< lines of metrics
+} Job;
+
+/// Collective. A line of the metrics: of rows that the rank may be chosen by, if there are some.
 COLLECTIVE
-static Status load_whole(Trained *out, const Comm *world, const char *run)
+static void measure_run(Text *line, const Job *job, const Model *model, const char *when)
 {
-    static const char *const whole[][2] = { { "grid.data", "0" },
-                                            { "grid.rows", "1" },
-                                            { "grid.cols", "1" } };
+    static const Split order[] = { SPLIT_VALIDATION, SPLIT_TEST, SPLIT_TRAIN };
+    const Trained *t = &job->trained;
+    Evaluation found;
+    int i = 0;
+    while (!evaluate_split(&t->comm, &found, &t->recipe->train, model, t->tokenizer, job->data,
+                           order[i]))
+        i++; // agreed: all ranks have the same rows, and training had some
+    text_printf(line, "%s, %s: %s\n", when, split_names[order[i]], text_chars(&found.line));
+    evaluation_release(&found);
+}
+
+/// Collective. A run with its data and metrics, or a model file as it is; no weights are kept.
+COLLECTIVE
+static Status start_job(Job *job, const Invocation *invocation)
+{
     Status status = OK;
-    Settings grid = { 0 };
-    char *path = NULL;
+    const Comm *world = invocation->world;
+    Trained *t = &job->trained;
     int64_t is_model = 0;
-    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
-        settings_add(&grid, whole[i][0], whole[i][1], "");
-    TRY_ROOT(world, trained_path(&path, &is_model, run));
-    comm_broadcast_text(world, &path, 0);
+    TRY_ROOT(world, trained_path(&job->path, &is_model, invocation->arguments[0]));
+    comm_broadcast_text(world, &job->path, 0);
     comm_broadcast(world, &is_model, sizeof is_model, 0);
-    if (!is_model) {
-        TRY(trained_load(out, world, path, "", &grid));
-        goto done;
-    }
-    out->comm = *world;
-    out->path = mem_copy_text(path);
-    TRY(model_load(world, &out->model, path, ""));
+    if (is_model && invocation->overrides.count)
+        TRY_ALL(world, status_fail(USAGE,
+                                   "%s: a model file has no metrics, so no grid.* keys that they "
+                                   "are made with",
+                                   job->path));
+    if (is_model) goto done;
+    TRY(trained_load(t, world, job->path, "", &invocation->overrides));
+    tokenizer_free(t->tokenizer);
+    t->tokenizer = NULL;
+    TRY(prepare_data(world, &job->data, &t->tokenizer, t->recipe, t->model->tokenizer_json,
+                     t->model->spec.vocab_size));
+    measure_run(&job->before, job, t->model, "before");
+    model_free(t->model);
+    t->model = NULL;
 done:
-    mem_free(path);
-    settings_release(&grid);
     return status;
+}
+
+/// Collective. The metrics of the model that was written.
+COLLECTIVE
+static Status finish_job(Job *job, const char *output)
+{
+    Status status = OK;
+    Trained *t = &job->trained;
+    if (!t->recipe) goto done; // agreed: a run is one on all ranks
+    TRY(model_load(&t->comm, &t->model, output, t->recipe->model.task));
+    measure_run(&job->after, job, t->model, "after");
+done:
+    return status;
+}
+
+COLLECTIVE
+static void job_release(Job *job)
+{
+    text_release(&job->before);
+    text_release(&job->after);
+    dataset_free(job->data);
+    trained_release(&job->trained);
+    mem_free(job->path);
 }
 
 /// What the lines of the table have in common.
@@ -86,71 +132,31 @@ static void print_product(void *context, const FactorReport *r)
     text_release(&shape);
 }
 
-/// Collective. The run's data, of which the metrics are.
-COLLECTIVE
-static Status load_data(const Comm *comm, Dataset **data, Trained *t)
-{
-    tokenizer_free(t->tokenizer);
-    t->tokenizer = NULL;
-    return prepare_data(comm, data, &t->tokenizer, t->recipe, t->model->tokenizer_json,
-                        t->model->spec.vocab_size);
-}
-
-/// Collective. A line of the metrics: of rows that the rank may be chosen by, if there are some.
-COLLECTIVE
-static void print_metrics(const Trained *t, const Model *model, const Dataset *data,
-                          const char *when)
-{
-    static const Split order[] = { SPLIT_VALIDATION, SPLIT_TEST, SPLIT_TRAIN };
-    Evaluation found;
-    int i = 0;
-    while (
-        !evaluate_split(&t->comm, &found, &t->recipe->train, model, t->tokenizer, data, order[i]))
-        i++; // agreed: all ranks have the same rows, and training had some
-    if (t->comm.rank == 0)
-        printf("%s, %s: %s\n", when, split_names[order[i]], text_chars(&found.line));
-    evaluation_release(&found);
-}
-
-/// Of a whole model: heads that its file has not do not count.
-static int64_t count_values(const Model *model)
-{
-    int64_t sum = 0;
-    for (int i = 0; i < model->param_count; i++)
-        if (!model->params[i].absent) sum += param_elements(&model->params[i]);
-    return sum;
-}
-
 COLLECTIVE
 static Status compress_run(const Invocation *invocation)
 {
     Status status = OK;
     const Comm *world = invocation->world;
     const CompressFlags *given = invocation->flags;
-    Trained trained = { 0 };
-    Model *small = NULL;
-    Dataset *data = NULL;
+    Job job = { 0 };
+    Model *model = NULL;
     Table table = { .prints = world->rank == 0 };
+    FactorSizes sizes;
     SvdCut cut = { given->rank, given->rank ? 1 : given->energy };
     TRY_ROOT(world, check_flags(given));
-    TRY(load_whole(&trained, world, invocation->arguments[0]));
-    TRY(model_factor(&trained.comm, &small, trained.model, cut, print_product, &table,
-                     trained.path));
-    if (trained.recipe) { // agreed: a run is one on all ranks
-        TRY(load_data(world, &data, &trained));
-        print_metrics(&trained, trained.model, data, "before");
-        print_metrics(&trained, small, data, "after");
-    }
-    TRY_ROOT(world, model_save(small, given->output));
-    int64_t before = count_values(trained.model), after = count_values(small);
+    TRY(start_job(&job, invocation));
+    TRY(model_open(world, &model, job.path));
+    TRY(model_factor(world, given->output, &sizes, model, cut, print_product, &table, job.path));
+    TRY(finish_job(&job, given->output));
     if (world->rank == 0)
-        printf("%s: %" PRId64 " parameters, %.1f %% of %" PRId64 "; %d of %d products in factors\n",
-               given->output, after, 100 * (double)after / (double)before, before, table.factored,
+        printf("%s%s%s: %" PRId64 " parameters, %.1f %% of %" PRId64
+               "; %d of %d products in factors\n",
+               text_chars(&job.before), text_chars(&job.after), given->output, sizes.after,
+               100 * (double)sizes.after / (double)sizes.before, sizes.before, table.factored,
                table.products);
 done:
-    dataset_free(data);
-    model_free(small);
-    trained_release(&trained);
+    model_free(model);
+    job_release(&job);
     return status;
 }
 
@@ -161,6 +167,8 @@ const Command command_compress = {
     .arguments = { "RUN" },
     .flags = flags,
     .flags_bytes = sizeof(CompressFlags),
+    .keys = recipe_options,
+    .key_sections = { "grid." },
     .summary = "makes a smaller model of factors of the layers' products",
     .description =
         "RUN is a run folder, which stands for its best checkpoint where one is kept and "
@@ -168,8 +176,10 @@ const Command command_compress = {
         "becomes "
         "the product of two\nthinner ones that is nearest to it (its truncated singular value "
         "decomposition, computed over all\nranks) where these are smaller; query, key and value, "
-        "or gate and up, together. Embeddings and\nheads stay. Of a run the metrics before and "
-        "after are printed too. The result is a model file\nlike others: model.path of a recipe "
+        "or gate and up, together. Embeddings and\nheads stay. A rank reads its blocks of one "
+        "matrix at a time from the file. Of a run the metrics before\nand after are printed too, "
+        "of the model as the run's grid has it: grid.* keys may be set anew. The result\nis a "
+        "model file like others: model.path of a recipe "
         "that goes on with it, which wins back most of what was lost.\n`export` multiplies the "
         "factors out.",
     .example = "mpirun -n 4 temper compress runs/sms-spam --energy 0.9 -o small.h5\n"

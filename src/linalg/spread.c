@@ -85,6 +85,41 @@ void spread_add(Spread *m, int64_t row, int64_t col, double value)
     m->data[c * m->local_rows + r] += value;
 }
 
+static int64_t row_of(const Spread *m, int64_t local)
+{
+    return place_of(local, m->row_block, m->grid->col, m->grid->cols);
+}
+
+static int64_t col_of(const Spread *m, int64_t local)
+{
+    return place_of(local, m->col_block, m->grid->row, m->grid->rows);
+}
+
+void spread_set(Spread *m, const float *const *rows)
+{
+    for (int64_t r = 0; r < m->local_rows; r++)
+        for (int64_t c = 0; c < m->local_cols; c++)
+            m->data[c * m->local_rows + r] = (double)rows[row_of(m, r)][col_of(m, c)];
+}
+
+void spread_set_row(Spread *m, int64_t row, const double *values)
+{
+    int64_t block = row / m->row_block;
+    if (block % m->grid->cols != m->grid->col) return;
+    int64_t r = block / m->grid->cols * m->row_block + row % m->row_block;
+    for (int64_t c = 0; c < m->local_cols; c++)
+        m->data[c * m->local_rows + r] = values[col_of(m, c)];
+}
+
+void spread_set_column(Spread *m, int64_t col, const double *values)
+{
+    int64_t block = col / m->col_block;
+    if (block % m->grid->rows != m->grid->row) return;
+    int64_t c = block / m->grid->rows * m->col_block + col % m->col_block;
+    for (int64_t r = 0; r < m->local_rows; r++)
+        m->data[c * m->local_rows + r] = values[row_of(m, r)];
+}
+
 void spread_copy(Spread *to, const Spread *from)
 {
     const int rows = (int)to->rows, cols = (int)to->cols;

@@ -8,9 +8,21 @@ static const double NOISE = 1e-7;
 void svd_release(Svd *svd)
 {
     mem_free(svd->values);
-    mem_free(svd->left);
-    mem_free(svd->right);
+    mem_free(svd->left.values);
+    mem_free(svd->right.values);
     *svd = (Svd){ 0 };
+}
+
+void svd_grids_start(SvdGrids *grids, const Comm *comm)
+{
+    matrix_grid_start_square(&grids->square, comm);
+    matrix_grid_start(&grids->line, comm, comm->size, 1);
+}
+
+void svd_grids_stop(SvdGrids *grids)
+{
+    matrix_grid_stop(&grids->square);
+    matrix_grid_stop(&grids->line);
 }
 
 /// From eigenvalues, which rise.
@@ -45,63 +57,76 @@ static double sign_of(const double *vector, int64_t n)
     return vector[largest] < 0 ? -1 : 1;
 }
 
-/// out (long side, rank), column-major, on all ranks = the other side's singular vectors, with the
-/// square root of the values: a or a' times vectors / sqrt(value).
-COLLECTIVE
-static void other_side(double *out, const Svd *svd, const Spread *a, bool tall,
-                       const double *vectors)
-{
-    int64_t n = svd->value_count;
-    Spread scaled, side;
-    spread_init(&scaled, a->grid, n, svd->rank);
-    spread_init(&side, a->grid, tall ? a->rows : a->cols, svd->rank);
-    for (int64_t k = 0; k < svd->rank; k++)
-        for (int64_t i = 0; i < n; i++)
-            spread_add(&scaled, i, k, vectors[k * n + i] / sqrt(svd->values[k]));
-    spread_multiply(&side, a, !tall, &scaled, false);
-    spread_gather(out, &side);
-    spread_release(&side);
-    spread_release(&scaled);
-}
+/// Matrices of the vectors that are kept, in the order of values and with their signs.
+typedef struct {
+    Spread kept;   ///< vectors sqrt(value): (rank, n) where they are to be the left factor's rows,
+                   ///< else (n, rank)
+    Spread scaled; ///< (n, rank): vectors / sqrt(value)
+} Vectors;
 
-/// vectors (n, n), in the order of values, with their signs.
 COLLECTIVE
-static void take_vectors(double *vectors, const Spread *eigen, int64_t n)
+static void take_vectors(Vectors *out, const Svd *svd, const Spread *eigen, bool tall)
 {
-    double *rising = MEM_NEW(double, n *n);
-    spread_gather(rising, eigen);
-    for (int64_t k = 0; k < n; k++) {
-        const double *from = rising + (n - 1 - k) * n;
-        double sign = sign_of(from, n);
-        for (int64_t i = 0; i < n; i++) vectors[k * n + i] = sign * from[i];
+    int64_t n = svd->value_count, rank = svd->rank;
+    double *panel = MEM_NEW(double, n *(SPREAD_BLOCK + 1)), *vector = panel + n * SPREAD_BLOCK;
+    spread_init(&out->kept, eigen->grid, tall ? n : rank, tall ? rank : n);
+    spread_init(&out->scaled, eigen->grid, n, rank);
+    for (int64_t first = (n - rank) / SPREAD_BLOCK * SPREAD_BLOCK; first < n;
+         first += SPREAD_BLOCK) {
+        int64_t count = n - first < SPREAD_BLOCK ? n - first : SPREAD_BLOCK;
+        spread_gather_columns(panel, eigen, first, count);
+        for (int64_t c = 0; c < count; c++) {
+            int64_t k = n - 1 - (first + c);
+            if (k >= rank) continue; // agreed: all ranks have the same values
+            double sign = sign_of(panel + c * n, n), root = sqrt(svd->values[k]);
+            for (int64_t i = 0; i < n; i++) vector[i] = sign * panel[c * n + i] / root;
+            spread_set_column(&out->scaled, k, vector);
+            for (int64_t i = 0; i < n; i++) vector[i] = sign * panel[c * n + i] * root;
+            if (tall)
+                spread_set_column(&out->kept, k, vector);
+            else
+                spread_set_row(&out->kept, k, vector);
+        }
     }
-    mem_free(rising);
+    mem_free(panel);
+}
+
+/// This rank's rows of a factor (rows, cols), which is the transpose of a column-major matrix.
+COLLECTIVE
+static void take_rows(FactorRows *out, const SvdGrids *grids, const Spread *matrix)
+{
+    const MatrixGrid *grid = &grids->line;
+    int64_t rows = matrix->cols, cols = matrix->rows, block = (rows + grid->rows - 1) / grid->rows;
+    Spread line;
+    spread_over(&line, grid, cols, rows, cols, block, NULL);
+    spread_copy(&line, matrix);
+    dmat_block(&out->first, &out->rows, rows, block, grid->row);
+    out->cols = cols;
+    out->values = MEM_NEW(float, out->rows *cols + 1);
+    for (int64_t e = 0; e < out->rows * cols; e++) out->values[e] = (float)line.data[e];
+    spread_release(&line);
 }
 
 COLLECTIVE
-static void make_factors(Svd *out, const Spread *a, const Spread *eigen)
+static void make_factors(Svd *out, const SvdGrids *grids, const Spread *a, const Spread *eigen)
 {
     bool tall = a->rows >= a->cols;
-    int64_t n = out->value_count, m = tall ? a->rows : a->cols, rank = out->rank;
-    double *vectors = MEM_NEW(double, n *n), *other = MEM_NEW(double, m *rank);
-    take_vectors(vectors, eigen, n);
-    other_side(other, out, a, tall, vectors);
-    for (int64_t k = 0; k < rank; k++)
-        for (int64_t i = 0; i < n; i++) vectors[k * n + i] *= sqrt(out->values[k]);
-    const double *left = tall ? other : vectors, *right = tall ? vectors : other;
-    out->left = MEM_NEW(float, a->rows *rank);
-    out->right = MEM_NEW(float, rank * a->cols);
-    for (int64_t k = 0; k < rank; k++) {
-        for (int64_t i = 0; i < a->rows; i++)
-            out->left[i * rank + k] = (float)left[k * a->rows + i];
-        for (int64_t j = 0; j < a->cols; j++)
-            out->right[k * a->cols + j] = (float)right[k * a->cols + j];
-    }
-    mem_free(other);
-    mem_free(vectors);
+    Vectors vectors;
+    Spread other;
+    take_vectors(&vectors, out, eigen, tall);
+    take_rows(tall ? &out->right : &out->left, grids, &vectors.kept);
+    spread_release(&vectors.kept);
+    spread_init(&other, a->grid, tall ? out->rank : a->cols, tall ? a->rows : out->rank);
+    if (tall) // agreed: the same shape
+        spread_multiply(&other, &vectors.scaled, true, a, true);
+    else
+        spread_multiply(&other, a, true, &vectors.scaled, false);
+    take_rows(tall ? &out->left : &out->right, grids, &other);
+    spread_release(&other);
+    spread_release(&vectors.scaled);
 }
 
-void svd_factor(Svd *out, const MatrixGrid *grid, const float *a, int64_t rows, int64_t cols,
+void svd_factor(Svd *out, const SvdGrids *grids, const float *const *a, int64_t rows, int64_t cols,
                 SvdCut cut)
 {
     bool tall = rows >= cols;
@@ -109,19 +134,18 @@ void svd_factor(Svd *out, const MatrixGrid *grid, const float *a, int64_t rows, 
     Spread all, gram, eigen;
     double *squares = MEM_NEW(double, n);
     *out = (Svd){ 0 };
-    spread_init(&all, grid, rows, cols);
-    spread_init(&gram, grid, n, n);
-    spread_init(&eigen, grid, n, n);
-    for (int64_t j = 0; j < cols; j++)
-        for (int64_t i = 0; i < rows; i++) spread_add(&all, i, j, (double)a[i * cols + j]);
+    spread_init(&all, &grids->square, rows, cols);
+    spread_init(&gram, &grids->square, n, n);
+    spread_init(&eigen, &grids->square, n, n);
+    spread_set(&all, a);
     spread_multiply(&gram, &all, tall, &all, !tall);
     spread_eigen(squares, &eigen, &gram);
+    spread_release(&gram);
     take_values(out, squares, n);
     choose_rank(out, cut);
-    if (out->rank && out->rank * (rows + cols) < rows * cols) // agreed: from the same values
-        make_factors(out, &all, &eigen);
+    out->factored = out->rank && out->rank * (rows + cols) < rows * cols;
+    if (out->factored) make_factors(out, grids, &all, &eigen); // agreed: from the same values
     mem_free(squares);
     spread_release(&eigen);
-    spread_release(&gram);
     spread_release(&all);
 }

@@ -188,30 +188,40 @@ done:
     return status;
 }
 
-static Status map_values(Model *model, TensorFile *file)
+/// Local. The file is open on rank 0.
+static Status map_values(Model *model, TensorFile **open, const char *path)
 {
     Status status = OK;
-    TRY(tensors_verify(file, 0, tensors_blocks(file)));
+    if (!*open) TRY(tensors_open_any(open, path));
+    TRY(match_tensors(model, *open, path));
     for (int i = 0; i < model->param_count; i++) {
         Param *param = &model->params[i];
         const void *values;
         if (param->absent) continue;
-        TRY(tensors_map(file, find_tensor(file, param), &values));
+        TRY(tensors_map(*open, find_tensor(*open, param), &values));
         param->mapped = values;
     }
 done:
     return status;
 }
 
-Status model_open(Model **out, const char *path)
+static Status verify_share(const Comm *comm, TensorFile *file)
+{
+    int64_t blocks = tensors_blocks(file);
+    return tensors_verify(file, blocks * comm->rank / comm->size,
+                          blocks * (comm->rank + 1) / comm->size);
+}
+
+Status model_open(const Comm *comm, Model **out, const char *path)
 {
     Status status = OK;
-    Comm self = comm_self();
+    Comm ranks = *comm;
     TensorFile *file = NULL;
     Model *model = NULL;
-    TRY(load_table(&self, &model, &file, path, "", NULL));
-    TRY(match_tensors(model, file, path));
-    TRY(map_values(model, file));
+    ranks.grid = NULL;
+    TRY(load_table(&ranks, &model, &file, path, "", NULL));
+    TRY_ALL(comm, map_values(model, &file, path));
+    TRY_ALL(comm, verify_share(comm, file));
     model->file = file;
     file = NULL;
     *out = model;
@@ -254,20 +264,26 @@ Status model_check_whole(const Model *model, const char *where)
     return OK;
 }
 
+Status param_check_values(const Model *model, const Param *param, const char *where)
+{
+    const float *value = model_values_of(model, param);
+    for (int64_t k = 0; k < param->rows * param->cols; k++)
+        if (!isfinite(value[k]))
+            return status_fail(FAILED,
+                               "%s: element %lld of %s is %s: the weights are damaged, or "
+                               "training them diverged",
+                               where, (long long)k, param->name,
+                               isnan(value[k]) ? "no number (NaN)" : "infinite");
+    return OK;
+}
+
 Status model_check_values(const Model *model, const char *where)
 {
-    for (int i = 0; i < model->param_count; i++) {
-        const Param *param = &model->params[i];
-        const float *value = model_values_of(model, param);
-        for (int64_t k = 0; k < param->rows * param->cols; k++)
-            if (!isfinite(value[k]))
-                return status_fail(FAILED,
-                                   "%s: element %lld of %s is %s: the weights are damaged, or "
-                                   "training them diverged",
-                                   where, (long long)k, param->name,
-                                   isnan(value[k]) ? "no number (NaN)" : "infinite");
-    }
-    return OK;
+    Status status = OK;
+    for (int i = 0; i < model->param_count; i++)
+        TRY(param_check_values(model, &model->params[i], where));
+done:
+    return status;
 }
 
 int64_t model_positions(const ModelSpec *spec)
@@ -324,9 +340,9 @@ int model_values(Value values[MODEL_VALUES], Text *storage, const Model *model)
     return count;
 }
 
-Status model_save(const Model *model, const char *path)
+Status model_write(const Comm *comm, const Model *model, const char *path, ModelRange range,
+                   const void *context)
 {
-    Comm self = comm_self();
     Text storage = { 0 }, names = { 0 };
     Value values[MODEL_VALUES];
     TensorPart *parts = MEM_NEW(TensorPart, model->param_count);
@@ -338,21 +354,35 @@ Status model_save(const Model *model, const char *path)
         places[count] = names.length_bytes;
         text_printf(&names, "model/%s", param->name);
         text_append_bytes(&names, "", 1);
-        int64_t elements = param->rows * param->cols;
+        TensorRange own = range(context, i);
         parts[count++] = (TensorPart){
             .type = ELEMENT_F32,
             .rank = param->rank,
             .dims = { param->rank == 2 ? param->rows : param->cols, param->cols },
-            .count = elements,
-            .data = model->values + param->offset,
+            .first = own.first,
+            .count = own.count,
+            .data = own.data,
         };
     }
     for (int i = 0; i < count; i++) parts[i].path = names.data + places[i];
     int value_count = model_values(values, &storage, model);
-    Status status = tensors_write(&self, path, "model", values, value_count, parts, count);
+    Status status = tensors_write(comm, path, "model", values, value_count, parts, count);
     mem_free(places);
     mem_free(parts);
     text_release(&names);
     text_release(&storage);
     return status;
+}
+
+static TensorRange whole_param(const void *context, int index)
+{
+    const Model *model = context;
+    const Param *param = &model->params[index];
+    return (TensorRange){ 0, param->rows * param->cols, model->values + param->offset };
+}
+
+Status model_save(const Model *model, const char *path)
+{
+    Comm self = comm_self();
+    return model_write(&self, model, path, whole_param, model);
 }

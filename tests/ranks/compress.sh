@@ -21,6 +21,11 @@ expect_exit 0 ranks 2 "$TEMPER" compress runs/one --energy 0.5 -o energy.h5
 expect_text out "before, validation: loss"
 expect_text out "after, validation: loss"
 expect_text out "8 of 8 products in factors"
+grep -E "before|after" "$work/out" >metrics
+expect_exit 0 ranks 2 "$TEMPER" compress runs/one --energy 0.5 -o energy2.h5 grid.cols=2
+expect_exit 0 "$TEMPER" compare energy.h5 energy2.h5
+expect_exit 0 ranks 1 "$TEMPER" compress runs/one --energy 0.5 -o energy1.h5
+[ "$(grep -E "before|after" "$work/out")" = "$(cat metrics)" ] || fail "the metrics differ"
 awk '$3 == "x" && !($6 >= 0.5 && $6 < 0.53) { exit 1 }' "$work/out" || fail "not half of all"
 
 # as FOLDER MODEL [key=value ...]: the model as a run, for its logits.
@@ -126,6 +131,7 @@ cmp -s causal-12.jsonl causal-whole.jsonl || fail "a GGUF file says something el
 refused 2 "compress needs one of --rank and --energy, above 0" compress tiny.h5 -o no.h5
 refused 2 "compress needs one of --rank and --energy" compress tiny.h5 --rank 3 --energy 0.5 \
     -o no.h5
+refused 2 "tiny.h5: a model file has no metrics" compress tiny.h5 --rank 3 -o no.h5 grid.cols=1
 refused 2 "--rank" compress tiny.h5 --rank -1 -o no.h5
 refused 2 "--energy" compress tiny.h5 --energy 1.5 -o no.h5
 refused 2 "nowhere: No such file" compress nowhere --rank 3 -o no.h5

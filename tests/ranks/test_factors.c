@@ -8,9 +8,12 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static Comm world;
+static char file[64];
 
 static const char config[] =
     "{\"model_type\": \"llama\", \"hidden_size\": 48, \"num_hidden_layers\": 2, "
@@ -34,17 +37,29 @@ static Model *whole_model(void)
     return model;
 }
 
+static FactorSizes sizes;
+
 static void count(void *context, const FactorReport *report)
 {
     int *counts = context;
     counts[report->factored]++;
 }
 
+/// The factored model as its file has it; NULL if there is none.
+static Status factor(Model **small, const Model *whole, int64_t rank, int *counts)
+{
+    *small = NULL;
+    Status status =
+        model_factor(&world, file, &sizes, whole, (SvdCut){ rank, 1 }, count, counts, "m.h5");
+    if (status == OK) CHECK_EQ(model_load(&world, small, file, ""), OK);
+    return status;
+}
+
 static void counts_what_is_left(void)
 {
     Model *whole = whole_model(), *small = NULL;
     int counts[2] = { 0, 0 }, products;
-    CHECK_EQ(model_factor(&world, &small, whole, (SvdCut){ RANK, 1 }, count, counts, "m.h5"), OK);
+    CHECK_EQ(factor(&small, whole, RANK, counts), OK);
     CHECK_EQ(counts[true], 4 * LAYERS);
     CHECK_EQ(counts[false], 0);
     CHECK_EQ(model_factor_floats(&products, whole), 0);
@@ -53,6 +68,8 @@ static void counts_what_is_left(void)
     // qkv and gate | up of one right factor each, mix, down
     int64_t widths = (QKV + HIDDEN) + (2 * FEED + HIDDEN) + (HIDDEN + HIDDEN) + (FEED + HIDDEN);
     int64_t dense = QKV * HIDDEN + 2 * FEED * HIDDEN + HIDDEN * HIDDEN + FEED * HIDDEN;
+    CHECK_EQ(sizes.before, model_parameters(whole));
+    CHECK_EQ(sizes.after, model_parameters(small));
     CHECK_EQ(model_parameters(whole) - model_parameters(small), LAYERS * (dense - RANK * widths));
     CHECK_NEAR(model_forward_flops(whole, TOKENS), (double)(2 * TOKENS * LAYERS * dense), 0.5);
     CHECK_NEAR(model_forward_flops(small, TOKENS), (double)(2 * TOKENS * LAYERS * RANK * widths),
@@ -67,7 +84,7 @@ static void products_are_near(void)
 {
     Model *whole = whole_model(), *small = NULL;
     int counts[2];
-    CHECK_EQ(model_factor(&world, &small, whole, (SvdCut){ 22, 1 }, count, counts, "m.h5"), OK);
+    CHECK_EQ(factor(&small, whole, 22, counts), OK);
     for (int i = 0; i < small->param_count; i++) {
         const Param *left = &small->params[i], *right = model_right(small, left);
         char name[sizeof left->name];
@@ -95,13 +112,13 @@ static void refuses(void)
 {
     Model *whole = whole_model(), *small = NULL, *again = NULL;
     int counts[2];
-    CHECK_EQ(model_factor(&world, &small, whole, (SvdCut){ 28, 1 }, count, counts, "m.h5"), OK);
-    CHECK_EQ(model_factor(&world, &again, small, (SvdCut){ 4, 1 }, count, counts, "m.h5"), USAGE);
+    CHECK_EQ(factor(&small, whole, 28, counts), OK);
+    CHECK_EQ(factor(&again, small, 4, counts), USAGE);
     CHECK_TRUE(strstr(status_message(), "m.h5: 6 products are factored already") != NULL);
-    CHECK_EQ(model_factor(&world, &again, whole, (SvdCut){ 48, 1 }, count, counts, "m.h5"), USAGE);
+    CHECK_EQ(factor(&again, whole, 48, counts), USAGE);
     CHECK_TRUE(strstr(status_message(), "m.h5: no product of a layer gets smaller") != NULL);
-    if (world.rank == world.size - 1) whole->values[whole->params[1].offset + 3] = NAN;
-    CHECK_EQ(model_factor(&world, &again, whole, (SvdCut){ 4, 1 }, count, counts, "m.h5"), FAILED);
+    whole->values[whole->params[1].offset + 3] = NAN;
+    CHECK_EQ(factor(&again, whole, 4, counts), FAILED);
     CHECK_TRUE(strstr(status_message(), "m.h5: element 3 of") != NULL);
     CHECK_TRUE(!again);
     model_free(small);
@@ -119,7 +136,9 @@ int main(int argc, char **argv)
     if (comm_start(&world) != OK) return EXIT_FAILURE;
     gemm_start();
     log_start(1); // says nothing
+    snprintf(file, sizeof file, "test_factors-%d.h5", world.size);
     int result = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+    if (world.rank == 0) unlink(file);
     comm_stop(&world);
     return result;
 }

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 static Comm world;
-static MatrixGrid grid;
+static SvdGrids grids;
 static Json *golden;
 
 /// As make_svd.py has it.
@@ -51,12 +51,52 @@ static int64_t examples(void)
     return json_size(json_get(golden, "cases"));
 }
 
-static double product_at(const Svd *svd, int64_t cols, int64_t place)
+static void factor(Svd *out, const Example *e, SvdCut cut)
+{
+    const float **rows = MEM_NEW(const float *, e->rows);
+    for (int64_t i = 0; i < e->rows; i++) rows[i] = e->a + i * e->cols;
+    svd_factor(out, &grids, rows, e->rows, e->cols, cut);
+    mem_free(rows);
+}
+
+/// All rows of a factor; owned by the caller.
+static float *whole(const FactorRows *factor, int64_t rows)
+{
+    int64_t *counts = MEM_NEW(int64_t, world.size);
+    float *all = MEM_NEW(float, rows * factor->cols);
+    comm_gather_int64(&world, counts, factor->rows);
+    int64_t first = comm_offset(&world, factor->rows);
+    CHECK_TRUE(first == factor->first || !factor->rows);
+    for (int r = 0; r < world.size; r++) counts[r] *= factor->cols * (int64_t)sizeof(float);
+    comm_gather_all(&world, all, factor->values, counts);
+    mem_free(counts);
+    return all;
+}
+
+typedef struct {
+    float *left, *right; ///< (rows, rank), (rank, cols)
+    int64_t rank, cols;
+} Product;
+
+static Product product_of(const Svd *svd, const Example *e)
+{
+    if (!svd->factored) return (Product){ 0 };
+    return (Product){ whole(&svd->left, e->rows), whole(&svd->right, svd->rank), svd->rank,
+                      e->cols };
+}
+
+static void product_release(Product *p)
+{
+    mem_free(p->left);
+    mem_free(p->right);
+}
+
+static double product_at(const Product *p, int64_t place)
 {
     double sum = 0;
-    for (int64_t k = 0; k < svd->rank; k++)
-        sum += (double)svd->left[place / cols * svd->rank + k] *
-               (double)svd->right[k * cols + place % cols];
+    for (int64_t k = 0; k < p->rank; k++)
+        sum += (double)p->left[place / p->cols * p->rank + k] *
+               (double)p->right[k * p->cols + place % p->cols];
     return sum;
 }
 
@@ -65,17 +105,19 @@ static void values_are_lapacks(void)
     for (int64_t c = 0; c < examples(); c++) {
         Example e = example_of(c);
         Svd svd;
-        svd_factor(&svd, &grid, e.a, e.rows, e.cols, (SvdCut){ e.rank, 1 });
+        factor(&svd, &e, (SvdCut){ e.rank, 1 });
         double most = json_number(json_at(e.values, 0), NAN);
         CHECK_EQ(svd.rank, e.rank);
         CHECK_NEAR(svd.energy, e.energy, 1e-9);
         CHECK_EQ(svd.value_count, json_size(e.values));
         for (int64_t k = 0; k < svd.value_count; k++)
             CHECK_NEAR(svd.values[k], json_number(json_at(e.values, k), NAN), 1e-6 * most);
-        CHECK_TRUE(!svd.left == (e.rank * (e.rows + e.cols) >= e.rows * e.cols));
-        for (int64_t i = 0; svd.left && i < json_size(e.places); i++)
-            CHECK_NEAR(product_at(&svd, e.cols, json_int(json_at(e.places, i), 0)),
+        CHECK_TRUE(!svd.factored == (e.rank * (e.rows + e.cols) >= e.rows * e.cols));
+        Product product = product_of(&svd, &e);
+        for (int64_t i = 0; svd.factored && i < json_size(e.places); i++)
+            CHECK_NEAR(product_at(&product, json_int(json_at(e.places, i), 0)),
                        json_number(json_at(e.product, i), NAN), 1e-5 * (most > 1 ? most : 1));
+        product_release(&product);
         svd_release(&svd);
         mem_free(e.a);
     }
@@ -86,13 +128,15 @@ static void factors_are_balanced(void)
 {
     Example e = example_of(0);
     Svd svd;
-    svd_factor(&svd, &grid, e.a, e.rows, e.cols, (SvdCut){ e.rank, 1 });
+    factor(&svd, &e, (SvdCut){ e.rank, 1 });
     double left = 0, right = 0, values = 0;
-    for (int64_t i = 0; i < e.rows * svd.rank; i++) left += pow((double)svd.left[i], 2);
-    for (int64_t i = 0; i < e.cols * svd.rank; i++) right += pow((double)svd.right[i], 2);
+    Product product = product_of(&svd, &e);
+    for (int64_t i = 0; i < e.rows * svd.rank; i++) left += pow((double)product.left[i], 2);
+    for (int64_t i = 0; i < e.cols * svd.rank; i++) right += pow((double)product.right[i], 2);
     for (int64_t k = 0; k < svd.rank; k++) values += svd.values[k];
     CHECK_NEAR(left, values, 1e-5 * values);
     CHECK_NEAR(right, values, 1e-5 * values);
+    product_release(&product);
     svd_release(&svd);
     mem_free(e.a);
 }
@@ -102,10 +146,10 @@ static void energy_chooses_the_rank(void)
     for (int64_t c = 0; c < examples(); c++) {
         Example e = example_of(c);
         Svd svd;
-        svd_factor(&svd, &grid, e.a, e.rows, e.cols, (SvdCut){ 0, e.energy - 1e-9 });
+        factor(&svd, &e, (SvdCut){ 0, e.energy - 1e-9 });
         CHECK_EQ(svd.rank, e.rank);
         svd_release(&svd);
-        svd_factor(&svd, &grid, e.a, e.rows, e.cols, (SvdCut){ 1, e.energy });
+        factor(&svd, &e, (SvdCut){ 1, e.energy });
         CHECK_EQ(svd.rank, 1);
         svd_release(&svd);
         mem_free(e.a);
@@ -120,17 +164,19 @@ static void noise_is_no_rank(void)
     Example e = example_of(EXACT);
     for (int64_t asked = 0; asked <= 40; asked += 20) {
         Svd svd;
-        svd_factor(&svd, &grid, e.a, e.rows, e.cols, (SvdCut){ asked, 1 });
+        factor(&svd, &e, (SvdCut){ asked, 1 });
         CHECK_EQ(svd.rank, FOUR);
         CHECK_TRUE(svd.values[FOUR] == 0 && svd.energy == 1);
+        Product product = product_of(&svd, &e);
         for (int64_t i = 0; i < e.rows * e.cols; i++)
-            CHECK_NEAR(product_at(&svd, e.cols, i), e.a[i], 2e-5);
+            CHECK_NEAR(product_at(&product, i), e.a[i], 2e-5);
+        product_release(&product);
         svd_release(&svd);
     }
     for (int64_t i = 0; i < e.rows * e.cols; i++) e.a[i] = 0;
     Svd none;
-    svd_factor(&none, &grid, e.a, e.rows, e.cols, (SvdCut){ 8, 1 });
-    CHECK_TRUE(none.rank == 0 && !none.left);
+    factor(&none, &e, (SvdCut){ 8, 1 });
+    CHECK_TRUE(none.rank == 0 && !none.factored);
     svd_release(&none);
     mem_free(e.a);
 }
@@ -146,12 +192,11 @@ int main(int argc, char **argv)
 {
     if (comm_start(&world) != OK) return EXIT_FAILURE;
     gemm_start();
-    int rows = world.size == 4 ? 2 : 1; // a square, and lines
-    matrix_grid_start(&grid, &world, rows, world.size / rows);
+    svd_grids_start(&grids, &world);
     CHECK_EQ(json_parse_file(&golden, TEST_FOLDER "/../golden/svd.json"), OK);
     int result = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
     json_free(golden);
-    matrix_grid_stop(&grid);
+    svd_grids_stop(&grids);
     comm_stop(&world);
     return result;
 }
