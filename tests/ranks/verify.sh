@@ -154,7 +154,7 @@ expect_exit 0 verify 2 probe --rerun 1
 expect_text out "metrics: 2 lines, equal"
 expect_exit 0 verify 1 probe --rerun 1
 expect_text out "metrics: 2 lines, equal"
-expect_text out "ranks: 1 here and 2 then: the last bits of a linear_probe with more than 2112 unknowns"
+expect_text out "ranks: 1 here and 2 then: the last bits of a linear_probe with more than 2112"
 
 # what differs is told where the bits are the same too
 cp -r runs/one runs/compiled
