@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "comm/agree.h"
 #include "train/checkpoint_folder.h"
+#include "train/method.h"
 #include "train/platform.h"
 #include "train/resume.h"
 
@@ -17,11 +18,17 @@
 enum { GROUPS = 3 };
 static const char *const groups[GROUPS] = { "model", "optim/exp_avg", "optim/exp_avg_sq" };
 
+/// How many of them a run has: without steps of an optimizer it has no moments.
+static int group_count(const Trainer *t)
+{
+    return method_find(t->recipe->train.method)->once ? 1 : GROUPS;
+}
+
 /// What a checkpoint is written from.
 typedef struct {
-    Text *paths;         ///< (GROUPS, params)
-    TensorPart *parts;   ///< (GROUPS, params)
-    TensorRange *ranges; ///< (GROUPS, segments)
+    Text *paths;         ///< (groups, params)
+    TensorPart *parts;   ///< (groups, params)
+    TensorRange *ranges; ///< (groups, segments)
 } Parts;
 
 /// What this rank owns of a parameter, from where its values lie: of all parameters at their
@@ -52,14 +59,14 @@ static int list_ranges(TensorRange *out, const Trainer *t, int param, const floa
 /// the values that training goes on with.
 static void make_parts(Parts *out, const Trainer *t, const float *copy)
 {
-    int params = t->model->param_count;
+    int params = t->model->param_count, count = group_count(t) * params;
     int64_t own = t->blocks.own_elements;
     const float *live[] = { t->model->values, t->optimizer.exp_avg, t->optimizer.exp_avg_sq };
-    *out = (Parts){ .paths = MEM_NEW(Text, GROUPS * params),
-                    .parts = MEM_NEW(TensorPart, GROUPS * params),
-                    .ranges = MEM_NEW(TensorRange, GROUPS * t->blocks.segment_count) };
+    *out = (Parts){ .paths = MEM_NEW(Text, count),
+                    .parts = MEM_NEW(TensorPart, count),
+                    .ranges = MEM_NEW(TensorRange, group_count(t) * t->blocks.segment_count) };
     TensorRange *ranges = out->ranges;
-    for (int k = 0; k < GROUPS * params; k++) {
+    for (int k = 0; k < count; k++) {
         int group = k / params;
         const Param *p = &t->model->params[k % params];
         text_printf(&out->paths[k], "%s/%s", groups[group], p->name);
@@ -160,7 +167,7 @@ static Status begin_save(Saving **out, Trainer *t, const float *copy)
     *out = NULL;
     s->step = t->step;
     s->trainer = t;
-    s->part_count = GROUPS * t->model->param_count;
+    s->part_count = group_count(t) * t->model->param_count;
     int value_count = make_values(s->values, s->storage, t);
     make_parts(&s->parts, t, copy);
     checkpoint_path(&s->path, t->recipe->output.folder, t->step);
@@ -299,6 +306,7 @@ done:
 static Status read_moments(TensorFile *file, const Trainer *t)
 {
     Status status = OK;
+    if (group_count(t) < GROUPS) return OK;
     TRY(read_group(file, t, groups[1], t->optimizer.exp_avg));
     TRY(read_group(file, t, groups[2], t->optimizer.exp_avg_sq));
 done:
@@ -332,7 +340,7 @@ static Status list_shares(TensorShare *shares, TensorRange *ranges, const Traine
     Status status = OK;
     int params = t->model->param_count;
     float *live[] = { t->model->values, t->optimizer.exp_avg, t->optimizer.exp_avg_sq };
-    for (int k = 0; k < GROUPS * params; k++) {
+    for (int k = 0; k < group_count(t) * params; k++) {
         int group = k / params;
         TensorShare *share = &shares[k];
         share->ranges = ranges;
@@ -349,9 +357,9 @@ COLLECTIVE
 static Status load_whole(Trainer *t, TensorFile *file)
 {
     Status status = OK;
-    int count = GROUPS * t->model->param_count;
+    int count = group_count(t) * t->model->param_count;
     TensorShare *shares = MEM_NEW(TensorShare, count);
-    TensorRange *ranges = MEM_NEW(TensorRange, GROUPS * t->blocks.segment_count);
+    TensorRange *ranges = MEM_NEW(TensorRange, group_count(t) * t->blocks.segment_count);
     TRY_ALL(t->comm, list_shares(shares, ranges, t, file));
     TRY(tensors_read_shares(t->comm, file, shares, count));
     optimizer_restored(&t->optimizer);

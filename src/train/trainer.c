@@ -4,6 +4,7 @@
 #include "nn/group.h"
 #include "train/classification.h"
 #include "train/evaluate.h"
+#include "train/method.h"
 #include "train/plan.h"
 #include "train/prepare.h"
 #include "train/schedule.h"
@@ -163,7 +164,8 @@ done:
 
 double trainer_checkpoint_bytes(const Trainer *t)
 {
-    return 3.0 * sizeof(float) * (double)model_parameters(t->model); // weights, two moments
+    double tensors = method_find(t->recipe->train.method)->once ? 1 : 3; // weights, two moments
+    return tensors * sizeof(float) * (double)model_parameters(t->model);
 }
 
 void trainer_release_engine(Trainer *t)

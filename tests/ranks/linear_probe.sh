@@ -64,6 +64,14 @@ expect_text err "penalty 5"
 expect_exit 0 train 2 ridge "${probe[@]}" train.resume=never train.seed=8
 [ "$(stat -c %i runs/ridge/features.h5)" != "$before" ] || fail "another head has the same features"
 expect_exit 0 "$TEMPER" inspect runs/ridge/features.h5 --validate
+
+# nothing of an optimizer is kept, and training does not go on from there but from the model
+expect_exit 0 "$TEMPER" inspect "$(newest ridge)" --validate
+expect_text out "classifier.weight"
+no_text out "exp_avg"
+expect_exit 2 train 2 ridge
+expect_text err "train.method = 'linear_probe' (the recipe says 'full')"
+expect_exit 0 train 2 on "model.path=$(newest ridge)" train.max_steps=1
 expect_exit 0 ranks 2 "$TEMPER" evaluate runs/logistic
 expect_exit 0 train 4 grid "${probe[@]}" grid.cols=2
 expect_text err "linear probe: ridge"
