@@ -173,15 +173,13 @@ const Command command_compress = {
     .description =
         "RUN is a run folder, which stands for its best checkpoint where one is kept and "
         "else for the\nnewest, a checkpoint, or a model file. Every large matrix of a layer "
-        "becomes "
-        "the product of two\nthinner ones that is nearest to it (its truncated singular value "
-        "decomposition, computed over all\nranks) where these are smaller; query, key and value, "
-        "or gate and up, together. Embeddings and\nheads stay. A rank reads its blocks of one "
-        "matrix at a time from the file. Of a run the metrics before\nand after are printed too, "
-        "of the model as the run's grid has it: grid.* keys may be set anew. The result\nis a "
-        "model file like others: model.path of a recipe "
-        "that goes on with it, which wins back most of what was lost.\n`export` multiplies the "
-        "factors out.",
+        "becomes the product of two\nthinner ones that is nearest to it (its truncated singular "
+        "value decomposition, computed over all\nranks) where these are smaller; query, key and "
+        "value, or gate and up, together. Embeddings and\nheads stay. A rank reads its blocks of "
+        "one matrix at a time from the file. Of a run the metrics\nbefore and after are printed "
+        "too, by the run's grid or by grid.* keys. The result is a model file\nlike others: "
+        "model.path of a recipe that goes on with it, which wins back most of what was "
+        "lost.\n`export` multiplies the factors out.",
     .example = "mpirun -n 4 temper compress runs/sms-spam --energy 0.9 -o small.h5\n"
                "temper compress models/minilm-l6.h5 --rank 64 -o minilm-64.h5",
 };
