@@ -1,14 +1,11 @@
 /// Logits of rows of a data set.
 #pragma once
-#include "data/dataset.h"
-#include "model/model.h"
+#include "infer/rows.h"
 
-/// Collective. logits (count, num_labels) of `rows` in their order, on all ranks. Rows are cut into
-/// leaves by their order alone, so the bits do not depend on the number of ranks; surplus ranks
-/// idle.
+/// Collective. logits (count, num_labels) of `rows` in their order, on all ranks, as `infer_rows`.
 COLLECTIVE
 void infer_logits(const Comm *comm, float *logits, const Model *model, const Dataset *data,
-                  const int64_t *rows, int64_t count);
+                  const int64_t *rows, int64_t count, Watch *watch);
 
 /// Local. Probabilities (count) of one row, in double; returns the first largest. *log_sum, unless
 /// NULL, is the logarithm of the sum of exp(logit - the largest).

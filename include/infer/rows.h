@@ -15,13 +15,27 @@ typedef struct {
 typedef void (*InferLeaf)(void *results /* (leaf->rows) */, const InferredLeaf *leaf,
                           void *context);
 
-/// Collective. results (count, row_bytes) of `rows` in their order, on all ranks. Rows are cut into
-/// leaves by their order alone, so the bits do not depend on the number of ranks; surplus ranks
-/// idle.
+/// Whether to go on: every rank asks between its leaves, and one rank's yes stops all of them.
+typedef struct {
+    bool (*stops)(void *context); ///< Local.
+    void *context;
+    bool stopped; ///< out, the same on all ranks
+} Watch;
+
+/// What is done with each leaf.
+typedef struct {
+    size_t row_bytes; ///< of a row's result
+    InferLeaf run;
+    void *context;
+    Watch *watch; ///< NULL: nothing stops it
+} Inference;
+
+/// Collective. results (count, row_bytes) of `rows` in their order, on all ranks; undefined if the
+/// watch stopped it. Rows are cut into leaves by their order alone, so the bits do not depend on
+/// the number of ranks; surplus ranks idle.
 COLLECTIVE
-void infer_rows(const Comm *comm, void *results, size_t row_bytes, const Model *model,
-                const Dataset *data, const int64_t *rows, int64_t count, InferLeaf run,
-                void *context);
+void infer_rows(const Comm *comm, void *results, const Inference *inference, const Model *model,
+                const Dataset *data, const int64_t *rows, int64_t count);
 
 /// Results (count, row_bytes) of rows [first, first + count).
 typedef struct {
@@ -32,6 +46,5 @@ typedef struct {
 /// Collective. The same, but every rank has those of its own leaves alone: of a group the first
 /// rank, the others none.
 COLLECTIVE
-void infer_own_rows(const Comm *comm, OwnRows *out, size_t row_bytes, const Model *model,
-                    const Dataset *data, const int64_t *rows, int64_t count, InferLeaf run,
-                    void *context);
+void infer_own_rows(const Comm *comm, OwnRows *out, const Inference *inference, const Model *model,
+                    const Dataset *data, const int64_t *rows, int64_t count);

@@ -1,5 +1,6 @@
 /// When a run ends by itself: before the job does, before train.max_seconds, or when somebody asks,
-/// by a signal or by a file STOP in the run folder. It stops with a step, after a checkpoint.
+/// by a signal or by a file STOP in the run folder. It stops with a step, after a checkpoint, or in
+/// its last evaluation, when all steps are saved.
 #pragma once
 #include "train/recipe.h"
 
@@ -17,6 +18,9 @@ typedef struct {
     double longest_s[WORKS];     ///< so far; 0: not seen yet
     double save_estimate_s;      ///< of a checkpoint as long as none was written
     double evaluation_steps;     ///< an evaluation takes no longer than so many steps
+    double finish_steps;         ///< nor what the run ends with than so many
+    double finish_s;             ///< what that takes, about; 0: not known
+    bool finishes;               ///< all steps are done
     int64_t ahead[WORKS];        ///< what comes before the next chance, the final save included
     double turn_s;               ///< when the step in hand began
     char file[1100];             ///< RUN/STOP; "": not looked for
@@ -26,10 +30,10 @@ typedef struct {
 /// Local. Only signals end the run.
 void deadline_init(Deadline *deadline);
 /// Local (rank 0). So do a file, train.max_seconds and the job's end, which is SLURM_JOB_END_TIME
-/// where that is a time to come. `checkpoint_bytes` and `evaluation_steps` are for estimates of
-/// what was not seen yet: an evaluation takes no longer than so many steps.
+/// where that is a time to come. The rest is for estimates of what was not seen yet: an evaluation,
+/// and what the run ends with, take no longer than so many steps.
 void deadline_start(Deadline *deadline, const Recipe *recipe, double checkpoint_bytes,
-                    double evaluation_steps);
+                    double evaluation_steps, double finish_steps);
 /// Local. Before a step: whether another one follows, and the evaluations and checkpoints that come
 /// with both.
 void deadline_plan(Deadline *deadline, bool follows, int64_t evaluations, int64_t saves);
@@ -41,5 +45,10 @@ double deadline_reserve_s(const Deadline *deadline, double now_s);
 /// Local. True if the run must end with the step in hand, though another would follow; says why,
 /// once.
 bool deadline_reached(Deadline *deadline);
-/// Local. After the last checkpoint: rank 0 removes the file STOP, so that the next start goes on.
-void deadline_obeyed(const Deadline *deadline);
+/// Local. All steps are saved: from here on `deadline_reached` tells whether there is time for what
+/// is left. A life that made no step goes on regardless of train.max_seconds, and starts without an
+/// estimate: else no life would ever end the run.
+void deadline_finish(Deadline *deadline);
+/// Local. After the last checkpoint: tells that the run stopped after `step`, and rank 0 removes
+/// the file STOP, so that the next start goes on. Returns STOPPED.
+Status deadline_obey(const Deadline *deadline, int64_t step);

@@ -4,9 +4,9 @@
 #include "train/objective.h"
 
 /// Collective. Metrics of the rows of `split`, the same on every rank and for every rank count;
-/// `evaluation_release` frees them. False if the split has no rows. `train` says how targets are
-/// chosen.
+/// `evaluation_release` frees them. False if the split has no rows, or if `watch` (NULL: none)
+/// stopped it. `train` says how targets are chosen.
 COLLECTIVE
 bool evaluate_split(const Comm *comm, Evaluation *out, const TrainOptions *train,
                     const Model *model, const Tokenizer *tokenizer, const Dataset *data,
-                    Split split);
+                    Split split, Watch *watch);

@@ -1,5 +1,6 @@
 /// What an evaluation found, whatever the task.
 #pragma once
+#include "infer/rows.h"
 #include "store/json.h"
 
 #include <stdbool.h>
@@ -10,6 +11,7 @@ typedef struct {
     Text line;     ///< "loss 0.0385  accuracy 0.9928": a line of progress
     Text table;    ///< for a person
     float *logits; ///< (rows, labels) of classifications, owned; NULL of others
+    Watch *watch;  ///< borrowed: what may stop it; NULL: nothing
 } Evaluation;
 void evaluation_release(Evaluation *evaluation);
 /// Local. NaN if undefined.

@@ -4,6 +4,7 @@
 
 /// Collective. Evaluates what the run folder stands for on validation and test rows, prints that,
 /// and writes the reports unless the folder is closed. `efficiency` (rank 0; NULL: none) goes into
-/// them. The trainer has its model alone afterwards.
+/// them. The trainer has its model alone afterwards. STOPPED if it is asked to stop or lacks time:
+/// nothing is written then.
 COLLECTIVE
 Status finish_run(Trainer *trainer, const Json *efficiency);

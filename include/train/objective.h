@@ -13,7 +13,8 @@ struct Objective {
     /// Local. Forward pass of the leaf in trainer->buffers on trainer->tape, its part of the loss,
     /// and the gradient of the result for `tape_backward`.
     double (*loss)(Trainer *trainer, double divisor);
-    /// Collective. Fills an empty evaluation with the metrics of some rows, the same on all ranks.
+    /// Collective. Fills an empty evaluation with the metrics of some rows, the same on all ranks,
+    /// unless its watch stops it.
     void (*evaluate)(const Comm *comm, Evaluation *out, const TrainOptions *train,
                      const Model *model, const Tokenizer *tokenizer, const Dataset *data,
                      const int64_t *rows, int64_t count);

@@ -52,7 +52,7 @@ static void measure_run(Text *line, const Job *job, const Model *model, const ch
     Evaluation found;
     int i = 0;
     while (!evaluate_split(&t->comm, &found, &t->recipe->train, model, t->tokenizer, job->data,
-                           order[i]))
+                           order[i], NULL))
         i++; // agreed: all ranks have the same rows, and training had some
     text_printf(line, "%s, %s: %s\n", when, split_names[order[i]], text_chars(&found.line));
     evaluation_release(&found);

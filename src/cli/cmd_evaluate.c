@@ -149,7 +149,7 @@ static Status evaluate_run(const Invocation *invocation)
     if (!has_path(&invocation->overrides))
         TRY_ROOT(world, check_contents(&trained, data)); // agreed: all ranks have the same words
     bool any = evaluate_split(&trained.comm, &found, &trained.recipe->train, trained.model,
-                              trained.tokenizer, data, split);
+                              trained.tokenizer, data, split, NULL);
     if (!any)
         TRY_ALL(world, status_fail(USAGE, "%s has no rows of the split '%s'",
                                    trained.recipe->data.path, given->split));

@@ -29,8 +29,9 @@ const Command command_train = {
         "from the newest one,\non any number of ranks. USR1, or TERM under srun, saves a "
         "checkpoint and ends with exit code 85:\nrun the same command again. So do "
         "train.max_seconds, the end of the job (SLURM_JOB_END_TIME,\nin seconds of the epoch) and "
-        "a file STOP in the run folder; what a checkpoint takes is kept\nfree. RUN/state.json says "
-        "how the run stands.",
+        "a file STOP in the run folder; what a checkpoint or the\nlast evaluation takes is kept "
+        "free: the latter is left to the "
+        "next start where time is short.\nRUN/state.json says how the run stands.",
     .example = "temper train jobs/sms-spam.yaml train.epochs=3 output.folder=runs/three\n"
                "mpirun -n 2 temper train jobs/sms-spam.yaml",
 };

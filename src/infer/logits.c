@@ -1,5 +1,4 @@
 #include "infer/logits.h"
-#include "infer/rows.h"
 
 #include <math.h>
 #include <string.h>
@@ -13,10 +12,12 @@ static void copy_logits(void *results, const InferredLeaf *leaf, void *context)
 }
 
 void infer_logits(const Comm *comm, float *logits, const Model *model, const Dataset *data,
-                  const int64_t *rows, int64_t count)
+                  const int64_t *rows, int64_t count, Watch *watch)
 {
-    size_t row_bytes = (size_t)model->spec.num_labels * sizeof(float);
-    infer_rows(comm, logits, row_bytes, model, data, rows, count, copy_logits, NULL);
+    Inference inference = { .row_bytes = (size_t)model->spec.num_labels * sizeof(float),
+                            .run = copy_logits,
+                            .watch = watch };
+    infer_rows(comm, logits, &inference, model, data, rows, count);
 }
 
 int64_t softmax_row(double *probabilities, double *log_sum, const float *logits, int64_t count)

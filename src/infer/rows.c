@@ -1,7 +1,10 @@
 #include "infer/rows.h"
+#include "base/fault.h"
 #include "base/mem.h"
 #include "comm/grid.h"
 #include "nn/group.h"
+
+#include <unistd.h>
 
 enum { LEAF_TOKENS = 1024, LEAF_SEQUENCES = 64 };
 
@@ -24,6 +27,7 @@ typedef struct {
     const int64_t *rows;
     int64_t *starts; ///< (leaves + 1), owned
     int64_t leaves, most_tokens, first, end;
+    int64_t turns; ///< the most leaves of a replica
 } Cuts;
 
 static void cut_leaves(Cuts *out, const Comm *replicas, const Dataset *data, const int64_t *rows,
@@ -38,12 +42,22 @@ static void cut_leaves(Cuts *out, const Comm *replicas, const Dataset *data, con
     }
     out->first = out->leaves * replicas->rank / replicas->size;
     out->end = out->leaves * (replicas->rank + 1) / replicas->size;
+    out->turns = (out->leaves + replicas->size - 1) / replicas->size;
+}
+
+/// Collective. True if a rank wants to stop.
+COLLECTIVE
+static bool stops(const Comm *comm, Watch *watch)
+{
+    int64_t wanted = watch->stops(watch->context);
+    comm_max_int64(comm, &wanted, 1);
+    return watch->stopped = wanted;
 }
 
 /// Results of this rank's leaves, one after the other, or each in place of the last.
 COLLECTIVE
-static void run_leaves(const Comm *comm, char *results, size_t row_bytes, bool keeps,
-                       const Model *model, const Cuts *cuts, InferLeaf run, void *context)
+static void run_leaves(const Comm *comm, char *results, const Inference *inference, bool keeps,
+                       const Model *model, const Cuts *cuts)
 {
     Weight *weights = MEM_NEW(Weight, model->param_count);
     Tape *tape = tape_new(
@@ -52,23 +66,28 @@ static void run_leaves(const Comm *comm, char *results, size_t row_bytes, bool k
     LeafBuffers buffers = { 0 };
     Pass pass = { .training = false };
     model_bind(model, weights);
-    for (int64_t leaf = cuts->first; leaf < cuts->end; leaf++) {
+    for (int64_t turn = 0; turn < cuts->turns; turn++) {
         Packing packing;
+        int64_t leaf = cuts->first + turn;
+        if (inference->watch && stops(comm, inference->watch)) break; // agreed: on all or none
+        if (leaf >= cuts->end) continue;
         int64_t size = cuts->starts[leaf + 1] - cuts->starts[leaf];
+        if (fault_at("infer-slow")) usleep(250000);
         leaf_pack(&buffers, &packing, cuts->data, cuts->rows + cuts->starts[leaf], size);
         tape_start(tape, &pass, &packing);
-        run(results, &(InferredLeaf){ model, weights, tape, &buffers, size }, context);
-        if (keeps) results += (size_t)size * row_bytes;
+        inference->run(results, &(InferredLeaf){ model, weights, tape, &buffers, size },
+                       inference->context);
+        if (keeps) results += (size_t)size * inference->row_bytes;
     }
     leaf_buffers_release(&buffers);
     tape_free(tape);
     mem_free(weights);
 }
 
-void infer_rows(const Comm *comm, void *results, size_t row_bytes, const Model *model,
-                const Dataset *data, const int64_t *rows, int64_t count, InferLeaf run,
-                void *context)
+void infer_rows(const Comm *comm, void *results, const Inference *inference, const Model *model,
+                const Dataset *data, const int64_t *rows, int64_t count)
 {
+    size_t row_bytes = inference->row_bytes;
     const Comm *ranks = comm_replicas(comm);
     int64_t *counts = MEM_NEW(int64_t, ranks->size);
     Cuts cuts;
@@ -78,25 +97,25 @@ void infer_rows(const Comm *comm, void *results, size_t row_bytes, const Model *
         int64_t to = cuts.starts[cuts.leaves * (rank + 1) / ranks->size];
         counts[rank] = (to - from) * (int64_t)row_bytes;
     }
-    run_leaves(comm, (char *)results + (size_t)cuts.starts[cuts.first] * row_bytes, row_bytes, true,
-               model, &cuts, run, context);
-    comm_gather_in_place(ranks, results, counts);
+    run_leaves(comm, (char *)results + (size_t)cuts.starts[cuts.first] * row_bytes, inference, true,
+               model, &cuts);
+    bool stopped = inference->watch && inference->watch->stopped;
+    if (!stopped) comm_gather_in_place(ranks, results, counts); // agreed: they stop together
     mem_free(cuts.starts);
     mem_free(counts);
 }
 
-void infer_own_rows(const Comm *comm, OwnRows *out, size_t row_bytes, const Model *model,
-                    const Dataset *data, const int64_t *rows, int64_t count, InferLeaf run,
-                    void *context)
+void infer_own_rows(const Comm *comm, OwnRows *out, const Inference *inference, const Model *model,
+                    const Dataset *data, const int64_t *rows, int64_t count)
 {
     bool keeps = !model->group || model->group->rank == 0;
     Cuts cuts;
     cut_leaves(&cuts, comm_replicas(comm), data, rows, count);
     *out = (OwnRows){ .first = cuts.starts[cuts.first] };
     if (keeps) out->count = cuts.starts[cuts.end] - out->first;
-    size_t bytes = (size_t)(keeps ? out->count : LEAF_SEQUENCES) * row_bytes;
+    size_t bytes = (size_t)(keeps ? out->count : LEAF_SEQUENCES) * inference->row_bytes;
     arena_init(&out->memory, bytes + 64);
     out->results = arena_take(&out->memory, bytes);
-    run_leaves(comm, out->results, row_bytes, keeps, model, &cuts, run, context);
+    run_leaves(comm, out->results, inference, keeps, model, &cuts);
     mem_free(cuts.starts);
 }

@@ -24,27 +24,32 @@ double classification_loss(Trainer *trainer, double divisor)
                          trainer->recipe->train.label_smoothing_factor, divisor);
 }
 
-void classification_evaluate(const Comm *comm, Evaluation *out, const TrainOptions *train,
-                             const Model *model, const Tokenizer *tokenizer, const Dataset *data,
-                             const int64_t *rows, int64_t count)
+static void describe(Evaluation *out, const Model *model, const Dataset *data, const int64_t *rows,
+                     int64_t count)
 {
     Metrics metrics;
     int64_t labels = model->spec.num_labels;
     const char *const *names = (const char *const *)model->label_names;
-    float *logits = MEM_NEW(float, count *labels);
     int32_t *truth = MEM_NEW(int32_t, count);
-    (void)train, (void)tokenizer;
     for (int64_t i = 0; i < count; i++) truth[i] = data->labels[rows[i]];
-    infer_logits(comm, logits, model, data, rows, count);
-    metrics_compute(&metrics, truth, logits, count, (int)labels);
+    metrics_compute(&metrics, truth, out->logits, count, (int)labels);
     metrics_set(out->values, &metrics);
     out->whole = metrics_json(&metrics, names);
     metrics_print(&out->table, &metrics, names);
     text_printf(&out->line, "loss %.4f  accuracy %.4f  macro-F1 %.4f", metrics.loss,
                 metrics.accuracy, metrics.macro_f1);
-    out->logits = logits;
     metrics_release(&metrics);
     mem_free(truth);
+}
+
+void classification_evaluate(const Comm *comm, Evaluation *out, const TrainOptions *train,
+                             const Model *model, const Tokenizer *tokenizer, const Dataset *data,
+                             const int64_t *rows, int64_t count)
+{
+    out->logits = MEM_NEW(float, count * model->spec.num_labels);
+    (void)train, (void)tokenizer;
+    infer_logits(comm, out->logits, model, data, rows, count, out->watch);
+    if (!out->watch || !out->watch->stopped) describe(out, model, data, rows, count);
 }
 
 static void print_row(FILE *out, const Model *model, double *probabilities, const float *logits,
@@ -74,7 +79,7 @@ void classification_predict(const Comm *comm, FILE *out, const Model *model, con
     int64_t labels = model->spec.num_labels;
     float *values = MEM_NEW(float, count *labels);
     double *probabilities = MEM_NEW(double, labels);
-    infer_logits(comm, values, model, data, rows, count);
+    infer_logits(comm, values, model, data, rows, count, NULL);
     for (int64_t i = 0; i < count && comm->rank == 0; i++)
         print_row(out, model, probabilities, values + i * labels, logits);
     mem_free(probabilities);

@@ -4,6 +4,7 @@
 #include "train/signals.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +39,7 @@ void deadline_init(Deadline *d)
 }
 
 void deadline_start(Deadline *d, const Recipe *recipe, double checkpoint_bytes,
-                    double evaluation_steps)
+                    double evaluation_steps, double finish_steps)
 {
     double most_s = recipe->train.max_seconds;
     deadline_init(d);
@@ -46,6 +47,7 @@ void deadline_start(Deadline *d, const Recipe *recipe, double checkpoint_bytes,
     if (most_s > 0) d->max_end_s = clock_now_s() - clock_age_s() + most_s;
     d->save_estimate_s = safety * checkpoint_bytes / careful_bytes_per_s;
     d->evaluation_steps = evaluation_steps;
+    d->finish_steps = finish_steps;
     snprintf(d->file, sizeof d->file, "%s/STOP", recipe->output.folder);
 }
 
@@ -62,6 +64,16 @@ void deadline_spent(Deadline *d, Work work, double seconds)
     d->longest_s[work] = fmax(d->longest_s[work], seconds);
 }
 
+void deadline_finish(Deadline *d)
+{
+    double step_s = d->longest_s[WORK_STEP], evaluation_s = d->longest_s[WORK_EVALUATION];
+    if (evaluation_s > 0) step_s = evaluation_s / d->evaluation_steps;
+    d->finish_s = step_s * d->finish_steps;
+    if (step_s == 0) d->max_end_s = INFINITY;
+    d->finishes = true;
+    d->turn_s = clock_now_s();
+}
+
 static double save_s(const Deadline *d)
 {
     return d->longest_s[WORK_SAVE] > 0 ? d->longest_s[WORK_SAVE] : d->save_estimate_s;
@@ -69,6 +81,7 @@ static double save_s(const Deadline *d)
 
 double deadline_reserve_s(const Deadline *d, double now_s)
 {
+    if (d->finishes) return fmax(d->turn_s + d->finish_s - now_s, 0) + closing_s;
     double step_s = fmax(d->longest_s[WORK_STEP], now_s - d->turn_s);
     double evaluation_s = d->longest_s[WORK_EVALUATION];
     if (evaluation_s == 0) evaluation_s = d->evaluation_steps * step_s;
@@ -97,15 +110,17 @@ static StopReason find_reason(Deadline *d, double now_s)
 static void say_why(const Deadline *d, double now_s)
 {
     Text left = { 0 }, save = { 0 };
+    const char *what = d->finishes ? "the last evaluation" : "a checkpoint";
     double left_s = (d->reason == STOP_JOB_END ? d->job_end_s : d->max_end_s) - now_s;
     text_duration(&left, fabs(left_s));
-    text_duration(&save, save_s(d));
+    text_duration(&save, d->finishes ? d->finish_s : save_s(d));
     const char *when = left_s < 0 ? "after" : "before";
     if (d->reason == STOP_FILE)
         log_info("stopping: %s is there", d->file);
     else if (d->reason != STOP_SIGNAL)
-        log_info("stopping: %s %s %s, a checkpoint takes %s", left.data, when,
-                 d->reason == STOP_JOB_END ? "the job's end" : "train.max_seconds", save.data);
+        log_info("stopping: %s %s %s, %s takes %s", left.data, when,
+                 d->reason == STOP_JOB_END ? "the job's end" : "train.max_seconds", what,
+                 save.data);
     text_release(&save);
     text_release(&left);
 }
@@ -113,14 +128,20 @@ static void say_why(const Deadline *d, double now_s)
 bool deadline_reached(Deadline *d)
 {
     double now_s = clock_now_s();
-    if (d->reason || !d->ahead[WORK_STEP]) return d->reason;
+    if (d->reason || !(d->ahead[WORK_STEP] || d->finishes)) return d->reason;
     d->reason = find_reason(d, now_s);
     if (d->reason) say_why(d, now_s);
     return d->reason;
 }
 
-void deadline_obeyed(const Deadline *d)
+Status deadline_obey(const Deadline *d, int64_t step)
 {
-    if (d->reason != STOP_FILE || !unlink(d->file) || errno == ENOENT) return;
-    log_warn("%s cannot be removed: %s: the next start will stop again", d->file, strerror(errno));
+    bool signal = d->reason <= STOP_SIGNAL; // it may have come to another rank
+    if (d->reason == STOP_FILE && unlink(d->file) && errno != ENOENT)
+        log_warn("%s cannot be removed: %s: the next start will stop again", d->file,
+                 strerror(errno));
+    log_info("%s: step %" PRId64 " is saved; run the same command to go on",
+             signal ? "asked to stop" : "stopped", step);
+    status_clear(); // of what was dealt with
+    return STOPPED;
 }

@@ -31,16 +31,16 @@ double evaluation_value(const Evaluation *evaluation, const char *name)
 
 bool evaluate_split(const Comm *comm, Evaluation *out, const TrainOptions *train,
                     const Model *model, const Tokenizer *tokenizer, const Dataset *data,
-                    Split split)
+                    Split split, Watch *watch)
 {
     int64_t *rows, count = dataset_split_rows(data, split, &rows);
-    *out = (Evaluation){ .values = json_new_object() };
+    *out = (Evaluation){ .values = json_new_object(), .watch = watch };
     fault_hang_at("hang-evaluation");
     if (count > 0)
         objective_find(model->head->task)
             ->evaluate(comm, out, train, model, tokenizer, data, rows, count);
-    else
-        evaluation_release(out);
+    bool found = count > 0 && !(watch && watch->stopped);
+    if (!found) evaluation_release(out);
     mem_free(rows);
-    return count > 0;
+    return found;
 }

@@ -47,6 +47,35 @@ done:
     return status;
 }
 
+static bool has_to_stop(void *deadline)
+{
+    return deadline_reached(deadline);
+}
+
+/// Collective. Evaluates the splits that have rows, into `splits` and `table`; *logits, of test
+/// rows of classifications, are the caller's.
+COLLECTIVE
+static Status evaluate_splits(Json *splits, Text *table, float **logits, Trainer *t,
+                              const char *path)
+{
+    Watch watch = { has_to_stop, &t->deadline, false };
+    for (Split split = SPLIT_VALIDATION; split <= SPLIT_TEST; split++) {
+        Evaluation found;
+        bool any = evaluate_split(t->comm, &found, &t->recipe->train, t->model, t->tokenizer,
+                                  t->data, split, &watch);
+        if (watch.stopped) return deadline_obey(&t->deadline, t->step);
+        if (!any) continue;
+        text_printf(table, "%s (%s)\n%s", split_names[split], path, text_chars(&found.table));
+        json_set(splits, split_names[split], json_clone(found.whole));
+        if (split == SPLIT_TEST) {
+            *logits = found.logits;
+            found.logits = NULL;
+        }
+        evaluation_release(&found);
+    }
+    return OK;
+}
+
 Status finish_run(Trainer *t, const Json *efficiency)
 {
     Status status = OK;
@@ -55,6 +84,7 @@ Status finish_run(Trainer *t, const Json *efficiency)
     Text table = { 0 };
     float *logits = NULL; // of test rows
     json_set_text(results, "title", t->recipe->output.folder);
+    deadline_finish(&t->deadline);
     TRY_ROOT(t->comm, checkpoint_of_run(&path, t->recipe->output.folder, false));
     comm_broadcast_text(t->comm, &path, 0);
     trainer_release_engine(t); // the last weights are in their checkpoint
@@ -63,20 +93,8 @@ Status finish_run(Trainer *t, const Json *efficiency)
     TRY(model_load(t->comm, &t->model, path, t->recipe->model.task));
     json_set(results, "summary", summary(t, path));
     Json *splits = json_new_object();
-    json_set(results, "splits", splits); // which owns it from here on
-    for (Split split = SPLIT_VALIDATION; split <= SPLIT_TEST; split++) {
-        Evaluation found;
-        if (!evaluate_split(t->comm, &found, &t->recipe->train, t->model, t->tokenizer, t->data,
-                            split))
-            continue;
-        text_printf(&table, "%s (%s)\n%s", split_names[split], path, text_chars(&found.table));
-        json_set(splits, split_names[split], json_clone(found.whole));
-        if (split == SPLIT_TEST) {
-            logits = found.logits;
-            found.logits = NULL;
-        }
-        evaluation_release(&found);
-    }
+    json_set(results, "splits", splits);                    // which owns it from here on
+    TRY(evaluate_splits(splits, &table, &logits, t, path)); // agreed: the same on all ranks
     if (t->comm->rank == 0) efficiency_put(results, efficiency, t->recipe->output.folder);
     json_set(results, "recipe", recipe_json(t->recipe));
     if (t->lock) TRY(write_report(t, results, logits));

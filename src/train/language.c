@@ -106,15 +106,8 @@ static void set_values(Json *values, const Sums *sums)
     json_set_number(values, "token_accuracy", (double)sums->correct / (double)sums->targets);
 }
 
-void language_evaluate(const Comm *comm, Evaluation *out, const TrainOptions *train,
-                       const Model *model, const Tokenizer *tokenizer, const Dataset *data,
-                       const int64_t *rows, int64_t count)
+static void describe(Evaluation *out, const Sums *sums, int64_t count)
 {
-    TokenKinds kinds = { 0 };
-    Sums *sums = MEM_NEW(Sums, count);
-    if (!model->arch->causal) CHECK(token_kinds_init(&kinds, tokenizer, "") == OK, "no mask token");
-    Evaluator evaluator = { .rule = rule_of(train, &kinds, TARGETS_FIXED) };
-    infer_rows(comm, sums, sizeof *sums, model, data, rows, count, evaluate_leaf, &evaluator);
     Sums all = add_up(sums, count);
     double targets = all.targets ? (double)all.targets : 1;
     set_values(out->values, &all);
@@ -125,6 +118,19 @@ void language_evaluate(const Comm *comm, Evaluation *out, const TrainOptions *tr
                 exp(all.loss / targets), (double)all.correct / targets);
     text_printf(&out->table, "%" PRId64 " rows, %" PRId64 " targets  %s\n", count, all.targets,
                 out->line.data);
+}
+
+void language_evaluate(const Comm *comm, Evaluation *out, const TrainOptions *train,
+                       const Model *model, const Tokenizer *tokenizer, const Dataset *data,
+                       const int64_t *rows, int64_t count)
+{
+    TokenKinds kinds = { 0 };
+    Sums *sums = MEM_NEW(Sums, count);
+    if (!model->arch->causal) CHECK(token_kinds_init(&kinds, tokenizer, "") == OK, "no mask token");
+    Evaluator evaluator = { .rule = rule_of(train, &kinds, TARGETS_FIXED) };
+    Inference inference = { sizeof *sums, evaluate_leaf, &evaluator, out->watch };
+    infer_rows(comm, sums, &inference, model, data, rows, count);
+    if (!out->watch || !out->watch->stopped) describe(out, sums, count);
     targets_release(&evaluator.targets);
     token_kinds_release(&kinds);
     mem_free(sums);
@@ -162,7 +168,8 @@ void language_predict(const Comm *comm, FILE *out, const Model *model, const Dat
     Sums *sums = MEM_NEW(Sums, count);
     Evaluator evaluator = { 0 };
     (void)logits;
-    infer_rows(comm, sums, sizeof *sums, model, data, rows, count, score_leaf, &evaluator);
+    Inference inference = { sizeof *sums, score_leaf, &evaluator, NULL };
+    infer_rows(comm, sums, &inference, model, data, rows, count);
     for (int64_t at = 0, end; at < count && comm->rank == 0; at = end) {
         end = text_end(data, rows, at, count);
         print_text(out, data, rows, sums, at, end);

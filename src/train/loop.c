@@ -146,7 +146,7 @@ static Status evaluate_step(Loop *loop)
     phases_start(&t->phases, PHASE_EVALUATION);
     optimizer_refresh_all(&t->optimizer);
     if (!evaluate_split(t->comm, &found, &t->recipe->train, t->model, t->tokenizer, t->data,
-                        SPLIT_VALIDATION))
+                        SPLIT_VALIDATION, NULL))
         return OK;
     deadline_spent(&t->deadline, WORK_EVALUATION, phases_lap(&t->phases, PHASE_DATA));
     record_evaluation(loop->record, SPLIT_VALIDATION, &found);
@@ -195,14 +195,21 @@ static Status diverged(const Trainer *t, const StepRecord *record)
     return status;
 }
 
+/// How many steps have as many rows as the split.
+static double split_steps(const Trainer *t, Split split)
+{
+    int64_t *rows, count = dataset_split_rows(t->data, split, &rows);
+    mem_free(rows);
+    return (double)count / (double)t->batches.most_sequences;
+}
+
 /// What there is to watch, on rank 0; state.json says from here on that the run goes on.
 static void start_deadline(Trainer *t)
 {
     if (t->comm->rank) return;
-    int64_t *rows, count = dataset_split_rows(t->data, SPLIT_VALIDATION, &rows);
-    mem_free(rows);
-    deadline_start(&t->deadline, t->recipe, trainer_checkpoint_bytes(t),
-                   (double)count / (double)t->batches.most_sequences);
+    double validation = split_steps(t, SPLIT_VALIDATION), test = split_steps(t, SPLIT_TEST);
+    deadline_start(&t->deadline, t->recipe, trainer_checkpoint_bytes(t), validation,
+                   validation + test);
     t->begun = true;
     state_write(t, STATE_RUNNING);
 }
@@ -241,14 +248,7 @@ Status loop_run(Trainer *t, Record *record)
         TRY(save(&loop, false));
     }
     t->phases.end_s = clock_now_s();
-    deadline_obeyed(&t->deadline);
-    if (asked && t->step < t->batches.last) {
-        bool signal = t->deadline.reason <= STOP_SIGNAL; // it may have come to another rank
-        log_info("%s: step %" PRId64 " is saved; run the same command to go on",
-                 signal ? "asked to stop" : "stopped", t->step);
-        status_clear(); // of what was dealt with
-        status = STOPPED;
-    }
+    if (asked && t->step < t->batches.last) status = deadline_obey(&t->deadline, t->step);
 done:
     return status;
 }

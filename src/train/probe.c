@@ -113,8 +113,8 @@ COLLECTIVE
 static Status compute_features(Trainer *t, int64_t width)
 {
     OwnRows own;
-    infer_own_rows(t->comm, &own, (size_t)width * sizeof(float), t->model, t->data, t->batches.rows,
-                   t->batches.count, copy_features, NULL);
+    Inference inference = { .row_bytes = (size_t)width * sizeof(float), .run = copy_features };
+    infer_own_rows(t->comm, &own, &inference, t->model, t->data, t->batches.rows, t->batches.count);
     Status status = write_features(&own, t, t->batches.count, width);
     arena_release(&own.memory);
     return status;

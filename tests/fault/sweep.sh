@@ -32,6 +32,7 @@ hang-save           012 hangs
 hang-evaluation     012 hangs
 loss-nan            012 diverges
 leaf-slow           012 goes_on
+infer-slow          012 goes_on
 save-slow           012 goes_on
 delivery-late       012 goes_on
 spool-in-memory     012 goes_on

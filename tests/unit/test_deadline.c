@@ -25,7 +25,7 @@ static Deadline start(double max_seconds, double checkpoint_bytes)
     Deadline d;
     recipe = (Recipe){ .train.max_seconds = max_seconds };
     strcpy(recipe.output.folder, folder_path("."));
-    deadline_start(&d, &recipe, checkpoint_bytes, 2);
+    deadline_start(&d, &recipe, checkpoint_bytes, 2, 6);
     deadline_plan(&d, true, 0, 1);
     return d;
 }
@@ -47,6 +47,28 @@ static void reserves_what_was_measured(void)
     CHECK_NEAR(deadline_reserve_s(&d, now_s), 6 + 2 * 12 + 2 * 3 + 1, 1e-9);
     deadline_spent(&d, WORK_EVALUATION, 0.5);
     CHECK_NEAR(deadline_reserve_s(&d, now_s), 6 + 2 * 0.5 + 2 * 3 + 1, 1e-9);
+}
+
+static void keeps_time_for_the_end(void)
+{
+    Deadline d = start(1000, 0);
+    deadline_spent(&d, WORK_STEP, 5);
+    deadline_finish(&d);
+    CHECK_NEAR(deadline_reserve_s(&d, d.turn_s), 6 * 5 + 1, 1e-9);
+    deadline_spent(&d, WORK_EVALUATION, 4); // of 2 of the 6 steps
+    deadline_finish(&d);
+    CHECK_NEAR(deadline_reserve_s(&d, d.turn_s), 3 * 4 + 1, 1e-9);
+    CHECK_NEAR(deadline_reserve_s(&d, d.turn_s + 10), 3 * 4 - 10 + 1, 1e-9);
+    CHECK_NEAR(deadline_reserve_s(&d, d.turn_s + 20), 1, 1e-9);
+    CHECK_TRUE(!deadline_reached(&d));
+    deadline_spent(&d, WORK_EVALUATION, 400);
+    deadline_finish(&d);
+    CHECK_TRUE(deadline_reached(&d));
+    CHECK_EQ(d.reason, STOP_MAX_SECONDS);
+    // a life that has nothing else to do
+    d = start(0.001, 0);
+    deadline_finish(&d);
+    CHECK_TRUE(!deadline_reached(&d));
 }
 
 static void ends_before_the_job(void)
@@ -88,7 +110,7 @@ static bool stops(void)
     Deadline d = start(0, 0);
     bool stop = deadline_reached(&d);
     CHECK_EQ(d.reason, stop ? STOP_FILE : STOP_NONE);
-    deadline_obeyed(&d);
+    CHECK_EQ(deadline_obey(&d, 1), STOPPED);
     return stop;
 }
 
@@ -112,6 +134,7 @@ static void ends_for_a_file(void)
 }
 
 static const Case cases[] = { { "reserves what was measured", reserves_what_was_measured },
+                              { "keeps time for the end", keeps_time_for_the_end },
                               { "ends before the job", ends_before_the_job },
                               { "ends after max_seconds", ends_after_max_seconds },
                               { "ends for a file", ends_for_a_file } };
@@ -121,7 +144,7 @@ int main(int argc, char **argv)
     const Comm self = comm_self();
     unsetenv("SLURM_JOB_END_TIME");
     folder_make(&self);
-    int code = check_main(argc, argv, cases, 4);
+    int code = check_main(argc, argv, cases, 5);
     folder_remove(&self);
     return code;
 }

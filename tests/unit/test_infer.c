@@ -61,7 +61,8 @@ static void leaves_of_rows(void)
                      .ids = ids,
                      .type_starts = type_starts,
                      .labels = labels };
-    infer_rows(&self, logits, 2 * sizeof *logits, &model, &data, rows, ROWS, note_leaf, NULL);
+    Inference inference = { .row_bytes = 2 * sizeof *logits, .run = note_leaf };
+    infer_rows(&self, logits, &inference, &model, &data, rows, ROWS);
     int64_t leaf = 0;
     for (int64_t at = 0; at < ROWS; leaf++) {
         int64_t tokens = 0, end = at;
