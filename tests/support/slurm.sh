@@ -79,6 +79,7 @@ slurm_start() {
 
 # slurm_start_node I: as a machine that boots.
 slurm_start_node() {
+    rm -rf "${slurm:?}/n$1" # else a step of the same number finds what a lost one left
     mkdir -p "$slurm/n$1/spool" "$slurm/n$1/tmp"
     # the shell is the node's first process: it reaps what others leave, and all end with it
     unshare --mount --uts --ipc --pid --fork --kill-child --mount-proc bash -c '
@@ -88,6 +89,13 @@ slurm_start_node() {
         slurmd -D -N "$1" &
         while :; do wait; sleep 0.1; done' bash "n$1" "$slurm" >"$slurm/log/n$1.out" 2>&1 &
     slurm_daemons+=($!)
+    slurm_nodes[$1]=$!
+}
+
+# slurm_fail_node I: as a machine that loses its power; slurm_start_node boots it again.
+slurm_fail_node() {
+    kill -KILL "${slurm_nodes[$1]}"
+    wait "${slurm_nodes[$1]}" 2>/dev/null
 }
 
 # slurm_stop: all of it. The test's end does so too.
@@ -97,6 +105,7 @@ slurm_stop() {
     slurm_daemons=()
 }
 slurm_daemons=()
+slurm_nodes=()
 
 slurm_write_hosts() {
     local node
