@@ -121,9 +121,9 @@ Json *efficiency_report(const Trainer *t, double limit_gflops)
     memcpy(mine.seconds, p->seconds, sizeof mine.seconds);
     for (int rank = 0; rank < t->comm->size; rank++) counts_bytes[rank] = sizeof mine;
     comm_gather_all(t->comm, all, &mine, counts_bytes);
-    if (t->comm->rank == 0 && p->seconds[PHASE_FORWARD] > 0) {
-        Totals totals;
-        add_up(&totals, all, t->comm->size, p->end_s - p->start_s);
+    Totals totals;
+    add_up(&totals, all, t->comm->size, p->end_s - p->start_s);
+    if (t->comm->rank == 0 && totals.slowest_s > 0) { // rank 0 may have no leaves
         double gflops = efficiency_gflops(t, p->tokens, totals.total_s);
         print(t, &totals, gflops, limit_gflops);
         object = describe(t, &totals, gflops, limit_gflops);

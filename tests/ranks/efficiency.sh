@@ -47,4 +47,7 @@ expect_failure holds even "$slow"
 # where no step is made there is nothing to tell, and the report keeps what it had
 expect_exit 0 train 2 even "${settings[@]}"
 ! grep -q "^efficiency: " "$work/err" || fail "$(cat "$work/err")"
+# rank 0 has no leaf
+expect_exit 0 train 4 idle train.leaves=6 train.max_steps=1
+expect_text err "efficiency: 1 steps, "
 holds even 'e["steps"] == 16'
