@@ -31,7 +31,7 @@ bool text_to_bool(bool *out, const char *text); ///< true/false, yes/no, on/off,
 const char *text_nearest(const char *name, const char *const *names, int count);
 
 /// Local. The whole file; the caller owns *out (NUL-terminated, `mem_free`).
-/// FAILED if it cannot be read, with the path and the system's reason.
+/// FAILED if it cannot be read, with the path and the system's reason, or is longer than 1 GiB.
 Status text_read_file(char **out, size_t *bytes, const char *path);
 /// Local. Writes through a temporary name, fsync and rename, so that `path` is whole or absent, and
 /// stays.

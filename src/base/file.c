@@ -57,6 +57,30 @@ Status file_open(int *out, int64_t *bytes, const char *path)
     return OK;
 }
 
+Status file_create(int *out, const char *path, const char *target)
+{
+    bool gone = !unlink(path) || errno == ENOENT;
+    *out = gone ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666) : -1;
+    return *out < 0 ? status_fail(FAILED, "%s: %s", target, strerror(errno)) : OK;
+}
+
+Status file_append(int *out, const char *path)
+{
+    struct stat info;
+    int file =
+        open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
+    *out = -1;
+    if (file < 0 && errno == ELOOP)
+        return status_fail(FAILED, "%s is a link, which is not written through: remove it", path);
+    if (file < 0) return status_fail(FAILED, "%s: cannot be written: %s", path, strerror(errno));
+    if (fstat(file, &info) || !S_ISREG(info.st_mode)) {
+        close(file);
+        return status_fail(FAILED, "%s: not a regular file", path);
+    }
+    *out = file;
+    return OK;
+}
+
 Status file_read_at(void *out, size_t bytes, int file, int64_t offset_bytes, const char *path)
 {
     for (size_t at = 0; at < bytes;) {

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +12,8 @@
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
+
+enum { TEXT_MOST_BYTES = 1 << 30 }; ///< of a file
 
 static void reserve(Text *text, size_t more)
 {
@@ -165,6 +168,8 @@ Status text_read_file(char **out, size_t *bytes, const char *path)
     int64_t size;
     int file = -1;
     TRY(file_open(&file, &size, path));
+    if (size > TEXT_MOST_BYTES)
+        FAIL(FAILED, "%s: its %" PRId64 " bytes are more than a text of ours has", path, size);
     data = mem_new((size_t)size + 1, 1);
     TRY(file_read_at(data, (size_t)size, file, 0, path));
     *out = data;
@@ -182,8 +187,7 @@ Status text_write_file(const char *path, const char *data, size_t bytes)
     Text partial = { 0 };
     int file = -1, closing;
     text_printf(&partial, "%s.partial", path);
-    file = open(partial.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (file < 0) FAIL(FAILED, "%s: %s", path, strerror(errno));
+    TRY(file_create(&file, partial.data, path));
     TRY(file_write_at(file, 0, data, bytes, path));
     if (fsync(file)) FAIL(FAILED, "%s: %s", path, strerror(errno));
     closing = file;
@@ -192,7 +196,7 @@ Status text_write_file(const char *path, const char *data, size_t bytes)
     TRY(file_sync_folder(path));
 done:
     if (file >= 0) close(file);
-    if (status != OK && partial.data) unlink(partial.data);
+    if (status != OK) unlink(partial.data);
     text_release(&partial);
     return status;
 }

@@ -175,8 +175,7 @@ Status gguf_write(const char *path, const GgufHeader *header, const GgufInfo *in
     Writer writer = { .path = path, .file = -1 };
     make_start(&head, header, infos, count);
     text_printf(&partial, "%s.partial", path);
-    writer.file = open(partial.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (writer.file < 0) FAIL(FAILED, "%s: %s", path, strerror(errno));
+    TRY(file_create(&writer.file, partial.data, path));
     TRY(file_write_at(writer.file, 0, head.data, head.length_bytes, path));
     writer.at = (int64_t)head.length_bytes;
     writer.slab = MEM_NEW(float, SLAB_ELEMENTS);

@@ -85,14 +85,14 @@ Status safetensors_write(const char *path, const SafetensorsInfo *infos, int cou
                          SafetensorsPull pull, void *context)
 {
     Status status = OK;
+    int file = -1;
     Text partial = { 0 }, header = { 0 };
     const SafetensorsInfo **order = MEM_NEW(const SafetensorsInfo *, count);
     for (int i = 0; i < count; i++) order[i] = &infos[i];
     qsort(order, (size_t)count, sizeof *order, by_name);
     make_header(&header, order, count);
     text_printf(&partial, "%s.partial", path);
-    int file = open(partial.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (file < 0) FAIL(FAILED, "%s: %s", path, strerror(errno));
+    TRY(file_create(&file, partial.data, path));
     TRY(file_write_at(file, 0, header.data, header.length_bytes, path));
     TRY(write_data(file, (int64_t)header.length_bytes, order, count, pull, context, path));
     if (fsync(file)) FAIL(FAILED, "%s: %s", path, strerror(errno));

@@ -147,7 +147,6 @@ static void name_partial(TensorWriter *w)
     gethostname(host, sizeof host - 1);
     text_printf(&name, "%s.partial-%s-%d", w->path, host, (int)getpid());
     w->partial = name.data;
-    unlink(w->partial); // of a dead process that had our number
 }
 
 /// A file on a disk with room, away from the target's: HDF5 does not survive a full disk. It is
@@ -203,8 +202,8 @@ static Status make_partial(TensorWriter *w, int draft)
 {
     Status status = OK;
     struct stat info;
-    int file = open(w->partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (file < 0) FAIL(FAILED, "%s: %s", w->path, strerror(errno));
+    int file;
+    TRY(file_create(&file, w->partial, w->path));
     w->made = true;
     if (fstat(draft, &info) || ftruncate(file, info.st_size))
         FAIL(FAILED, "%s: %s", w->path, strerror(errno));
@@ -317,7 +316,7 @@ static Status sync_file(int file, const char *path)
 Status tensors_put(TensorWriter *w)
 {
     Status status = OK;
-    int file = open(w->partial, O_WRONLY | O_CLOEXEC);
+    int file = open(w->partial, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
     if (file < 0) FAIL(FAILED, "%s: %s", w->path, strerror(errno));
     fault_hang_at("hang-save");
     for (int i = 0; i < w->slot_count; i++) TRY(write_slot(w, i, file));
@@ -356,7 +355,7 @@ static Status finish_partial(const TensorWriter *w, Piece *pieces, int64_t piece
 {
     Status status = OK;
     struct stat info;
-    int file = open(w->partial, O_WRONLY | O_CLOEXEC), closing;
+    int file = open(w->partial, O_WRONLY | O_NOFOLLOW | O_CLOEXEC), closing;
     if (file < 0) FAIL(FAILED, "%s: %s", w->path, strerror(errno));
     TRY(write_table(w, file, pieces, piece_count));
     TRY(sync_file(file, w->path));

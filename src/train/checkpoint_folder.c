@@ -85,10 +85,16 @@ static void remove_partial(void *context, const char *name)
 Status checkpoint_folder_open(const char *run)
 {
     Status status = OK;
+    struct stat info;
     Text folder = { 0 };
     text_printf(&folder, "%s/checkpoints", run);
-    if (mkdir(folder.data, 0777) && errno != EEXIST)
+    if ((mkdir(folder.data, 0777) && errno != EEXIST) || lstat(folder.data, &info))
         FAIL(FAILED, "%s: %s", folder.data, strerror(errno));
+    if (!S_ISDIR(info.st_mode))
+        FAIL(FAILED,
+             "%s is a link or a file: remove it; checkpoints stay in the run folder, which "
+             "output.folder may put on any disk",
+             folder.data);
     TRY(each_name(run, remove_partial, (void *)run));
 done:
     text_release(&folder);

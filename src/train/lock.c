@@ -1,5 +1,6 @@
 #include "train/lock.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -106,8 +107,11 @@ static Status write_mine(double *now, const char *mine, const Holder *me)
 {
     Status status = OK;
     struct stat info;
-    FILE *file = fopen(mine, "w");
-    if (!file) FAIL(FAILED, "%s: cannot be written: %s", mine, strerror(errno));
+    FILE *file;
+    int handle;
+    TRY(file_create(&handle, mine, mine));
+    file = fdopen(handle, "w");
+    CHECK(file, "%s: %s", mine, strerror(errno));
     fprintf(file, "host %s pid %ld start %ld job %s restarts %ld boot %s pids %ld\n", me->host,
             me->pid, me->start, me->job, me->restarts, me->boot, me->space);
     if (fclose(file) || stat(mine, &info))

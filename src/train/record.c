@@ -1,4 +1,5 @@
 #include "train/record.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/json.h"
@@ -42,8 +43,12 @@ done:
 
 static Status open_append(FILE **out, const char *path)
 {
-    *out = fopen(path, "a");
-    return *out ? OK : status_fail(FAILED, "%s: cannot be written: %s", path, strerror(errno));
+    int file;
+    *out = NULL;
+    if (file_append(&file, path) != OK) return FAILED;
+    *out = fdopen(file, "a");
+    CHECK(*out, "%s: %s", path, strerror(errno));
+    return OK;
 }
 
 Status record_open_log(FILE **log, const char *run)
