@@ -77,7 +77,7 @@ static Status read_lines(Outcomes *out, char *text, const char *path)
 {
     Status status = OK;
     Json *line = NULL;
-    int64_t lines = count_lines(text), number = 0;
+    int64_t lines = count_lines(text), bytes = (int64_t)strlen(text), number = 0;
     for (char *at; number < lines && (at = strsep(&text, "\n"));) {
         json_free(line);
         TRY(json_parse(&line, at, strlen(at), path));
@@ -85,6 +85,9 @@ static Status read_lines(Outcomes *out, char *text, const char *path)
             FAIL(FAILED, "%s: line %" PRId64 " is no outcome of a row: train the run again", path,
                  number);
         if (number > 1) continue;
+        if ((lines - 1) * out->label_count > bytes) // more numbers than could stand there
+            FAIL(FAILED, "%s: is too short for %d labels: train the run again", path,
+                 out->label_count);
         out->numbers = MEM_NEW(int64_t, lines);
         out->labels = MEM_NEW(int32_t, lines);
         out->logits = MEM_NEW(float, lines * out->label_count);

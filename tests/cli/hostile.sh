@@ -33,3 +33,11 @@ done <cases
 mkdir linked
 ln -s "$sound"/{config.json,model.safetensors,tokenizer.json} linked
 expect_exit 0 "$TEMPER" import linked -o linked.h5
+
+# the answers of a run: numbers that its file is too short for
+expect_exit 0 "$TEMPER" train recipe.yaml train.max_steps=1
+cp -r runs/one runs/two
+expect_exit 0 timeout 10 "$TEMPER" report runs/one runs/two
+python3 -c 'print("{\"labels\": [" + ",".join(["\"\""] * 50000) + "]}" + "\n" * 50000)' \
+    >runs/two/test.jsonl
+refused "runs/two/test.jsonl: is too short for 50000 labels" report runs/one runs/two
