@@ -133,7 +133,8 @@ const Command command_submit = {
         "runs\nvalidate and train on whole nodes, stops with a checkpoint before its time limit or "
         "when it is\npreempted, and queues itself again, at most TEMPER_RESTARTS times (20; 0: "
         "never). With\nslurm.array each task is a run of its own: in RUN/TASK, with the task's "
-        "number as train.seed.\nTEMPER_MPI is the kind of MPI that srun is told (pmix). Paths are "
+        "number as train.seed.\nWith slurm.extra=--no-kill it goes on with the nodes that are left "
+        "when one fails.\nTEMPER_MPI is the kind of MPI that srun is told (pmix). Paths are "
         "as for train: of the folder\nwhere you are.",
     .example = "temper submit jobs/sms-spam.yaml --dry-run\n"
                "temper submit jobs/sms-spam.yaml slurm.nodes=4 slurm.time=02:00:00 "
