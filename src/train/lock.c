@@ -56,7 +56,8 @@ static Holder myself(void)
 /// False if there is no lock, or not one that was written whole.
 static bool read_holder(Holder *out, const char *path)
 {
-    FILE *file = fopen(path, "r");
+    int handle = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); // a pipe would wait for a writer
+    FILE *file = handle < 0 ? NULL : fdopen(handle, "r");
     *out = (Holder){ .host = "?", .job = "?" };
     if (!file) return false;
     int fields =

@@ -52,6 +52,15 @@ for name in run.log checkpoints; do
     [ -z "$(ls elsewhere)" ] || fail "$(ls elsewhere)"
 done
 
+# what is no lock is neither waited for nor removed
+mkdir runs/locked
+for kind in pipe folder; do
+    [ $kind = pipe ] && mkfifo runs/locked/lock || mkdir runs/locked/lock
+    expect_exit 1 timeout 10 "$TEMPER" train recipe.yaml output.folder=runs/locked
+    expect_text err "temper: runs/locked/lock is no lock of temper's: move it away"
+    rm -r runs/locked/lock
+done
+
 # exports
 expect_exit 0 "$TEMPER" export runs/sound -o sound
 mkdir linked
