@@ -61,7 +61,8 @@ Status file_create(int *out, const char *path, const char *target)
 {
     bool gone = !unlink(path) || errno == ENOENT;
     *out = gone ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666) : -1;
-    return *out < 0 ? status_fail(FAILED, "%s: %s", target, strerror(errno)) : OK;
+    if (*out >= 0) return OK;
+    return status_fail(FAILED, "%s: cannot be written: %s", target, strerror(errno));
 }
 
 Status file_append(int *out, const char *path)

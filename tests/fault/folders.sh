@@ -13,7 +13,7 @@ alone=true refused 2 "output.folder sms.tsv: not a folder" validate recipe.yaml 
     output.folder=sms.tsv
 mkdir runs/blocked
 : >runs/blocked/checkpoints
-refused 1 "temper: cannot read runs/blocked/checkpoints: Not a directory" train recipe.yaml \
+refused 1 "temper: runs/blocked/checkpoints is a link or a file: remove it" train recipe.yaml \
     output.folder=runs/blocked
 
 # names
