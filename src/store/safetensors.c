@@ -280,7 +280,7 @@ static Status add_shards(Safetensors *file, const char *folder, const char *inde
     Json *value;
     TRY(json_parse_file(&file->index, index_path));
     const Json *map = json_get(file->index, "weight_map");
-    if (!json_is_object(map)) FAIL(FAILED, "%s: has no weight_map", index_path);
+    if (!json_is_object(map) || !json_size(map)) FAIL(FAILED, "%s: has no weight_map", index_path);
     while (json_next(map, &iterator, &name, &value)) {
         const char *shard = json_text(value, "");
         if (!*shard || strchr(shard, '/'))
