@@ -40,14 +40,14 @@ SLURM_JOB_END_TIME=$(($(date +%s) + 11)) expect_exit 85 train 3 late3 "${setting
 stopped late3 job_end
 TEMPER_FAULT= ends_well late3
 
-# asked RANKS FOLDER HOW: to stop, once all steps are saved.
+# asked RANKS FOLDER HOW: to stop, once all steps are done.
 asked() {
     local count=$1 folder=$2 launcher
     "${MPIEXEC:-mpirun}" --quiet -n "$count" "$TEMPER" train recipe.yaml "${settings[@]}" \
         "output.folder=runs/$folder" >"$work/out" 2>"$work/err" &
     launcher=$!
     for _ in $(seq 300); do
-        [ -e "runs/$folder/checkpoints/step-0000000001.h5" ] && break
+        [ -s "runs/$folder/metrics.jsonl" ] && break
         sleep 0.05
     done
     if [ "$3" = file ]; then touch "runs/$folder/STOP"; else kill -USR1 $launcher; fi
