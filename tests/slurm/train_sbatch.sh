@@ -61,7 +61,7 @@ expect_exit 2 sbatch --wait --job-name=bad "$script" recipe.yaml train.epoch=3
 grep -q "train.epoch" bad-*.log || fail "$(cat bad-*.log)"
 
 # the controls: a script that takes all cores, and one that binds all threads of a rank to one
-sed 's/^ranks=.*/ranks=$most/' "$script" >greedy
+sed 's/^    local ranks=.*/    local ranks=$most/' "$script" >greedy
 sed 's/--cpus-per-task="$threads"/--cpus-per-task=1/' "$script" >narrow
 script=greedy
 expect_failure run greedy 1 1 1 1 2
