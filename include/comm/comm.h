@@ -77,3 +77,5 @@ void comm_gather_root(const Comm *comm, char **all, size_t *all_bytes, const voi
 
 /// Local. "Open MPI v4.1.4, ..." of the library in use.
 const char *comm_library(void);
+/// Local. "Open MPI v4.1.4" of it.
+const char *comm_library_name(void);

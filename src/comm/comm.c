@@ -1,22 +1,17 @@
 #include "comm/comm.h"
 #include "base/mem.h"
 #include "base/pulse.h"
+#include "comm/handle.h"
 #include "comm/node.h"
 #include "comm/probe.h"
 
 #include <limits.h>
-#include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 static const size_t piece_bytes = (size_t)1 << 30; // MPI counts are int
-
-static MPI_Comm mpi(const Comm *comm)
-{
-    return (MPI_Comm)comm->handle;
-}
 
 static void abort_job(void)
 {
@@ -41,8 +36,6 @@ static void make_session_folder(void)
 /// Open MPI's settings that this program wants, unless the user set them.
 static void set_defaults(void)
 {
-    setenv("OMPI_MCA_fbtl_posix_write_datasieving", "0", 0);
-    setenv("OMPI_MCA_fbtl_posix_read_datasieving", "0", 0);
     if (probe_launcher_rank() >= 0) return;
     // a program without a launcher needs no daemon beside it
     setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
@@ -69,15 +62,16 @@ Status comm_start(Comm *world)
     set_defaults();
     MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &granted);
     status_on_abort(abort_job);
-    *world = (Comm){ .handle = MPI_COMM_WORLD };
+    *world = (Comm){ .handle = comm_handle(MPI_COMM_WORLD) };
     MPI_Comm_rank(MPI_COMM_WORLD, &world->rank);
     MPI_Comm_size(MPI_COMM_WORLD, &world->size);
     world_size = world->size;
     if (world->size == 1 && launched_tasks() > 1)
-        return status_fail(USAGE,
-                           "the launcher started %d tasks but MPI sees only one: this MPI was not "
-                           "reached by the launcher; try 'srun --mpi=pmix' or mpirun",
-                           launched_tasks());
+        return status_fail(
+            USAGE,
+            "the launcher started %d tasks but MPI sees only one: %s was not reached "
+            "by the launcher; try its own mpirun, or 'srun --mpi=pmix' (MPICH: pmi2)",
+            launched_tasks(), comm_library_name());
     node_start(world);
     return OK;
 }
@@ -115,10 +109,10 @@ Comm comm_split(const Comm *comm, int color)
     if (!comm->handle) return comm_self();
     MPI_Comm part;
     Comm out = { 0 };
-    PULSE_WAIT(MPI_Comm_split((MPI_Comm)comm->handle, color < 0 ? MPI_UNDEFINED : color, comm->rank,
-                              &part));
+    PULSE_WAIT(
+        MPI_Comm_split(mpi_comm(comm), color < 0 ? MPI_UNDEFINED : color, comm->rank, &part));
     if (part == MPI_COMM_NULL) return out;
-    out.handle = part;
+    out.handle = comm_handle(part);
     MPI_Comm_rank(part, &out.rank);
     MPI_Comm_size(part, &out.size);
     return out;
@@ -126,26 +120,28 @@ Comm comm_split(const Comm *comm, int color)
 
 int comm_fortran_handle(const Comm *comm)
 {
-    return (int)MPI_Comm_c2f((MPI_Comm)comm->handle);
+    return (int)MPI_Comm_c2f(mpi_comm(comm));
 }
 
 void comm_release(Comm *part)
 {
-    MPI_Comm handle = (MPI_Comm)part->handle;
-    if (handle) PULSE_WAIT(MPI_Comm_free(&handle));
+    if (part->handle) {
+        MPI_Comm comm = mpi_comm(part);
+        PULSE_WAIT(MPI_Comm_free(&comm));
+    }
     *part = (Comm){ 0 };
 }
 
 void comm_barrier(const Comm *comm)
 {
-    if (comm->size > 1) PULSE_WAIT(MPI_Barrier(mpi(comm)));
+    if (comm->size > 1) PULSE_WAIT(MPI_Barrier(mpi_comm(comm)));
 }
 
 void comm_progress(const Comm *comm)
 {
     int is_there;
     if (comm->size > 1)
-        MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, mpi(comm), &is_there, MPI_STATUS_IGNORE);
+        MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, mpi_comm(comm), &is_there, MPI_STATUS_IGNORE);
 }
 
 void comm_broadcast(const Comm *comm, void *data, size_t bytes, int root)
@@ -153,7 +149,7 @@ void comm_broadcast(const Comm *comm, void *data, size_t bytes, int root)
     if (comm->size == 1) return;
     for (size_t at = 0; at < bytes; at += piece_bytes) {
         size_t piece = bytes - at < piece_bytes ? bytes - at : piece_bytes;
-        PULSE_WAIT(MPI_Bcast((char *)data + at, (int)piece, MPI_BYTE, root, mpi(comm)));
+        PULSE_WAIT(MPI_Bcast((char *)data + at, (int)piece, MPI_BYTE, root, mpi_comm(comm)));
     }
 }
 
@@ -168,7 +164,8 @@ void comm_broadcast_text(const Comm *comm, char **text, int root)
 
 static void reduce(const Comm *comm, void *values, int count, MPI_Datatype type, MPI_Op op)
 {
-    if (comm->size > 1) PULSE_WAIT(MPI_Allreduce(MPI_IN_PLACE, values, count, type, op, mpi(comm)));
+    if (comm->size > 1)
+        PULSE_WAIT(MPI_Allreduce(MPI_IN_PLACE, values, count, type, op, mpi_comm(comm)));
 }
 
 void comm_sum_int64(const Comm *comm, int64_t *values, int count)
@@ -187,7 +184,7 @@ void comm_sum_doubles(const Comm *comm, double *values, int64_t count)
         summands.capacity = all;
     }
     PULSE_WAIT(MPI_Allgather(values, (int)count, MPI_DOUBLE, summands.values, (int)count,
-                             MPI_DOUBLE, mpi(comm)));
+                             MPI_DOUBLE, mpi_comm(comm)));
     memset(values, 0, (size_t)count * sizeof *values);
     for (int64_t i = 0; i < all; i++) values[i % count] += summands.values[i];
 }
@@ -201,7 +198,7 @@ int64_t comm_offset(const Comm *comm, int64_t value)
 {
     int64_t sum = value;
     if (comm->size == 1) return 0;
-    PULSE_WAIT(MPI_Scan(&value, &sum, 1, MPI_INT64_T, MPI_SUM, mpi(comm)));
+    PULSE_WAIT(MPI_Scan(&value, &sum, 1, MPI_INT64_T, MPI_SUM, mpi_comm(comm)));
     return sum - value;
 }
 
@@ -217,7 +214,7 @@ static void gather_small(const Comm *comm, void *all, const void *mine, const in
         at += counts[rank];
     }
     PULSE_WAIT(MPI_Allgatherv(mine, counts[comm->rank], MPI_BYTE, all, counts, places, MPI_BYTE,
-                              mpi(comm)));
+                              mpi_comm(comm)));
 }
 
 static int64_t sum_counts(const int64_t *counts, int count)
@@ -256,7 +253,7 @@ void comm_gather_int64(const Comm *comm, int64_t *all, int64_t mine)
     if (comm->size == 1)
         all[0] = mine;
     else
-        PULSE_WAIT(MPI_Allgather(&mine, 1, MPI_INT64_T, all, 1, MPI_INT64_T, mpi(comm)));
+        PULSE_WAIT(MPI_Allgather(&mine, 1, MPI_INT64_T, all, 1, MPI_INT64_T, mpi_comm(comm)));
 }
 
 void comm_gather_root(const Comm *comm, char **all, size_t *all_bytes, const void *mine,
@@ -271,7 +268,8 @@ void comm_gather_root(const Comm *comm, char **all, size_t *all_bytes, const voi
     if (comm->rank) {
         for (size_t at = 0; at < mine_bytes; at += piece_bytes) {
             size_t piece = mine_bytes - at < piece_bytes ? mine_bytes - at : piece_bytes;
-            PULSE_WAIT(MPI_Send((const char *)mine + at, (int)piece, MPI_BYTE, 0, 0, mpi(comm)));
+            PULSE_WAIT(
+                MPI_Send((const char *)mine + at, (int)piece, MPI_BYTE, 0, 0, mpi_comm(comm)));
         }
     } else {
         *all = mem_new(total + 1, 1);
@@ -281,8 +279,8 @@ void comm_gather_root(const Comm *comm, char **all, size_t *all_bytes, const voi
             size_t bytes = (size_t)counts[rank];
             for (size_t at = 0; at < bytes; at += piece_bytes) {
                 size_t piece = bytes - at < piece_bytes ? bytes - at : piece_bytes;
-                PULSE_WAIT(MPI_Recv(*all + place + at, (int)piece, MPI_BYTE, rank, 0, mpi(comm),
-                                    MPI_STATUS_IGNORE));
+                PULSE_WAIT(MPI_Recv(*all + place + at, (int)piece, MPI_BYTE, rank, 0,
+                                    mpi_comm(comm), MPI_STATUS_IGNORE));
             }
             place += bytes;
         }
@@ -296,4 +294,16 @@ const char *comm_library(void)
     int length;
     MPI_Get_library_version(text, &length);
     return text;
+}
+
+const char *comm_library_name(void)
+{
+    static char name[64];
+    size_t length = 0;
+    // MPICH sets its words apart by tabs
+    for (const char *at = comm_library(); *at && !strchr(",\n", *at); at++)
+        if (length + 1 < sizeof name && !(strchr(" \t", *at) && strchr(" \t", at[1])))
+            name[length++] = *at == '\t' ? ' ' : *at;
+    name[length] = '\0';
+    return name;
 }

@@ -1,8 +1,8 @@
 #include "comm/exchange.h"
 #include "base/mem.h"
 #include "base/pulse.h"
+#include "comm/handle.h"
 
-#include <mpi.h>
 #include <string.h>
 
 static const size_t piece_bytes = (size_t)1 << 30; // MPI counts are int
@@ -16,7 +16,7 @@ struct Exchange {
 Exchange *exchange_new(const Comm *comm, int messages)
 {
     Exchange *exchange = MEM_NEW(Exchange, 1);
-    exchange->comm = (MPI_Comm)comm->handle; // unused by a rank alone
+    exchange->comm = mpi_comm(comm); // unused by a rank alone
     exchange->capacity = messages;
     exchange->requests = MEM_NEW(MPI_Request, messages);
     return exchange;
@@ -84,6 +84,6 @@ void exchange_counts(const Comm *comm, int64_t *theirs, const int64_t *mine, int
     if (comm->size == 1)
         memcpy(theirs, mine, (size_t)count * sizeof *mine);
     else
-        PULSE_WAIT(MPI_Alltoall(mine, count, MPI_INT64_T, theirs, count, MPI_INT64_T,
-                                (MPI_Comm)comm->handle));
+        PULSE_WAIT(
+            MPI_Alltoall(mine, count, MPI_INT64_T, theirs, count, MPI_INT64_T, mpi_comm(comm)));
 }

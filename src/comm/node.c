@@ -2,9 +2,9 @@
 #include "base/fault.h"
 #include "base/mem.h"
 #include "base/pulse.h"
+#include "comm/handle.h"
 
 #include <fcntl.h>
-#include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -18,8 +18,8 @@ static int first_on_node(const Comm *comm)
     int wanted = text ? atoi(text) : 0, first = comm->rank;
     if (wanted > 0) return comm->rank / wanted * wanted;
     MPI_Comm here;
-    PULSE_WAIT(MPI_Comm_split_type((MPI_Comm)comm->handle, MPI_COMM_TYPE_SHARED, comm->rank,
-                                   MPI_INFO_NULL, &here));
+    PULSE_WAIT(MPI_Comm_split_type(mpi_comm(comm), MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL,
+                                   &here));
     PULSE_WAIT(MPI_Bcast(&first, 1, MPI_INT, 0, here));
     PULSE_WAIT(MPI_Comm_free(&here));
     return first;

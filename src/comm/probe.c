@@ -2,8 +2,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/pulse.h"
+#include "comm/handle.h"
 
-#include <mpi.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,11 +26,9 @@ static double round_trip_s(const Comm *comm, int peer, char *data, int bytes)
 {
     int other = comm->rank ? 0 : peer;
     double start_s = clock_now_s();
-    if (comm->rank == 0)
-        PULSE_WAIT(MPI_Send(data, bytes, MPI_BYTE, other, 0, (MPI_Comm)comm->handle));
-    PULSE_WAIT(
-        MPI_Recv(data, bytes, MPI_BYTE, other, 0, (MPI_Comm)comm->handle, MPI_STATUS_IGNORE));
-    if (comm->rank) PULSE_WAIT(MPI_Send(data, bytes, MPI_BYTE, other, 0, (MPI_Comm)comm->handle));
+    if (comm->rank == 0) PULSE_WAIT(MPI_Send(data, bytes, MPI_BYTE, other, 0, mpi_comm(comm)));
+    PULSE_WAIT(MPI_Recv(data, bytes, MPI_BYTE, other, 0, mpi_comm(comm), MPI_STATUS_IGNORE));
+    if (comm->rank) PULSE_WAIT(MPI_Send(data, bytes, MPI_BYTE, other, 0, mpi_comm(comm)));
     return clock_now_s() - start_s;
 }
 

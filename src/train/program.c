@@ -8,17 +8,7 @@
 #include "store/yaml.h"
 #include "token/unicode.h"
 
-#include <stdio.h>
 #include <string.h>
-
-/// The library tells the details of its build too.
-static const char *mpi_version(void)
-{
-    static char text[256];
-    snprintf(text, sizeof text, "%s", comm_library());
-    text[strcspn(text, ",\n")] = '\0';
-    return text;
-}
 
 static const char *hdf5_version(void)
 {
@@ -38,7 +28,7 @@ const ProgramFact *program_facts(void)
         { "flags", "the compiler's line of flags", TEMPER_FLAGS },
         { "build", "the type of the build", TEMPER_BUILD },
         { "kernels", "the kernel variant", kernel_variant() },
-        { "mpi", "the MPI library", mpi_version() },
+        { "mpi", "the MPI library", comm_library_name() },
         { "blas", "the BLAS library", gemm_library() },
         { "blas_core", "the BLAS core", gemm_core() },
         { "hdf5", "the HDF5 library", hdf5_version() },

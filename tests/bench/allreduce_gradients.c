@@ -1,11 +1,11 @@
 // What the fixed tree costs: the same contract as src/train/gradients.c, by the plain way: a rank
 // adds its leaves into one buffer and MPI_Allreduce adds the ranks. Linked into the program in the
 // place of gradients.c for tests/bench/compare_reduction; the sums depend on the number of ranks.
+#include "comm/handle.h"
 #include "linalg/vecmath.h"
 #include "train/gradients.h"
 #include "train/touched.h"
 
-#include <mpi.h>
 #include <string.h>
 
 struct Gradients {
@@ -119,7 +119,7 @@ void gradients_finish(Gradients *g, SquareSum *squares)
     const Blocks *blocks = g->blocks;
     *squares = (SquareSum){ 0 };
     MPI_Allreduce(MPI_IN_PLACE, g->dense, (int)g->model->dense_elements, MPI_FLOAT, MPI_SUM,
-                  (MPI_Comm)g->comm->handle);
+                  mpi_comm(g->comm));
     for (int i = 0; i < blocks->dense_count; i++) {
         const Block *block = &blocks->items[i];
         if (block->owner == g->comm->rank)
