@@ -6,6 +6,9 @@ endif()
 target_compile_options(temper_core PUBLIC -Wall -Wextra -Wshadow -Wconversion -Wvla -Wno-psabi
   $<$<NOT:$<CONFIG:Debug>>:-O3> -fno-math-errno -fno-trapping-math
   -ffp-contract=fast)
+if(TEMPER_MPI STREQUAL "mpich") # its MPI_STATUSES_IGNORE is an address that GCC holds for too small
+  target_compile_options(temper_core PUBLIC -Wno-stringop-overflow -Wno-stringop-overread)
+endif()
 if(TEMPER_KERNELS)
   target_compile_definitions(temper_core PUBLIC TEMPER_KERNELS="x86-64-${TEMPER_KERNELS}")
 endif()
