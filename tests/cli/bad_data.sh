@@ -93,7 +93,7 @@ refused 2 "data.split.validation none.tsv: No such file" train recipe.yaml \
 
 # invalid UTF-8 is replaced, counted and reported, once
 rows 200 80 '1\tbad \xff and \xc3( here' >bytes.tsv
-for launcher in "" "${MPIEXEC:-mpirun} --quiet -n 3"; do
+for launcher in "" "${launch[*]} -n 3"; do
     rm -f runs/prepared-*
     expect_exit 0 $launcher "$TEMPER" prepare recipe.yaml data.path=bytes.tsv </dev/null
     [ "$(grep -c "bytes.tsv: .*UTF-8.* 2 " "$work/err")" = 1 ] || fail "not reported once:
@@ -110,10 +110,10 @@ $(cat "$work/err")"
 expect_exit 0 "$TEMPER" inspect "$file" --validate
 
 # more ranks than leaves
-expect_exit 2 timeout 30 "${MPIEXEC:-mpirun}" --quiet -n 3 "$TEMPER" train recipe.yaml \
+expect_exit 2 timeout 30 "${launch[@]}" -n 3 "$TEMPER" train recipe.yaml \
     output.folder=runs/bad train.leaves=2 </dev/null
 expect_text err "3 ranks are more than the 2 leaves of a step: start at most 2 ranks"
 [ "$(grep -c '^temper: ' "$work/err")" = 1 ] || fail "not once: $(cat "$work/err")"
-expect_exit 2 timeout 30 "${MPIEXEC:-mpirun}" --quiet -n 2 "$TEMPER" train recipe.yaml \
+expect_exit 2 timeout 30 "${launch[@]}" -n 2 "$TEMPER" train recipe.yaml \
     output.folder=runs/bad train.leaves=1 </dev/null
 expect_text err "2 ranks are more than the 1 leaf of a step: start at most 1 rank, give"

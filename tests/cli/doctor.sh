@@ -22,7 +22,7 @@ grep -qvE '^(ok|warn|fail) ' "$work/out" && fail "a line without verdict"
 compgen -G "$work/temper-doctor*" && fail "a file stayed behind"
 
 # ranks without CPUs of their own, and more threads than CPUs
-expect_exit 0 env OMP_NUM_THREADS=3 "${MPIEXEC:-mpirun}" --bind-to none -n 2 $one_cpu \
+expect_exit 0 env OMP_NUM_THREADS=3 "${launch[@]}" --bind-to none -n 2 $one_cpu \
     "$TEMPER" doctor --folder "$work" --megabytes 1
 verdict warn cpus
 verdict warn threads

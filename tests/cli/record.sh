@@ -72,7 +72,7 @@ expect_parts runs/one "0 8 done 1"
 TEMPER_FAULT=loss-nan:0:1 expect_exit 1 train 2 diverged
 expect_text err "training diverged"
 expect_parts runs/diverged "0 0 failed 2"
-SLURM_JOB_ID=17 "${MPIEXEC:-mpirun}" --quiet -n 2 "$TEMPER" train recipe.yaml \
+SLURM_JOB_ID=17 "${launch[@]}" -n 2 "$TEMPER" train recipe.yaml \
     output.folder=runs/stopped train.epochs=2000 >stopped.out 2>&1 &
 launcher=$!
 for _ in $(seq 400); do
@@ -80,8 +80,7 @@ for _ in $(seq 400); do
     sleep 0.05
 done
 kill -USR1 $launcher
-wait $launcher
-[ $? = 85 ] || fail "no exit code 85 after USR1: $(tail -n 3 stopped.out)"
+interrupted $launcher 85 stopped.out
 parts runs/stopped | grep -qE "^0 [0-9]+ stopped 2$" || fail "$(parts runs/stopped)"
 grep -q '"job": "17"' runs/stopped/record.json || fail "no job"
 ! grep -q '"outputs"' runs/stopped/record.json || fail "time is short when a run is stopped"

@@ -2,6 +2,7 @@
 # TEST labels=cli timeout=60
 # On a login node MPI_Init fails: only the commands that need MPI do then.
 source tests/support/cli.sh
+[ "${TEMPER_TEST_MPI:-openmpi}" = openmpi ] || skip "only Open MPI is told to fail by a variable"
 export OMPI_MCA_btl=nonexistent OMPI_MCA_pml=ob1
 
 # the control: MPI does fail here, and it is MPI alone that does

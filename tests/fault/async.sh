@@ -41,7 +41,7 @@ for point in payload:1:1 payload:0:30 before-rename:0:2 after-rename:0:1; do
 done
 
 # while it is written there is no checkpoint, steps go on, and a stop waits for it
-TEMPER_FAULT=save-slow:0:1 "${MPIEXEC:-mpirun}" --quiet -n 1 "$TEMPER" train recipe.yaml \
+TEMPER_FAULT=save-slow:0:1 "${launch[@]}" -n 1 "$TEMPER" train recipe.yaml \
     output.folder=runs/slow "${later[@]}" train.epochs=200 >"$work/out" 2>"$work/err" </dev/null &
 job=$!
 until compgen -G "runs/slow/checkpoints/*.partial-*" >/dev/null; do

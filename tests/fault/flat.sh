@@ -12,7 +12,7 @@ settings=(train.epochs=0 output.save_steps=50 train.eval_steps=100 output.loggin
 # the machine have them in use.
 watch() {
     local launcher step rank pid
-    "${MPIEXEC:-mpirun}" --quiet -n 2 "$TEMPER" train recipe.yaml "output.folder=runs/$1" \
+    "${launch[@]}" -n 2 "$TEMPER" train recipe.yaml "output.folder=runs/$1" \
         "${settings[@]}" "train.max_steps=$2" >"$1.out" 2>"$1.err" </dev/null &
     launcher=$!
     while kill -0 $launcher 2>/dev/null; do

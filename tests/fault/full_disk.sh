@@ -21,7 +21,7 @@ used() {
 }
 
 on_disk() {
-    timeout 60 "${MPIEXEC:-mpirun}" --quiet -n "$1" "$TEMPER" train recipe.yaml \
+    timeout 60 "${launch[@]}" -n "$1" "$TEMPER" train recipe.yaml \
         output.folder=disk/run "${settings[@]}" "${@:2}" </dev/null
 }
 
@@ -87,7 +87,7 @@ expect_exit 0 "$TEMPER" compare runs/long disk/run
 rm -r disk/run
 expect_exit 0 on_disk 1 train.max_steps=2 train.epochs=1000
 mount -o "remount,size=$(($(used) + 8))k" disk
-"${MPIEXEC:-mpirun}" --quiet -n 2 "$TEMPER" train recipe.yaml output.folder=disk/run \
+"${launch[@]}" -n 2 "$TEMPER" train recipe.yaml output.folder=disk/run \
     "${settings[@]}" train.epochs=1000 output.save_steps=0 >job.out 2>job.err </dev/null &
 job=$!
 until [ "$(wc -l <disk/run/metrics.jsonl)" -gt 6 ]; do
@@ -95,8 +95,6 @@ until [ "$(wc -l <disk/run/metrics.jsonl)" -gt 6 ]; do
     sleep 0.02
 done
 kill -USR1 $job
-wait $job
-status=$?
-[ $status = 1 ] || fail "exit code $status, expected 1: $(tail -n 3 job.err)"
+interrupted $job 1 job.err
 grep -q "^temper: .*No space left on device" job.err || fail "$(tail -n 3 job.err)"
 umount disk || fail "a file is still open"

@@ -18,7 +18,7 @@ umount disk
 messages 3 text.tsv
 
 on_disk() {
-    timeout 60 "${MPIEXEC:-mpirun}" --quiet -n "$1" "$TEMPER" prepare recipe.yaml \
+    timeout 60 "${launch[@]}" -n "$1" "$TEMPER" prepare recipe.yaml \
         data.path=text.tsv data.max_length=64 output.folder=disk/run </dev/null
 }
 

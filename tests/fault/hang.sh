@@ -12,7 +12,7 @@ declare -A jobs
 begin() {
     local count=$1 name=$2
     shift 2
-    timeout -k 1 60 "${MPIEXEC:-mpirun}" --quiet -n "$count" "$TEMPER" train recipe.yaml \
+    timeout -k 1 60 "${launch[@]}" -n "$count" "$TEMPER" train recipe.yaml \
         "output.folder=runs/$name" "${settings[@]}" "$@" >"$name.out" 2>"$name.err" </dev/null &
     jobs[$name]=$!
 }

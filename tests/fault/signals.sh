@@ -9,7 +9,7 @@ settings=(train.epochs=20 output.save_total_limit=100 data.split.validation=0)
 begin() {
     local name=$1
     shift
-    "${MPIEXEC:-mpirun}" --quiet -n 2 "$TEMPER" train recipe.yaml "output.folder=runs/$name" \
+    "${launch[@]}" -n 2 "$TEMPER" train recipe.yaml "output.folder=runs/$name" \
         "${settings[@]}" "$@" >"$name.out" 2>"$name.err" </dev/null &
     launcher=$!
 }

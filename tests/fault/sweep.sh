@@ -74,7 +74,7 @@ $(cat "$work/err")"
 trial() {
     local name=${1%%:*}$2 begun=$SECONDS
     cp -r runs/before "runs/$name"
-    TEMPER_FAULT=${1%%:*}:$2:$3${1#"${1%%:*}"} timeout 60 "${MPIEXEC:-mpirun}" --quiet -n 3 \
+    TEMPER_FAULT=${1%%:*}:$2:$3${1#"${1%%:*}"} timeout 60 "${launch[@]}" -n 3 \
         "$TEMPER" train recipe.yaml "output.folder=runs/$name" "${settings[@]}" \
         >"$work/out" 2>"$work/err" </dev/null
     judge "$name" "$4" $?

@@ -12,7 +12,7 @@ peak() {
     local count=$1
     shift
     expect_exit 0 python3 "$TEMPER_SOURCE/tests/support/peak_memory.py" peak.txt \
-        "${MPIEXEC:-mpirun}" --quiet --oversubscribe -n "$count" "$TEMPER" "$@"
+        "${launch[@]}" --oversubscribe -n "$count" "$TEMPER" "$@"
     cat peak.txt
 }
 

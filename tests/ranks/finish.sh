@@ -43,7 +43,7 @@ TEMPER_FAULT= ends_well late3
 # asked RANKS FOLDER HOW: to stop, once all steps are done.
 asked() {
     local count=$1 folder=$2 launcher
-    "${MPIEXEC:-mpirun}" --quiet -n "$count" "$TEMPER" train recipe.yaml "${settings[@]}" \
+    "${launch[@]}" -n "$count" "$TEMPER" train recipe.yaml "${settings[@]}" \
         "output.folder=runs/$folder" >"$work/out" 2>"$work/err" &
     launcher=$!
     for _ in $(seq 300); do

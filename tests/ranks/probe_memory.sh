@@ -14,7 +14,7 @@ options=(train.method=linear_probe model.path=bytes.h5 model.init=random model.h
 # peak RANKS FILE: the most KiB that a rank had of its own.
 peak() {
     expect_exit 0 python3 "$TEMPER_SOURCE/tests/support/peak_memory.py" peak.txt \
-        "${MPIEXEC:-mpirun}" --quiet --oversubscribe -n "$1" "$TEMPER" train recipe.yaml \
+        "${launch[@]}" --oversubscribe -n "$1" "$TEMPER" train recipe.yaml \
         "${options[@]}" "data.path=$2" "output.folder=runs/$1-$2"
     cat peak.txt
 }

@@ -2,6 +2,7 @@
 # folder that goes away. The script fails at its end if a check failed.
 : "${TEMPER:?names the program}"
 work=$(mktemp -d)
+read -ra launch <<<"${MPIEXEC:-mpirun --quiet}" # without remarks on exit codes
 failures=0
 
 finish() {
@@ -60,9 +61,19 @@ expect_nothing() {
 $(cat "$work/$1")"
 }
 
-# ranks N COMMAND...: under the launcher, without its own remarks on exit codes.
+# ranks N COMMAND...: under the launcher.
 ranks() {
     local count=$1
     shift
-    "${MPIEXEC:-mpirun}" --quiet -n "$count" "$@"
+    "${launch[@]}" -n "$count" "$@"
+}
+
+# interrupted PID CODE FILE: the launcher, which got a signal, ends with that code; its ranks wrote
+# that file. MPICH's mpiexec answers 0 after some of its signals, whatever its ranks end with.
+interrupted() {
+    local status
+    wait "$1"
+    status=$?
+    [ "$status ${TEMPER_TEST_MPI:-}" = "0 mpich" ] || [ $status = "$2" ] ||
+        fail "exit code $status after USR1, expected $2: $(tail -n 3 "$3")"
 }

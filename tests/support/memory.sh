@@ -21,7 +21,7 @@ messages() {
 # peak RANKS FILE FOLDER: prepares the file; prints the most KiB that a rank had of its own.
 peak() {
     expect_exit 0 python3 "$TEMPER_SOURCE/tests/support/peak_memory.py" peak.txt \
-        "${MPIEXEC:-mpirun}" --quiet -n "$1" "$TEMPER" prepare recipe.yaml "data.path=$2" \
+        "${launch[@]}" -n "$1" "$TEMPER" prepare recipe.yaml "data.path=$2" \
         data.max_length=64 "output.folder=$3/run"
     cat peak.txt
 }
@@ -71,7 +71,7 @@ pair() {
     planned=$(awk -v grid="$grid" '$1 == grid { print $8 * 1e9 / 1048576 }' "$work/out")
     [ -n "$planned" ] || { fail "no plan of $grid"; return; }
     expect_exit 0 python3 "$TEMPER_SOURCE/tests/support/peak_memory.py" --all peak.txt \
-        "${MPIEXEC:-mpirun}" --quiet --oversubscribe -n $count "$TEMPER" train recipe.yaml \
+        "${launch[@]}" -n $count "$TEMPER" train recipe.yaml \
         output.folder=runs/pair$((++pairs)) "grid.rows=$rows" "grid.cols=$cols" "$@"
     measured=$(awk '{ print $1 / 1024 }' peak.txt)
     awk -v p="$planned" -v m="$measured" -v what="$grid $*" 'BEGIN {

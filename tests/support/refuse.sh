@@ -15,7 +15,7 @@ files() {
 refused() {
     local code=$1 text=$2 launcher before
     local launchers=("")
-    [ -n "$alone" ] || launchers+=("${MPIEXEC:-mpirun} --quiet -n 3")
+    [ -n "$alone" ] || launchers+=("${launch[*]} -n 3")
     shift 2
     before=$(files)
     for launcher in "${launchers[@]}"; do
