@@ -1,8 +1,11 @@
+# libraries in folders of their own (Spack, modules) are found without LD_LIBRARY_PATH
+set_target_properties(temper PROPERTIES INSTALL_RPATH_USE_LINK_PATH ${TEMPER_INSTALL_RPATH})
 install(TARGETS temper RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY hdf5_schemas jobs slurm DESTINATION ${CMAKE_INSTALL_DATADIR}/temper)
 install(FILES README.md LICENSE CITATION.cff SECURITY.md CHANGELOG.md
         DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES packaging/copyright DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 # Man pages and completion are the option table in other clothes: the program writes them itself.
 set(manual ${CMAKE_BINARY_DIR}/generated/man)
