@@ -22,3 +22,23 @@ else()
   install(FILES ${completion} RENAME temper
           DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
 endif()
+
+# Module files, for `module use PREFIX/share/temper/modulefiles`; /usr needs none. They name the
+# prefix, which is known when it is installed.
+set(prefix "@CMAKE_INSTALL_PREFIX@")
+set(modules ${CMAKE_BINARY_DIR}/generated/modulefiles)
+list(JOIN MPI_C_LIBRARIES " " module_mpi)
+list(JOIN HDF5_LIBRARIES " " module_hdf5)
+list(JOIN BLAS_LIBRARIES " " module_blas)
+set(suffix_temper "")
+set(suffix_temper.lua .lua)
+foreach(name temper temper.lua)
+  configure_file(packaging/modulefiles/${name}.in ${modules}/${name}.in @ONLY)
+  install(CODE "
+    if(NOT CMAKE_INSTALL_PREFIX STREQUAL \"/usr\")
+      set(file ${modules}/temper/${PROJECT_VERSION}${suffix_${name}})
+      configure_file(${modules}/${name}.in \${file} @ONLY)
+      file(INSTALL \${file} DESTINATION
+           \${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DATADIR}/temper/modulefiles/temper)
+    endif()")
+endforeach()

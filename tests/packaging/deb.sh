@@ -17,7 +17,7 @@ debian_install -f
 debian_install /temper.deb
 
 expect_exit 0 inside temper --version
-expect_text out "temper $(sed -nE 's/^project\(temper VERSION ([^ ]+).*/\1/p' CMakeLists.txt)"
+expect_text out "temper $version"
 expect_text out "USE_OPENMP"
 expect_exit 0 inside temper doctor --folder /tmp --megabytes 1
 expect_text out "1 rank"

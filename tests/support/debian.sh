@@ -2,6 +2,7 @@
 # folder, and commands in it. Root only, with debootstrap; packages come from where this machine's
 # do. Its base is kept in .cache.
 debian=$work/debian
+version=$(sed -nE 's/^project\(temper VERSION ([^ ]+).*/\1/p' CMakeLists.txt)
 
 debian_missing() {
     local id
