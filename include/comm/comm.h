@@ -37,6 +37,12 @@ int comm_fortran_handle(const Comm *comm);
 COLLECTIVE
 void comm_release(Comm *part); ///< of one of size 0, or without MPI, too
 
+/// Most bytes of one call of MPI, whose counts are int: what is longer is cut. Only tests change
+/// it, alike on all ranks.
+extern size_t comm_piece_bytes;
+/// Local. Bytes of the piece that begins `at` bytes into so many.
+int comm_piece(size_t bytes, size_t at);
+
 COLLECTIVE
 void comm_barrier(const Comm *comm);
 /// Local. Lets messages move: for a rank that waits for something else than a message.

@@ -11,7 +11,12 @@
 #include <string.h>
 #include <unistd.h>
 
-static const size_t piece_bytes = (size_t)1 << 30; // MPI counts are int
+size_t comm_piece_bytes = (size_t)1 << 30;
+
+int comm_piece(size_t bytes, size_t at)
+{
+    return (int)(bytes - at < comm_piece_bytes ? bytes - at : comm_piece_bytes);
+}
 
 static void abort_job(void)
 {
@@ -147,10 +152,9 @@ void comm_progress(const Comm *comm)
 void comm_broadcast(const Comm *comm, void *data, size_t bytes, int root)
 {
     if (comm->size == 1) return;
-    for (size_t at = 0; at < bytes; at += piece_bytes) {
-        size_t piece = bytes - at < piece_bytes ? bytes - at : piece_bytes;
-        PULSE_WAIT(MPI_Bcast((char *)data + at, (int)piece, MPI_BYTE, root, mpi_comm(comm)));
-    }
+    for (size_t at = 0; at < bytes; at += comm_piece_bytes)
+        PULSE_WAIT(
+            MPI_Bcast((char *)data + at, comm_piece(bytes, at), MPI_BYTE, root, mpi_comm(comm)));
 }
 
 void comm_broadcast_text(const Comm *comm, char **text, int root)
@@ -173,20 +177,28 @@ void comm_sum_int64(const Comm *comm, int64_t *values, int count)
     reduce(comm, values, count, MPI_INT64_T, MPI_SUM);
 }
 
-void comm_sum_doubles(const Comm *comm, double *values, int64_t count)
+/// Of at most so many that one call takes them.
+static void sum_piece(const Comm *comm, double *values, int count)
 {
-    int64_t all = count * comm->size;
-    if (comm->size == 1) return;
-    CHECK(count <= INT32_MAX, "%lld summands are more than MPI counts", (long long)count);
+    int64_t all = (int64_t)count * comm->size;
     if (all > summands.capacity) {
         if (summands.values) MPI_Free_mem(summands.values);
         MPI_Alloc_mem(all * (MPI_Aint)sizeof(double), MPI_INFO_NULL, &summands.values);
         summands.capacity = all;
     }
-    PULSE_WAIT(MPI_Allgather(values, (int)count, MPI_DOUBLE, summands.values, (int)count,
-                             MPI_DOUBLE, mpi_comm(comm)));
+    PULSE_WAIT(MPI_Allgather(values, count, MPI_DOUBLE, summands.values, count, MPI_DOUBLE,
+                             mpi_comm(comm)));
     memset(values, 0, (size_t)count * sizeof *values);
     for (int64_t i = 0; i < all; i++) values[i % count] += summands.values[i];
+}
+
+void comm_sum_doubles(const Comm *comm, double *values, int64_t count)
+{
+    if (comm->size == 1) return;
+    int64_t most = (int64_t)(comm_piece_bytes / sizeof *values) / comm->size;
+    if (most < 1) most = 1;
+    for (int64_t at = 0; at < count; at += most)
+        sum_piece(comm, values + at, (int)(count - at < most ? count - at : most));
 }
 
 void comm_max_int64(const Comm *comm, int64_t *values, int count)
@@ -228,7 +240,7 @@ void comm_gather_all(const Comm *comm, void *all, const void *mine, const int64_
 {
     int64_t own = counts_bytes[comm->rank], at = sum_counts(counts_bytes, comm->rank);
     CHECK(mine || !own, "%lld bytes without an address", (long long)own);
-    if (comm->size > 1 && sum_counts(counts_bytes, comm->size) <= INT32_MAX) {
+    if (comm->size > 1 && sum_counts(counts_bytes, comm->size) <= (int64_t)comm_piece_bytes) {
         gather_small(comm, all, mine, counts_bytes);
         return;
     }
@@ -239,7 +251,7 @@ void comm_gather_all(const Comm *comm, void *all, const void *mine, const int64_
 void comm_gather_in_place(const Comm *comm, void *all, const int64_t *counts_bytes)
 {
     if (comm->size == 1) return;
-    if (sum_counts(counts_bytes, comm->size) <= INT32_MAX) {
+    if (sum_counts(counts_bytes, comm->size) <= (int64_t)comm_piece_bytes) {
         gather_small(comm, all, MPI_IN_PLACE, counts_bytes);
         return;
     }
@@ -266,22 +278,18 @@ void comm_gather_root(const Comm *comm, char **all, size_t *all_bytes, const voi
     *all = NULL;
     *all_bytes = comm->rank ? 0 : total;
     if (comm->rank) {
-        for (size_t at = 0; at < mine_bytes; at += piece_bytes) {
-            size_t piece = mine_bytes - at < piece_bytes ? mine_bytes - at : piece_bytes;
-            PULSE_WAIT(
-                MPI_Send((const char *)mine + at, (int)piece, MPI_BYTE, 0, 0, mpi_comm(comm)));
-        }
+        for (size_t at = 0; at < mine_bytes; at += comm_piece_bytes)
+            PULSE_WAIT(MPI_Send((const char *)mine + at, comm_piece(mine_bytes, at), MPI_BYTE, 0, 0,
+                                mpi_comm(comm)));
     } else {
         *all = mem_new(total + 1, 1);
         if (mine_bytes) memcpy(*all, mine, mine_bytes);
         size_t place = mine_bytes;
         for (int rank = 1; rank < comm->size; rank++) {
             size_t bytes = (size_t)counts[rank];
-            for (size_t at = 0; at < bytes; at += piece_bytes) {
-                size_t piece = bytes - at < piece_bytes ? bytes - at : piece_bytes;
-                PULSE_WAIT(MPI_Recv(*all + place + at, (int)piece, MPI_BYTE, rank, 0,
+            for (size_t at = 0; at < bytes; at += comm_piece_bytes)
+                PULSE_WAIT(MPI_Recv(*all + place + at, comm_piece(bytes, at), MPI_BYTE, rank, 0,
                                     mpi_comm(comm), MPI_STATUS_IGNORE));
-            }
             place += bytes;
         }
     }

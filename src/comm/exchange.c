@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-static const size_t piece_bytes = (size_t)1 << 30; // MPI counts are int
-
 struct Exchange {
     MPI_Comm comm;
     MPI_Request *requests; ///< (capacity)
@@ -39,22 +37,17 @@ static MPI_Request *next_request(Exchange *exchange)
     return &exchange->requests[exchange->count++];
 }
 
-static int piece(size_t bytes, size_t at)
-{
-    return (int)(bytes - at < piece_bytes ? bytes - at : piece_bytes);
-}
-
 void exchange_send(Exchange *exchange, const void *data, size_t bytes, int to, int tag)
 {
-    for (size_t at = 0; at < bytes; at += piece_bytes)
-        MPI_Isend((const char *)data + at, piece(bytes, at), MPI_BYTE, to, tag, exchange->comm,
+    for (size_t at = 0; at < bytes; at += comm_piece_bytes)
+        MPI_Isend((const char *)data + at, comm_piece(bytes, at), MPI_BYTE, to, tag, exchange->comm,
                   next_request(exchange));
 }
 
 void exchange_receive(Exchange *exchange, void *data, size_t bytes, int from, int tag)
 {
-    for (size_t at = 0; at < bytes; at += piece_bytes)
-        MPI_Irecv((char *)data + at, piece(bytes, at), MPI_BYTE, from, tag, exchange->comm,
+    for (size_t at = 0; at < bytes; at += comm_piece_bytes)
+        MPI_Irecv((char *)data + at, comm_piece(bytes, at), MPI_BYTE, from, tag, exchange->comm,
                   next_request(exchange));
 }
 

@@ -2,6 +2,9 @@
 #include "base/mem.h"
 #include "comm/agree.h"
 #include "support/check.h"
+#include "support/counts.h"
+
+#include <mpi.h>
 
 static Comm world;
 
@@ -46,9 +49,68 @@ static void gathers_in_place(void)
     mem_free(counts);
 }
 
+static int longest, calls;
+
+static void count_call(int count)
+{
+    calls++;
+    if (count > longest) longest = count;
+}
+
+/// In the place of MPI's: what one call carries.
+int MPI_Bcast(void *data, int count, MPI_Datatype type, int root, MPI_Comm comm)
+{
+    count_call(count);
+    return PMPI_Bcast(data, count, type, root, comm);
+}
+
+int MPI_Isend(const void *data, int count, MPI_Datatype type, int to, int tag, MPI_Comm comm,
+              MPI_Request *request)
+{
+    count_call(count);
+    return PMPI_Isend(data, count, type, to, tag, comm, request);
+}
+
+int MPI_Send(const void *data, int count, MPI_Datatype type, int to, int tag, MPI_Comm comm)
+{
+    count_call(count);
+    return PMPI_Send(data, count, type, to, tag, comm);
+}
+
+int MPI_Allgather(const void *mine, int count, MPI_Datatype type, void *all, int all_count,
+                  MPI_Datatype all_type, MPI_Comm comm)
+{
+    if (type == MPI_DOUBLE) count_call(count * world.size * (int)sizeof(double));
+    return PMPI_Allgather(mine, count, type, all, all_count, all_type, comm);
+}
+
+/// Contents of several pieces, the last of them short; in one piece as a control of what is
+/// counted.
+static void cuts_what_is_long(void)
+{
+    enum { PIECE = 1000, BYTES = 7 * PIECE + 333 };
+    const size_t whole = comm_piece_bytes;
+    const Case *long_ones = counts_cases(&world, BYTES);
+    for (int i = 0; i < COUNTS_CASES; i++) {
+        int64_t most = 0;
+        comm_piece_bytes = PIECE;
+        longest = calls = 0;
+        long_ones[i].run();
+        CHECK_TRUE(longest <= PIECE);
+        most = calls;
+        comm_max_int64(&world, &most, 1);
+        CHECK_TRUE(world.size == 1 || most >= (BYTES + PIECE - 1) / PIECE);
+        comm_piece_bytes = whole;
+        calls = 0;
+        long_ones[i].run();
+        CHECK_TRUE(calls <= 1);
+    }
+}
+
 static const Case cases[] = {
     { "gathers from ranks without any", gathers_from_ranks_without_any },
     { "gathers in place", gathers_in_place },
+    { "cuts what is long", cuts_what_is_long },
 };
 
 int main(int argc, char **argv)
