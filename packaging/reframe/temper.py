@@ -95,12 +95,12 @@ class TemperQuickstart(TemperTest):
     def trained_on_all_ranks(self):
         return sn.all([
             sn.assert_found(rf"; leaves \d+, ranks {self.ranks}, ", self.stderr),
-            sn.assert_gt(self.report()["test"]["accuracy"], 0.9),
+            sn.assert_gt(self.report()["splits"]["test"]["accuracy"], 0.9),
         ])
 
     @performance_function("of 1")
     def accuracy(self):
-        return self.report()["test"]["accuracy"]
+        return self.report()["splits"]["test"]["accuracy"]
 
     @performance_function("of sgemm")
     def sgemm_share(self):
