@@ -51,7 +51,7 @@ done
 sleep 1
 [ -z "$(ls runs/slow/checkpoints | grep 'h5$')" ] || fail "a checkpoint before its commit"
 [ "$(wc -l <runs/slow/metrics.jsonl)" -ge 3 ] || fail "no step while the first save is written"
-kill -USR1 "$(pgrep -P $job)"
+kill -USR1 "$(ranks_of $job)"
 wait $job
 [ $? = 85 ] || fail "not stopped: $(cat "$work/err")"
 ls runs/slow/checkpoints | grep -q "^step-0000000002.h5$" || fail "the save was not waited for"

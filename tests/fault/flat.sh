@@ -18,7 +18,7 @@ watch() {
     while kill -0 $launcher 2>/dev/null; do
         step=$(cat "runs/$1/metrics.jsonl" 2>/dev/null | wc -l)
         rank=0
-        for pid in $(pgrep -P $launcher); do
+        for pid in $(ranks_of $launcher); do
             # one that has ended between leaves an incomplete line, which is not read
             echo "$step $rank $(awk '/^Pss_(Anon|Shmem):/ { sum += $2 } END { print sum }' \
                 "/proc/$pid/smaps_rollup") \

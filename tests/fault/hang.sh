@@ -19,7 +19,7 @@ begin() {
 
 # processes NAME: its ranks, in their order.
 processes() {
-    pgrep -P "$(pgrep -P "${jobs[$1]}")"
+    ranks_of "$(pgrep -P "${jobs[$1]}")"
 }
 
 # hangs NAME PATTERN: the job ended, and says that in its one sentence.

@@ -40,9 +40,9 @@ expect_exit 0 train 1 whole "${settings[@]}"
 begin twice train.epochs=20
 await test -s runs/twice/metrics.jsonl
 # shellcheck disable=SC2046 # words
-kill -TERM $(pgrep -P $launcher)
+kill -TERM $(ranks_of $launcher)
 # shellcheck disable=SC2046 # words
-kill -USR1 $(pgrep -P $launcher) $launcher
+kill -USR1 $(ranks_of $launcher) $launcher
 stopped twice
 [ "$(ls runs/twice/checkpoints | wc -l)" = 2 ] || fail "twice: $(ls runs/twice/checkpoints)"
 

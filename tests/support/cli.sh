@@ -68,6 +68,13 @@ ranks() {
     "${launch[@]}" -n "$count" "$@"
 }
 
+# ranks_of LAUNCHER: the processes it started, in their order; MPICH's by a proxy.
+ranks_of() {
+    local proxy
+    proxy=$(pgrep -P "$1" hydra_pmi)
+    pgrep -P "${proxy:-$1}"
+}
+
 # interrupted PID CODE FILE: the launcher, which got a signal, ends with that code; its ranks wrote
 # that file. MPICH's mpiexec answers 0 after some of its signals, whatever its ranks end with.
 interrupted() {
