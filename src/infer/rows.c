@@ -47,7 +47,7 @@ static void cut_leaves(Cuts *out, const Comm *replicas, const Dataset *data, con
 
 /// Collective. True if a rank wants to stop.
 COLLECTIVE
-static bool stops(const Comm *comm, Watch *watch)
+static bool wants_stop(const Comm *comm, Watch *watch)
 {
     int64_t wanted = watch->stops(watch->context);
     comm_max_int64(comm, &wanted, 1);
@@ -69,7 +69,7 @@ static void run_leaves(const Comm *comm, char *results, const Inference *inferen
     for (int64_t turn = 0; turn < cuts->turns; turn++) {
         Packing packing;
         int64_t leaf = cuts->first + turn;
-        if (inference->watch && stops(comm, inference->watch)) break; // agreed: on all or none
+        if (inference->watch && wants_stop(comm, inference->watch)) break; // agreed: on all or none
         if (leaf >= cuts->end) continue;
         int64_t size = cuts->starts[leaf + 1] - cuts->starts[leaf];
         if (fault_at("infer-slow")) usleep(250000);

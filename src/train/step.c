@@ -7,7 +7,6 @@
 #include "train/schedule.h"
 
 #include <math.h>
-#include <string.h>
 #include <unistd.h>
 
 /// Ends a lap of the profile, where there is one, and of the phases.
@@ -22,8 +21,7 @@ static int64_t deal_leaves(Trainer *t, const Batch *batch)
 {
     int64_t tokens = 0;
     for (int64_t i = 0; i < batch->count; i++) {
-        int64_t row = batch->rows[i];
-        int64_t length = dataset_length(t->data, row);
+        int64_t length = dataset_length(t->data, batch->rows[i]);
         t->costs[i] = t->model->arch->sequence_cost(&t->model->spec, length);
         tokens += length;
     }
@@ -87,7 +85,6 @@ void train_step(Trainer *t, StepRecord *out)
     for (int64_t leaf = t->cuts[t->replicas->rank]; leaf < t->cuts[t->replicas->rank + 1]; leaf++)
         t->vote.losses[leaf] = leaf_step(t, &batch, leaf, divisor);
     delivery_await_all(t->optimizer.delivery); // for its node, where this rank has no leaf
-
     phases_lap(&t->phases, PHASE_REDUCTION);
     gradients_finish(t->gradients, &t->vote.squares);
     lap(t, "exchange", 0, PHASE_VOTE);
