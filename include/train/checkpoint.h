@@ -18,8 +18,8 @@ Status checkpoint_start(Trainer *trainer);
 /// `checkpoint_finish` waiting.
 bool checkpoint_writes(const Trainer *trainer);
 /// Collective. Waits for the threads and commits, as `checkpoint_save` does, unless a rank may not
-/// (`may` is not OK), and tells in trainer->saved_step. *seconds: of the slowest thread, before
-/// this call.
+/// (`may` is not OK), and tells in trainer->saved_step. *seconds: of the slowest thread and of the
+/// commit.
 COLLECTIVE
 Status checkpoint_finish(Trainer *trainer, Status may, double *seconds);
 

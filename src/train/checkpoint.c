@@ -8,7 +8,6 @@
 #include "train/platform.h"
 #include "train/resume.h"
 
-#include <math.h>
 #include <omp.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -259,14 +258,14 @@ bool checkpoint_writes(const Trainer *t)
 Status checkpoint_finish(Trainer *t, Status may, double *seconds)
 {
     Saving *s = t->saving;
-    double start_s = clock_now_s();
     if (s->has_thread) pthread_join(s->thread, NULL);
     if (may == OK && s->put != OK) may = status_fail(s->put, "%s", s->message);
     int64_t longest_us = (int64_t)(1e6 * s->seconds), step = s->step;
     comm_max_int64(t->comm, &longest_us, 1);
-    *seconds = fmax(1e-6 * (double)longest_us - (clock_now_s() - start_s), 0);
     t->saving = NULL;
+    double start_s = clock_now_s();
     Status status = end_save(t, s, may);
+    *seconds = 1e-6 * (double)longest_us + clock_now_s() - start_s;
     if (status == OK) t->saved_step = step;
     return status;
 }

@@ -94,8 +94,8 @@ static Status settle_save(Loop *loop)
     phases_start(&t->phases, PHASE_CHECKPOINT);
     Status may = agree(t->comm, t->comm->rank ? OK : lock_check(t->lock));
     Status saved = checkpoint_finish(t, may, &seconds);
-    seconds += loop->start_s + phases_lap(&t->phases, PHASE_DATA);
-    deadline_spent(&t->deadline, WORK_SAVE, seconds);
+    phases_lap(&t->phases, PHASE_DATA);
+    deadline_spent(&t->deadline, WORK_SAVE, loop->start_s + seconds);
     t->phases.saves += saved == OK;
     if (saved != OK) t->kept = loop->before;
     if (may != OK) return may; // agreed: above
