@@ -87,7 +87,6 @@ static void warn_of_save(void)
 COLLECTIVE
 static Status settle_save(Loop *loop)
 {
-    Status status = OK;
     Trainer *t = loop->trainer;
     double seconds;
     if (!t->saving) return OK; // agreed: it is on its way on all ranks
@@ -100,7 +99,7 @@ static Status settle_save(Loop *loop)
     if (saved != OK) t->kept = loop->before;
     if (may != OK) return may; // agreed: above
     if (saved != OK) warn_of_save();
-    return status;
+    return OK;
 }
 
 /// Collective. A save may fail (a full disk): training goes on and the next one tries again. FAILED
