@@ -75,14 +75,27 @@ void spread_release(Spread *m)
     *m = (Spread){ 0 };
 }
 
+/// The inverse of `place_of`; -1 of a place that another part has.
+static int64_t local_of(int64_t place, int64_t block, int part, int parts)
+{
+    int64_t index = place / block;
+    return index % parts == part ? index / parts * block + place % block : -1;
+}
+
+static int64_t local_row(const Spread *m, int64_t row)
+{
+    return local_of(row, m->row_block, m->grid->col, m->grid->cols);
+}
+
+static int64_t local_col(const Spread *m, int64_t col)
+{
+    return local_of(col, m->col_block, m->grid->row, m->grid->rows);
+}
+
 void spread_add(Spread *m, int64_t row, int64_t col, double value)
 {
-    int64_t row_block = row / m->row_block, col_block = col / m->col_block;
-    if (row_block % m->grid->cols != m->grid->col || col_block % m->grid->rows != m->grid->row)
-        return;
-    int64_t r = row_block / m->grid->cols * m->row_block + row % m->row_block;
-    int64_t c = col_block / m->grid->rows * m->col_block + col % m->col_block;
-    m->data[c * m->local_rows + r] += value;
+    int64_t r = local_row(m, row), c = local_col(m, col);
+    if (r >= 0 && c >= 0) m->data[c * m->local_rows + r] += value;
 }
 
 static int64_t row_of(const Spread *m, int64_t local)
@@ -104,19 +117,15 @@ void spread_set(Spread *m, const float *const *rows)
 
 void spread_set_row(Spread *m, int64_t row, const double *values)
 {
-    int64_t block = row / m->row_block;
-    if (block % m->grid->cols != m->grid->col) return;
-    int64_t r = block / m->grid->cols * m->row_block + row % m->row_block;
-    for (int64_t c = 0; c < m->local_cols; c++)
+    int64_t r = local_row(m, row);
+    for (int64_t c = 0; c < m->local_cols && r >= 0; c++)
         m->data[c * m->local_rows + r] = values[col_of(m, c)];
 }
 
 void spread_set_column(Spread *m, int64_t col, const double *values)
 {
-    int64_t block = col / m->col_block;
-    if (block % m->grid->rows != m->grid->row) return;
-    int64_t c = block / m->grid->rows * m->col_block + col % m->col_block;
-    for (int64_t r = 0; r < m->local_rows; r++)
+    int64_t c = local_col(m, col);
+    for (int64_t r = 0; r < m->local_rows && c >= 0; r++)
         m->data[c * m->local_rows + r] = values[row_of(m, r)];
 }
 
@@ -155,14 +164,13 @@ void spread_gather_columns(double *columns, const Spread *m, int64_t first, int6
 {
     const MatrixGrid *grid = m->grid;
     int size = grid->rows * grid->cols, owner = (int)(first / m->col_block % grid->rows);
-    int64_t local = first / m->col_block / grid->rows * m->col_block + first % m->col_block;
+    int64_t local = local_col(m, first);
     int64_t *counts = MEM_NEW(int64_t, size);
     double *blocks = MEM_NEW(double, m->rows *count), *at = blocks;
     for (int rank = owner * grid->cols; rank < (owner + 1) * grid->cols; rank++)
         counts[rank] = owned(m->rows, m->row_block, rank % grid->cols, grid->cols) * count *
                        (int64_t)sizeof(double);
-    comm_gather_all(&grid->all, blocks, grid->row == owner ? m->data + local * m->local_rows : NULL,
-                    counts);
+    comm_gather_all(&grid->all, blocks, local < 0 ? NULL : m->data + local * m->local_rows, counts);
     for (int col = 0; col < grid->cols; col++) {
         int64_t rows = owned(m->rows, m->row_block, col, grid->cols);
         for (int64_t c = 0; c < count; c++)
