@@ -1,39 +1,26 @@
 /// AdamW on the parameters that this rank owns, whose new weights go to every rank.
 ///
-/// Rows of lookup tables are updated late: a row that a step does not touch still decays and
-/// follows its moments, and those updates are replayed, one by one and so with the same bits, when
-/// somebody needs the row: the next step's batch (`optimizer_refresh`), or an evaluation or a
-/// checkpoint
-/// (`optimizer_refresh_all`). Between those, Model.values holds stale rows of tables, and dense
-/// parameters that are on their way until somebody awaits them (train/delivery.h).
+/// Rows of lookup tables are updated late (train/late.h): those of the next step's batch by
+/// `optimizer_refresh`, all for an evaluation or a checkpoint by `optimizer_refresh_all`. Between
+/// those, Model.values holds stale rows of tables, and dense parameters that are on their way until
+/// somebody awaits them (train/delivery.h).
 #pragma once
-#include "linalg/vecmath.h"
 #include "train/delivery.h"
 #include "train/gradients.h"
+#include "train/late.h"
 #include "train/recipe.h"
-
-/// This rank's rows of one lookup table.
-typedef struct {
-    int param;        ///< index in Model.params
-    int64_t *updates; ///< (own rows), owned: updates applied to the row
-    bool *active;     ///< (own rows), owned: the row has a moment; the others only decay
-    int64_t at;       ///< of the first own row, in the moments
-} LateTable;
 
 typedef struct {
     const Comm *comm;
     Model *model;
     const Blocks *blocks;
     const TrainOptions *options;
-    float *exp_avg;        ///< (blocks->own_elements) first moment, in the order of segments
-    float *exp_avg_sq;     ///< (blocks->own_elements) second moment
-    int64_t steps;         ///< updates done
-    Delivery *delivery;    ///< of new weights, owned
-    struct Exchange *rows; ///< of rows of tables between nodes, owned
-    LateTable *tables;     ///< (blocks->table_count)
-    AdamStep *history;     ///< (HISTORY): the updates since all rows were fresh
-    int64_t history_count;
-    float *zeros;               ///< the gradient of a row that a step did not touch
+    float *exp_avg;             ///< (blocks->own_elements) first moment, in the order of segments
+    float *exp_avg_sq;          ///< (blocks->own_elements) second moment
+    Late late;                  ///< rows of tables
+    AdamStep step;              ///< the last update
+    Delivery *delivery;         ///< of new weights, owned
+    struct Exchange *rows;      ///< of rows of tables between nodes, owned
     int64_t *counts_bytes;      ///< (ranks): of what is gathered
     const float **unread;       ///< (ranks): in what was gathered
     float *outgoing, *incoming; ///< rows in transit, growing in the first steps
@@ -45,8 +32,8 @@ COLLECTIVE
 void optimizer_init(Optimizer *optimizer, const Comm *comm, Model *model, const Blocks *blocks,
                     const TrainOptions *options);
 void optimizer_release(Optimizer *optimizer);
-/// Local. After exp_avg, exp_avg_sq and steps were filled from a checkpoint.
-void optimizer_restored(Optimizer *optimizer);
+/// Local. After exp_avg and exp_avg_sq were filled from a checkpoint of so many updates.
+void optimizer_restored(Optimizer *optimizer, int64_t steps);
 /// Collective. After that, where each rank has read the weights that it owns: all get them.
 COLLECTIVE
 void optimizer_deliver(Optimizer *optimizer);

@@ -33,17 +33,64 @@ bool async_choose(Async *out, const Comm *comm, const char *wanted, bool fits)
     return !against;
 }
 
-void async_reserve(Async *async, int64_t own_elements)
+static void wait_for_chore(Async *async)
 {
-    arena_init(&async->memory, 3 * (size_t)own_elements * sizeof(float) + 64);
-    async->copy = arena_take(&async->memory, 3 * (size_t)own_elements * sizeof(float));
-    madvise(async->copy, async->memory.capacity_bytes, MADV_HUGEPAGE); // fewer faults, once
+    if (async->has_chore) pthread_join(async->chore, NULL);
+    async->has_chore = false;
 }
 
-static void join_closer(Async *async)
+/// False: there is no thread for it.
+static bool start_chore(Async *async, void *(*chore)(void *), void *context)
 {
-    if (async->closes) pthread_join(async->closer, NULL);
-    async->closes = false;
+    wait_for_chore(async);
+    return async->has_chore = !pthread_create(&async->chore, NULL, chore, context);
+}
+
+/// The first write to a page takes longer than many copies into it.
+static void *touch_pages(void *context)
+{
+    const Async *async = context;
+    async_take_place(async);
+    memset(async->copy, 0, async->memory.used_bytes);
+    return NULL;
+}
+
+void async_reserve(Async *async, const Optimizer *o)
+{
+    size_t bytes = 3 * (size_t)o->blocks->own_elements * sizeof(float);
+    arena_init(&async->memory, bytes + 64);
+    async->copy = arena_take(&async->memory, bytes);
+    madvise(async->copy, async->memory.capacity_bytes, MADV_HUGEPAGE);
+    late_init(&async->late, o->model, o->blocks, o->comm->size);
+    start_chore(async, touch_pages, async);
+}
+
+static AdamState state_of_copy(const Async *async)
+{
+    int64_t own = async->late.blocks->own_elements;
+    return (AdamState){ async->copy, async->copy + own, async->copy + 2 * own };
+}
+
+void async_copy(Async *async, const Optimizer *o)
+{
+    const Blocks *blocks = o->blocks;
+    AdamState copy = state_of_copy(async);
+    wait_for_chore(async);
+#pragma omp parallel for schedule(static)
+    for (int i = 0; i < blocks->segment_count; i++) {
+        const Segment *s = &blocks->segments[i];
+        size_t bytes = (size_t)s->count * sizeof(float);
+        memcpy(copy.values + s->at, o->model->values + s->first, bytes);
+        memcpy(copy.exp_avg + s->at, o->exp_avg + s->at, bytes);
+        memcpy(copy.exp_avg_sq + s->at, o->exp_avg_sq + s->at, bytes);
+    }
+    late_copy(&async->late, &o->late);
+}
+
+void async_catch_up(Async *async)
+{
+    AdamState copy = state_of_copy(async);
+    late_catch_up_all(&async->late, &copy);
 }
 
 static void *close_file(void *file)
@@ -55,14 +102,13 @@ static void *close_file(void *file)
 void async_close(void *context, TensorFile *file)
 {
     Async *async = context;
-    join_closer(async);
-    if (async->copy) async->closes = !pthread_create(&async->closer, NULL, close_file, file);
-    if (!async->closes) tensors_close(file);
+    if (!async->copy || !start_chore(async, close_file, file)) tensors_close(file);
 }
 
 void async_release(Async *async)
 {
-    join_closer(async);
+    wait_for_chore(async);
+    if (async->copy) late_release(&async->late);
     arena_release(&async->memory);
     async->copy = NULL;
 }

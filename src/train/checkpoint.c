@@ -139,7 +139,7 @@ struct Saving {
     Parts parts;
     int part_count;
     TensorWriter *writer;
-    const Trainer *trainer;
+    Async *async;
     // of the thread
     pthread_t thread;
     bool has_thread;
@@ -166,7 +166,7 @@ static Status begin_save(Saving **out, Trainer *t, const float *copy)
     Saving *s = MEM_NEW(Saving, 1);
     *out = NULL;
     s->step = t->step;
-    s->trainer = t;
+    s->async = &t->async;
     s->part_count = group_count(t) * t->model->param_count;
     int value_count = make_values(s->values, s->storage, t);
     make_parts(&s->parts, t, copy);
@@ -207,27 +207,13 @@ done:
     return status;
 }
 
-static void copy_state(Trainer *t)
-{
-    const Blocks *blocks = &t->blocks;
-    int64_t own = blocks->own_elements;
-    float *copy = t->async.copy;
-#pragma omp parallel for schedule(static)
-    for (int i = 0; i < blocks->segment_count; i++) {
-        const Segment *s = &blocks->segments[i];
-        size_t bytes = (size_t)s->count * sizeof(float);
-        memcpy(copy + s->at, t->model->values + s->first, bytes);
-        memcpy(copy + own + s->at, t->optimizer.exp_avg + s->at, bytes);
-        memcpy(copy + 2 * own + s->at, t->optimizer.exp_avg_sq + s->at, bytes);
-    }
-}
-
 static void *put_part(void *context)
 {
     Saving *s = context;
     double start_s = clock_now_s();
-    async_take_place(&s->trainer->async);
+    async_take_place(s->async);
     if (fault_at("save-slow")) sleep(3);
+    async_catch_up(s->async);
     s->put = tensors_put(s->writer);
     if (s->put != OK) snprintf(s->message, sizeof s->message, "%s", status_message());
     s->seconds = clock_now_s() - start_s;
@@ -240,8 +226,7 @@ Status checkpoint_start(Trainer *t)
     Status status = OK;
     Saving *s;
     CHECK(!t->saving, "a checkpoint is on its way");
-    optimizer_refresh_all(&t->optimizer);
-    copy_state(t);
+    async_copy(&t->async, &t->optimizer);
     TRY(begin_save(&s, t, t->async.copy));
     t->saving = s;
     s->has_thread = !pthread_create(&s->thread, NULL, put_part, s);
@@ -329,7 +314,7 @@ static Status load_parts(Trainer *t, TensorFile *file)
     if (node_leads(t->model->node))
         memcpy(t->model->values, stored->values, (size_t)stored->elements * sizeof(float));
     node_settle(t->model->node);
-    optimizer_restored(&t->optimizer);
+    optimizer_restored(&t->optimizer, t->step);
 done:
     model_free(stored);
     return status;
@@ -363,7 +348,7 @@ static Status load_whole(Trainer *t, TensorFile *file)
     TensorRange *ranges = MEM_NEW(TensorRange, group_count(t) * t->blocks.segment_count);
     TRY_ALL(t->comm, list_shares(shares, ranges, t, file));
     TRY(tensors_read_shares(t->comm, file, shares, count));
-    optimizer_restored(&t->optimizer);
+    optimizer_restored(&t->optimizer, t->step);
     optimizer_deliver(&t->optimizer);
 done:
     mem_free(ranges);
@@ -376,7 +361,7 @@ static Status read_state(Trainer *t, TensorFile *file)
     Status status = OK;
     TRY(resume_check(file, t->recipe, t->model, t->data, t->row_leaves));
     platform_compare(file);
-    t->step = t->optimizer.steps = tensors_int(file, "step", 0);
+    t->step = tensors_int(file, "step", 0);
     t->kept.step = tensors_int(file, "best_step", 0);
     t->kept.metric = tensors_real(file, "best_metric", 0);
     t->judged.step = tensors_int(file, "judged_step", t->kept.step);

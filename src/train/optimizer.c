@@ -7,72 +7,34 @@
 #include <string.h>
 
 // new weights of the dense part travel between the same ranks with tag 0
-enum { HISTORY = 1024, ROWS_TAG = 1 };
+enum { ROWS_TAG = 1 };
 
 static const Param *table_param(const Optimizer *o, int table)
 {
-    return &o->model->params[o->tables[table].param];
-}
-
-/// Place of an own row among those of this rank: every rank's blocks are in their order.
-static int64_t row_place(const Optimizer *o, int64_t row)
-{
-    return row / BLOCK_ROWS / o->comm->size * BLOCK_ROWS + row % BLOCK_ROWS;
-}
-
-static bool is_own(const Optimizer *o, int table, int64_t row)
-{
-    return blocks_of_row(o->blocks, table, row)->owner == o->comm->rank;
-}
-
-static void init_table(Optimizer *o, int table)
-{
-    LateTable *late = &o->tables[table];
-    const Blocks *blocks = o->blocks;
-    int64_t rows = 0;
-    late->param = blocks->tables[table];
-    for (int i = blocks->table_blocks[table]; i < blocks->table_blocks[table + 1]; i++)
-        if (blocks->items[i].owner == o->comm->rank) rows += BLOCK_ROWS;
-    late->updates = MEM_NEW(int64_t, rows);
-    late->active = MEM_NEW(bool, rows);
-    for (int i = blocks->segment_count - 1; i >= 0; i--) // the first of them
-        if (blocks->segments[i].param == late->param) late->at = blocks->segments[i].at;
+    return &o->model->params[o->blocks->tables[table]];
 }
 
 void optimizer_init(Optimizer *o, const Comm *comm, Model *model, const Blocks *blocks,
                     const TrainOptions *options)
 {
-    int64_t widest = 1;
     *o = (Optimizer){ .comm = comm, .model = model, .blocks = blocks, .options = options };
     o->exp_avg = MEM_NEW(float, blocks->own_elements);
     o->exp_avg_sq = MEM_NEW(float, blocks->own_elements);
     if (model->node && node_leads(model->node))
         o->rows = exchange_new(&model->node->leaders, 2 * model->node->count);
     o->delivery = delivery_new(model->node, blocks, model->values);
-    o->tables = MEM_NEW(LateTable, blocks->table_count);
-    for (int t = 0; t < blocks->table_count; t++) {
-        init_table(o, t);
-        if (table_param(o, t)->cols > widest) widest = table_param(o, t)->cols;
-    }
-    o->history = MEM_NEW(AdamStep, HISTORY);
-    o->zeros = MEM_NEW(float, widest);
+    late_init(&o->late, model, blocks, comm->size);
     o->counts_bytes = MEM_NEW(int64_t, comm->size);
     o->unread = MEM_NEW(const float *, comm->size);
 }
 
 void optimizer_release(Optimizer *o)
 {
-    for (int t = 0; o->tables && t < o->blocks->table_count; t++) {
-        mem_free(o->tables[t].updates);
-        mem_free(o->tables[t].active);
-    }
+    late_release(&o->late);
     delivery_free(o->delivery);
     exchange_free(o->rows);
-    mem_free(o->tables);
     mem_free(o->exp_avg);
     mem_free(o->exp_avg_sq);
-    mem_free(o->history);
-    mem_free(o->zeros);
     mem_free(o->counts_bytes);
     mem_free(o->unread);
     mem_free(o->outgoing);
@@ -80,36 +42,9 @@ void optimizer_release(Optimizer *o)
     *o = (Optimizer){ 0 };
 }
 
-static bool any_nonzero(const float *x, int64_t n)
+void optimizer_restored(Optimizer *o, int64_t steps)
 {
-    for (int64_t i = 0; i < n; i++)
-        if (x[i] != 0) return true;
-    return false;
-}
-
-/// An own row of a table.
-static Segment row_segment(const Optimizer *o, int table, int64_t row)
-{
-    const LateTable *late = &o->tables[table];
-    const Param *p = table_param(o, table);
-    return (Segment){ .first = p->offset + row * p->cols,
-                      .count = p->cols,
-                      .param = late->param,
-                      .at = late->at + row_place(o, row) * p->cols };
-}
-
-void optimizer_restored(Optimizer *o)
-{
-    for (int t = 0; t < o->blocks->table_count; t++) {
-        const Param *p = table_param(o, t);
-        for (int64_t row = 0; row < p->rows; row++) {
-            if (!is_own(o, t, row)) continue;
-            int64_t at = row_segment(o, t, row).at, place = row_place(o, row);
-            o->tables[t].updates[place] = o->steps;
-            o->tables[t].active[place] =
-                any_nonzero(o->exp_avg + at, p->cols) || any_nonzero(o->exp_avg_sq + at, p->cols);
-        }
-    }
+    late_restored(&o->late, steps, o->exp_avg, o->exp_avg_sq);
 }
 
 void optimizer_deliver(Optimizer *o)
@@ -122,47 +57,29 @@ void optimizer_deliver(Optimizer *o)
     optimizer_refresh_all(o);
 }
 
-static void adam(Optimizer *o, const Segment *s, const float *gradient, AdamStep step)
+static AdamState state_of(const Optimizer *o, const Segment *own)
 {
-    if (!o->model->params[s->param].decays) step.weight_decay = 0;
-    vec_adam(o->model->values + s->first, o->exp_avg + s->at, o->exp_avg_sq + s->at, gradient,
-             s->count, &step);
+    return (AdamState){ o->model->values + own->first, o->exp_avg + own->at,
+                        o->exp_avg_sq + own->at };
 }
 
-/// Replays the updates that an own row has missed, without a gradient.
 static void catch_up(Optimizer *o, int table, int64_t row)
 {
-    LateTable *late = &o->tables[table];
-    const Param *p = table_param(o, table);
-    Segment own = row_segment(o, table, row);
-    int64_t place = row_place(o, row), done = late->updates[place];
-    late->updates[place] = o->steps;
-    if (p->kind == PARAM_FROZEN) return;
-    for (int64_t i = done - (o->steps - o->history_count); i < o->history_count; i++) {
-        const AdamStep *step = &o->history[i];
-        if (late->active[place])
-            adam(o, &own, o->zeros, *step);
-        else if (p->decays && step->weight_decay != 0) // what is left of the update at zero moments
-            vec_scale(o->model->values + own.first,
-                      (float)(1 - step->learning_rate * step->weight_decay), p->cols);
-    }
+    Segment own = late_segment(&o->late, table, row);
+    AdamState state = state_of(o, &own);
+    late_catch_up(&o->late, table, row, &state);
 }
 
-static void update_touched(Optimizer *o, const Gradients *gradients, int table,
-                           const AdamStep *step)
+static void update_touched(Optimizer *o, const Gradients *gradients, int table)
 {
-    LateTable *late = &o->tables[table];
     const Param *p = table_param(o, table);
     const TouchedRows *touched = gradients_table(gradients, table);
     if (p->kind == PARAM_FROZEN) return;
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < touched->count; i++) {
-        int64_t place = row_place(o, touched->ids[i]);
-        CHECK(late->updates[place] == o->steps - 1, "row %d is stale", touched->ids[i]);
-        Segment own = row_segment(o, table, touched->ids[i]);
-        adam(o, &own, touched->rows + i * p->cols, *step);
-        late->active[place] = true;
-        late->updates[place] = o->steps;
+        Segment own = late_segment(&o->late, table, touched->ids[i]);
+        AdamState state = state_of(o, &own);
+        late_update(&o->late, table, touched->ids[i], &state, touched->rows + i * p->cols);
     }
 }
 
@@ -170,30 +87,31 @@ void optimizer_update_rows(Optimizer *o, const Gradients *gradients, double lear
                            double gradient_scale)
 {
     const TrainOptions *options = o->options;
-    if (o->history_count == HISTORY) optimizer_refresh_all(o);
-    double t = (double)++o->steps;
-    AdamStep *step = &o->history[o->history_count++];
-    *step = (AdamStep){ .learning_rate = learning_rate,
-                        .beta1 = options->adam_beta1,
-                        .beta2 = options->adam_beta2,
-                        .epsilon = options->adam_epsilon,
-                        .weight_decay = options->weight_decay,
-                        .correction1 = 1 - pow(options->adam_beta1, t),
-                        .correction2 = 1 - pow(options->adam_beta2, t),
-                        .gradient_scale = gradient_scale };
-    for (int i = 0; i < o->blocks->table_count; i++) update_touched(o, gradients, i, step);
+    if (late_is_full(&o->late)) optimizer_refresh_all(o);
+    double t = (double)o->late.steps + 1;
+    o->step = (AdamStep){ .learning_rate = learning_rate,
+                          .beta1 = options->adam_beta1,
+                          .beta2 = options->adam_beta2,
+                          .epsilon = options->adam_epsilon,
+                          .weight_decay = options->weight_decay,
+                          .correction1 = 1 - pow(options->adam_beta1, t),
+                          .correction2 = 1 - pow(options->adam_beta2, t),
+                          .gradient_scale = gradient_scale };
+    late_add_step(&o->late, &o->step);
+    for (int i = 0; i < o->blocks->table_count; i++) update_touched(o, gradients, i);
 }
 
 void optimizer_update_dense(Optimizer *o, const Gradients *gradients)
 {
     const Blocks *blocks = o->blocks;
-    const AdamStep *step = &o->history[o->history_count - 1];
     delivery_start(o->delivery);
     for (int i = 0; i < blocks->segment_count && blocks->segments[i].bucket >= 0; i++) {
         const Segment *s = &blocks->segments[i];
+        const Param *p = &o->model->params[s->param];
         bool last = i + 1 == blocks->segment_count || s[1].bucket != s->bucket;
-        if (o->model->params[s->param].kind != PARAM_FROZEN)
-            adam(o, s, gradients_dense(gradients) + s->first, *step);
+        AdamState state = state_of(o, s);
+        if (p->kind != PARAM_FROZEN)
+            adam_update(&state, p, gradients_dense(gradients) + s->first, s->count, o->step);
         if (last) delivery_made(o->delivery, s->bucket);
     }
     delivery_made_all(o->delivery);
@@ -258,7 +176,7 @@ void optimizer_refresh(Optimizer *o, int table, const int32_t *ids, int64_t coun
     const Node *node = o->model->node;
 #pragma omp parallel for schedule(dynamic, 16)
     for (int64_t i = 0; i < count; i++)
-        if (is_own(o, table, ids[i])) catch_up(o, table, ids[i]);
+        if (late_is_own(&o->late, table, ids[i])) catch_up(o, table, ids[i]);
     if (o->comm->size == 1) return;
     node_settle(node);
     if (node->count == 1) return; // agreed: all ranks see the same nodes
@@ -279,5 +197,5 @@ void optimizer_refresh_all(Optimizer *o)
             optimizer_refresh(o, t, ids, count);
         }
     }
-    o->history_count = 0;
+    late_forget(&o->late);
 }

@@ -111,7 +111,7 @@ static void choose_async(Trainer *t, double copy_bytes, bool copy_fits)
 {
     const char *wanted = t->recipe->output.checkpoint_async;
     if (!async_choose(&t->async, t->comm, wanted, copy_fits)) return; // agreed: by all ranks
-    async_reserve(&t->async, t->blocks.own_elements);
+    async_reserve(&t->async, &t->optimizer);
     if (!strcmp(wanted, "auto")) t->planned_bytes += copy_bytes;
 }
 
