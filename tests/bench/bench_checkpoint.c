@@ -19,6 +19,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -263,6 +265,49 @@ static double median(double *seconds, int count)
     return seconds[count / 2];
 }
 
+/// A plain write in a thread, of what a rank of one writes.
+typedef struct {
+    const Bench *bench;
+    const Async *async;
+    Status status;
+    atomic_bool done;
+} PlainThread;
+
+static void *write_in_thread(void *context)
+{
+    const Way slabs = { "plain", O_WRONLY, SLAB_BYTES, false };
+    PlainThread *plain = context;
+    async_take_place(plain->async);
+    plain->status = transfer(plain->bench, &slabs, NULL);
+    atomic_store(&plain->done, true);
+    return NULL;
+}
+
+/// How long steps are while a plain write of the same bytes goes on beside them.
+COLLECTIVE
+static Status step_beside_plain(const Bench *b, Trainer *t, double *seconds, int steps)
+{
+    Status status = OK;
+    StepRecord step;
+    PlainThread plain = { .bench = b, .async = &t->async };
+    pthread_t thread;
+    int count = 0;
+    if (b->comm->rank == 0) unlink(b->plain.data);
+    begin_together(b);
+    TRY_ROOT(b->comm, make_plain(b));
+    bool runs = !pthread_create(&thread, NULL, write_in_thread, &plain);
+    while (runs && count < steps && b->comm->size == 1) { // agreed: ranks would end at other steps
+        train_step(t, &step);
+        if (atomic_load(&plain.done)) break;
+        seconds[count++] = step.seconds;
+    }
+    if (runs) pthread_join(thread, NULL);
+    TRY_ALL(b->comm, plain.status);
+    if (count) say(b, "beside_step", median(seconds, count));
+done:
+    return status;
+}
+
 /// A save while steps go on: what of it training waits for, and how long steps are until it is
 /// written.
 COLLECTIVE
@@ -292,6 +337,7 @@ static Status save_meanwhile(Bench *b, Trainer *t, int steps)
         say(b, "quiet_step", median(quiet, steps));
         say(b, "busy_step", median(busy, count));
     }
+    TRY(step_beside_plain(b, t, busy, steps));
 done:
     mem_free(quiet);
     mem_free(busy);
