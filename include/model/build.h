@@ -9,5 +9,7 @@ int64_t model_most_slices(const ModelSpec *spec);
 /// lie before all others: it is the first that a forward pass reads, and its gradient the last that
 /// is complete.
 void model_build(Model *model);
+/// Local. FAILED for factors that the configuration names and the table has not.
+Status model_check_factors(const Model *model, const char *where);
 /// Local.
 void model_release_values(Model *model);

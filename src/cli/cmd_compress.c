@@ -3,7 +3,7 @@
 #include "cli/target.h"
 #include "cli/trained.h"
 #include "comm/agree.h"
-#include "model/factors.h"
+#include "model/compress.h"
 #include "train/evaluate.h"
 #include "train/prepare.h"
 

@@ -63,13 +63,6 @@ done:
     return status;
 }
 
-int model_find_param(const Model *model, const char *name)
-{
-    for (int i = 0; i < model->param_count; i++)
-        if (!strcmp(model->params[i].name, name)) return i;
-    return -1;
-}
-
 void model_release_values(Model *model)
 {
     if (model->memory.base)

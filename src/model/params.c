@@ -3,6 +3,7 @@
 #include "model/factors.h"
 #include "nn/group.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const int64_t alignment = 16; // floats: a cache line
@@ -216,4 +217,30 @@ Status model_check_group(const ModelSpec *spec, int ranks, bool strict, const ch
                     strict ? ", as grid.reproducible=strict needs it" : "", possible.data);
     text_release(&possible);
     return status;
+}
+
+int model_find_param(const Model *model, const char *name)
+{
+    for (int i = 0; i < model->param_count; i++)
+        if (!strcmp(model->params[i].name, name)) return i;
+    return -1;
+}
+
+Status model_check_factors(const Model *model, const char *where)
+{
+    const Json *ranks = json_get(model->config, "factor_ranks");
+    char left[sizeof((Param *)0)->name];
+    void *iterator = NULL;
+    const char *name;
+    Json *rank;
+    while (json_next(ranks, &iterator, &name, &rank)) {
+        snprintf(left, sizeof left, "%s.left", name);
+        int found = model_find_param(model, left);
+        if (found >= 0 && !model->params[found].joined) continue;
+        return status_fail(FAILED,
+                           "%s: factor_ranks: '%.100s' is no large product of a layer, or its "
+                           "rank is no whole number from 1 to its inputs",
+                           where, name);
+    }
+    return OK;
 }

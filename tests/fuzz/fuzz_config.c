@@ -1,5 +1,5 @@
 #include "base/mem.h"
-#include "model/factors.h"
+#include "model/build.h"
 
 #include <stdint.h>
 

@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "comm/grid.h"
 #include "linalg/gemm.h"
-#include "model/factors.h"
+#include "model/compress.h"
 #include "support/check.h"
 
 #include <math.h>
