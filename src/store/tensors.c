@@ -7,14 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-size_t element_bytes(ElementType type)
-{
-    static const size_t bytes[] = {
-        [ELEMENT_F32] = 4, [ELEMENT_F64] = 8, [ELEMENT_I32] = 4, [ELEMENT_I64] = 8, [ELEMENT_U8] = 1
-    };
-    return bytes[type];
-}
-
 /// False for data sets that are no tensor.
 static bool element_type(ElementType *out, SetType type)
 {

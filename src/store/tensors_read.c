@@ -7,6 +7,14 @@
 #include <inttypes.h>
 #include <string.h>
 
+size_t element_bytes(ElementType type)
+{
+    static const size_t bytes[] = {
+        [ELEMENT_F32] = 4, [ELEMENT_F64] = 8, [ELEMENT_I32] = 4, [ELEMENT_I64] = 8, [ELEMENT_U8] = 1
+    };
+    return bytes[type];
+}
+
 static int64_t block_bytes(const Tensor *tensor, int64_t block)
 {
     int64_t bytes = tensor->bytes - block * BLOCK_BYTES;
