@@ -6,10 +6,10 @@
 
 #include <stdlib.h>
 
-static void wait_ms(int ms)
+/// As if so long had passed: a test that waited would depend on how busy the machine is.
+static void pass(Profile *profile, double seconds)
 {
-    double start_s = clock_now_s();
-    while (clock_now_s() < start_s + 1e-3 * ms) continue;
+    profile->last_s -= seconds;
 }
 
 /// The cells of the n-th line of a table, with blank ones as "".
@@ -33,12 +33,12 @@ static void lines_add_up(void)
     double start_s = clock_now_s();
     profile_start(&profile);
     for (int i = 0; i < 3; i++) {
-        wait_ms(2);
-        profile_lap(&profile, "small", "forward", 0, 6e6);
-        wait_ms(10);
-        profile_lap(&profile, "large", "backward", 2e9, 0);
+        pass(&profile, 2);
+        profile_lap(&profile, "small", "forward", 0, 6e9);
+        pass(&profile, 10);
+        profile_lap(&profile, "large", "backward", 2e12, 0);
     }
-    double elapsed_s = clock_now_s() - start_s;
+    double elapsed_s = clock_now_s() - start_s + 36;
     profile_lap(NULL, "none", "forward", 1, 1);
     profile_print(&table, &profile);
     static const char *const titles[] = { "part",  "phase",   "seconds", "share",
@@ -55,15 +55,15 @@ static void lines_add_up(void)
         calls[i] = atof(row[4]);
         for (int k = 0; k < 2; k++) rates[i][k] = *row[5 + k] ? atof(row[5 + k]) : -1;
     }
-    CHECK_TRUE(seconds[0] >= 0.030 && seconds[1] >= 0.006);
+    CHECK_TRUE(seconds[0] >= 30 && seconds[1] >= 6);
     CHECK_TRUE(seconds[2] <= elapsed_s + 0.001); // no time is booked twice
     CHECK_NEAR(seconds[2], seconds[0] + seconds[1], 0.0021);
     CHECK_NEAR(shares[0] + shares[1], 100, 0.11);
-    CHECK_NEAR(shares[0], 100 * seconds[0] / seconds[2], 1.5);
+    CHECK_NEAR(shares[0], 100 * seconds[0] / seconds[2], 0.06);
     CHECK_TRUE(shares[2] == 100 && calls[0] == 3 && calls[1] == 3 && calls[2] == 6);
-    CHECK_NEAR(rates[0][0], 6 / seconds[0], 6 / seconds[0] * 0.02 + 0.06);
-    CHECK_NEAR(rates[1][1], 0.018 / seconds[1], 0.018 / seconds[1] * 0.1 + 0.06);
-    CHECK_NEAR(rates[2][0], 6 / seconds[2], 6 / seconds[2] * 0.02 + 0.06);
+    CHECK_NEAR(rates[0][0], 6000 / seconds[0], 0.06);
+    CHECK_NEAR(rates[1][1], 18 / seconds[1], 0.06);
+    CHECK_NEAR(rates[2][0], 6000 / seconds[2], 0.06);
     CHECK_TRUE(rates[0][1] == -1 && rates[1][0] == -1);
     CHECK_EQ(strlen(table.data), 4 * 81);
     text_release(&table);
