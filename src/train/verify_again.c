@@ -56,16 +56,26 @@ done:
     return status;
 }
 
-/// A new folder beside the run's, so that its prepared data is found, or in `scratch`.
-static Status make_scratch(char *out, size_t bytes, const Repetition *what)
+typedef struct {
+    char path[sizeof((Recipe *)0)->output.folder];
+} Folder;
+
+/// A new folder beside the run's, so that its prepared data is found, or in `scratch`. Where it
+/// fails *out stays "": what that names is removed in the end.
+static Status make_scratch(Folder *out, const Repetition *what)
 {
     char run[PATH_MAX];
+    Folder folder;
+    size_t bytes = sizeof folder.path;
     if (!realpath(what->run, run)) return status_fail(FAILED, "%s: %s", what->run, strerror(errno));
-    int length = *what->scratch ? snprintf(out, bytes, "%s/verify-XXXXXX", what->scratch)
-                                : snprintf(out, bytes, "%s.verify-XXXXXX", run);
-    if (length < (int)bytes && mkdtemp(out)) return OK;
-    return status_fail(FAILED, "%s: cannot be made: %s; --scratch names another folder", out,
-                       length < (int)bytes ? strerror(errno) : "the path is too long");
+    int length = *what->scratch ? snprintf(folder.path, bytes, "%s/verify-XXXXXX", what->scratch)
+                                : snprintf(folder.path, bytes, "%s.verify-XXXXXX", run);
+    if (length >= (int)bytes || !mkdtemp(folder.path))
+        return status_fail(FAILED, "%s: cannot be made: %s; --scratch names another folder",
+                           folder.path,
+                           length < (int)bytes ? strerror(errno) : "the path is too long");
+    *out = folder;
+    return OK;
 }
 
 static Status check_keys(const Settings *overrides)
@@ -78,7 +88,8 @@ static Status check_keys(const Settings *overrides)
 }
 
 /// The recipe as it was, for these ranks and a folder of its own.
-static Status make_recipe(Recipe *out, Range *range, const Repetition *what, int ranks)
+static Status make_recipe(Recipe *out, Range *range, Folder *scratch, const Repetition *what,
+                          int ranks)
 {
     Status status = OK;
     TRY(check_keys(what->overrides));
@@ -92,7 +103,8 @@ static Status make_recipe(Recipe *out, Range *range, const Repetition *what, int
         FAIL(USAGE, "%s: the path is too long", range->from);
     out->output.save_steps = 0;
     out->train.max_seconds = 0;
-    TRY(make_scratch(out->output.folder, sizeof out->output.folder, what));
+    TRY(make_scratch(scratch, what));
+    memcpy(out->output.folder, scratch->path, sizeof scratch->path);
 done:
     return status;
 }
@@ -286,15 +298,16 @@ Status verify_again(const Comm *comm, Text *out, int64_t *wrong, const Repetitio
     Status status = OK;
     Recipe *recipe = MEM_NEW(Recipe, 1);
     Range range = { 0 };
-    TRY_ROOT(comm, make_recipe(recipe, &range, what, comm->size));
+    Folder scratch = { "" }; // of rank 0
+    TRY_ROOT(comm, make_recipe(recipe, &range, &scratch, what, comm->size));
     comm_broadcast(comm, recipe, sizeof *recipe, 0);
     comm_broadcast(comm, &range, sizeof range, 0);
     TRY(run_again(comm, recipe, range.last));
     TRY_ROOT(comm, compare(out, wrong, what, &range, recipe, comm->size));
 done:
-    if (comm->rank == 0 && *recipe->output.folder) {
+    if (*scratch.path) {
         char *message = mem_copy_text(status_message());
-        if (file_remove_folder(recipe->output.folder) != OK) log_warn("%s", status_message());
+        if (file_remove_folder(scratch.path) != OK) log_warn("%s", status_message());
         if (*message) status_fail(status, "%s", message);
         mem_free(message);
     }

@@ -172,8 +172,17 @@ expect_text out "the grid has 1 rows and 2 columns here and had 1 and 1 then"
 expect_exit 0 train 1 strict "${settings[@]}" grid.reproducible=strict
 expect_exit 0 verify 2 strict --rerun 2 grid.cols=2
 expect_text out "weights and state: equal"
+files=$(find runs | sort)
 expect_exit 2 verify 1 one --rerun 2 train.seed=8
 expect_text err "verify takes grid.* keys alone"
+
+# what is refused, or cannot be tried, leaves the run as it was
+expect_exit 2 verify 2 one --rerun 2 grid.cols=abc
+expect_exit 2 verify 1 one --rerun 2 grid.col=2
+expect_exit 1 verify 1 one --rerun 2 --scratch "$work/no/such/folder"
+expect_text err ": cannot be made: No such file or directory; --scratch names another folder"
+no_text err "cannot be removed"
+find runs | sort | diff - <(echo "$files") || fail "the runs are not as they were"
 
 # a run that is not done, a folder without a record
 python3 - <<'END'
