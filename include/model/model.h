@@ -115,6 +115,7 @@ typedef struct {
     char *tokenizer_json;   ///< owned
     char *source;           ///< where it was imported from, owned
     char *source_sha256;    ///< "hash  file" lines of the imported files, owned
+    uint32_t file_crc;      ///< of all checksums of the file that it was loaded from
     char **label_names;     ///< (spec.num_labels), owned; byte order of the labels; NULL: no head
     char *labels_note;      ///< what of the head starts at random, owned; NULL: nothing to say
 } Model;

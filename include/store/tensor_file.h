@@ -19,7 +19,7 @@ struct TensorFile {
     Value *values; ///< owned with their texts
     int value_count;
     char *table; ///< owned: the index as stored; paths point into it
-    uint32_t *sums;
+    uint32_t *sums, table_crc;
     bool *sound; ///< (blocks): verified since the file was opened
     int64_t blocks;
     char *block; ///< (BLOCK_BYTES), owned, made on first use

@@ -97,6 +97,7 @@ Status tensors_open_any(TensorFile **out, const char *path);
 void tensors_close(TensorFile *file); ///< NULL-safe
 const char *tensors_schema(const TensorFile *file);
 const char *tensors_file_path(const TensorFile *file);
+uint32_t tensors_table_crc(const TensorFile *file); ///< of the checksums of all that it holds
 
 int tensors_count(const TensorFile *file);
 const TensorInfo *tensors_at(const TensorFile *file, int index);

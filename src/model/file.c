@@ -149,8 +149,11 @@ static Status load_table(const Comm *comm, Model **out, TensorFile **file, const
     Status status = OK;
     char *texts[TEXTS] = { NULL };
     TRY_ROOT(comm, open_file(file, texts, path));
+    uint32_t crc = *file ? tensors_table_crc(*file) : 0;
+    comm_broadcast(comm, &crc, sizeof crc, 0);
     for (int i = 0; i < TEXTS; i++) comm_broadcast_text(comm, &texts[i], 0);
     TRY_ALL(comm, build_model(out, texts, path, task, sizes, comm_group(comm)));
+    (*out)->file_crc = crc;
 done:
     for (int i = 0; i < TEXTS; i++) mem_free(texts[i]);
     return status;

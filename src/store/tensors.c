@@ -69,6 +69,7 @@ static Status read_table(TensorFile *file, H5File *h5, IntegrityRow **rows)
     H5Set sums, index;
     TRY(read_commit(&record, file, h5));
     file->blocks = record.blocks;
+    file->table_crc = (uint32_t)record.table_crc;
     TRY(h5_find(h5, INTEGRITY_SUMS, &sums, file->file_bytes));
     TRY(h5_find(h5, INTEGRITY_INDEX, &index, file->file_bytes));
     if (sums.type != SET_U32 || sums.rank != 1 || sums.dims[0] != file->blocks ||
@@ -211,6 +212,11 @@ const char *tensors_schema(const TensorFile *file)
 const char *tensors_file_path(const TensorFile *file)
 {
     return file->path;
+}
+
+uint32_t tensors_table_crc(const TensorFile *file)
+{
+    return file->table_crc;
 }
 
 int tensors_count(const TensorFile *file)

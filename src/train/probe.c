@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "base/crc32c.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "comm/agree.h"
@@ -56,8 +57,13 @@ static void copy_features(void *results, const InferredLeaf *leaf, void *context
 /// What features depend on.
 static void describe(Text *out, const Trainer *t)
 {
-    text_printf(out, "%s %s %" PRId64, t->model->source_sha256, t->data->content_key,
+    Text config = { 0 };
+    json_print(&config, t->model->config, 0);
+    text_printf(out, "%s %08x %s %08x %s %" PRId64, t->model->source_sha256,
+                (unsigned)t->model->file_crc, t->recipe->model.init,
+                (unsigned)crc32c(0, config.data, config.length_bytes), t->data->content_key,
                 t->recipe->train.seed);
+    text_release(&config);
 }
 
 static void name_file(Text *out, const Trainer *t)

@@ -71,7 +71,13 @@ expect_text out "classifier.weight"
 no_text out "exp_avg"
 expect_exit 2 train 2 ridge
 expect_text err "train.method = 'linear_probe' (the recipe says 'full')"
-expect_exit 0 train 2 on "model.path=$(newest ridge)" train.max_steps=1
+expect_exit 0 train 2 on "model.path=$(newest ridge)" train.max_steps=2 train.learning_rate=1e-2
+tuned=("${probe[@]}" "model.path=$(newest on)" train.resume=never) # of the same import
+expect_exit 0 train 2 ridge "${tuned[@]}"
+expect_exit 0 train 2 fresh "${tuned[@]}"
+[ "$(loss ridge)" = "$(loss fresh)" ] || fail "another model has the same features"
+expect_exit 0 train 2 ridge "${probe[@]}" train.resume=never
+[ "$(loss ridge)" != "$(loss fresh)" ] || fail "a step of training changed nothing"
 expect_exit 0 ranks 2 "$TEMPER" evaluate runs/logistic
 expect_exit 0 train 4 grid "${probe[@]}" grid.cols=2
 expect_text err "linear probe: ridge"
