@@ -17,6 +17,7 @@ typedef struct {
     int64_t horizon;        ///< steps of the whole schedule
     int64_t last;           ///< steps that this run does: horizon, or less by max_steps
     double mean_tokens;     ///< of a step
+    double mean_rows;       ///< of a step
     int64_t most_sequences; ///< bounds of one step
 } Batches;
 

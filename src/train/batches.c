@@ -107,6 +107,7 @@ Status batches_init(Batches *b, const Dataset *data, const TrainOptions *options
     warn_of_long_rows(b);
     load_epoch(b, 0);
     b->mean_tokens = (double)b->tokens / (double)b->epoch_steps;
+    b->mean_rows = (double)b->count / (double)b->epoch_steps;
     b->epoch = -1;
 done:
     return status;

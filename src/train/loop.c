@@ -199,7 +199,7 @@ static double split_steps(const Trainer *t, Split split)
 {
     int64_t *rows, count = dataset_split_rows(t->data, split, &rows);
     mem_free(rows);
-    return (double)count / (double)t->batches.most_sequences;
+    return (double)count / t->batches.mean_rows;
 }
 
 /// What there is to watch, on rank 0; state.json says from here on that the run goes on.

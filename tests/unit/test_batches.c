@@ -102,6 +102,23 @@ static void bound_is_longest_processing_time(void)
     release(&data);
 }
 
+static void steps_have_rows(void)
+{
+    int64_t *offsets;
+    Dataset data = lengths_of(100, &offsets);
+    Batches batches;
+    for (int64_t i = 0; i < 100; i++) offsets[i + 1] = offsets[i] + 96;
+    TrainOptions options = { .epochs = 1, .batch_size = 40 };
+    CHECK_EQ(batches_init(&batches, &data, &options), OK);
+    CHECK_NEAR(batches.mean_rows, 100 / 3.0, 1e-12); // 40, 40 and 20
+    batches_release(&batches);
+    options.batch_tokens = 1000;
+    CHECK_EQ(batches_init(&batches, &data, &options), OK);
+    CHECK_NEAR(batches.mean_rows, 10, 1e-12);
+    batches_release(&batches);
+    release(&data);
+}
+
 static void giant_leaves_are_refused(void)
 {
     int64_t *offsets;
@@ -126,6 +143,7 @@ static void giant_leaves_are_refused(void)
 static const Case cases[] = {
     { "leaves are within the bound", leaves_are_within_the_bound },
     { "bound is longest processing time", bound_is_longest_processing_time },
+    { "steps have rows", steps_have_rows },
     { "giant leaves are refused", giant_leaves_are_refused },
 };
 
