@@ -23,7 +23,7 @@ static bool is_alive(const Stall *s, int rank)
 
 static bool is_missing(const Stall *s, int rank)
 {
-    return !is_done(s, rank) && (!is_alive(s, rank) || s->board[rank].state != PULSE_WAITS);
+    return !is_done(s, rank) && (!is_alive(s, rank) || s->board[rank].state == PULSE_BUSY);
 }
 
 void stall_look(Stall *s, double elapsed_s)
