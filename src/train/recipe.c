@@ -14,7 +14,6 @@
 #include <string.h>
 
 /// In the order of Recompute.
-static const char *const asyncs[] = { "auto", "true", "false", NULL };
 static const char *const recomputes[] = { "none", "attention", "layer", NULL };
 static const char *const probes[] = { "ridge", "logistic", NULL };
 static const char *const sharings[] = { "auto", "never", NULL };
@@ -182,7 +181,7 @@ const Option recipe_options[] = {
       .may_differ_on_resume = true, .help = "between checkpoints; 0: only at the end" },
     { FIELD(Recipe, output.save_total_limit), .def = "2", .min = 1, .max = 1e6,
       .may_differ_on_resume = true, .help = "newest checkpoints kept, the best one besides" },
-    { FIELD(Recipe, output.checkpoint_async), .def = "auto", .choices = asyncs,
+    { FIELD(Recipe, output.checkpoint_async), .def = "auto", .choices = switches,
       .may_differ_on_resume = true,
       .help = "true: checkpoints are written while training goes on, from a copy of weights and "
               "moments; auto: where a node has a core and the memory to spare" },
