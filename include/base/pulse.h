@@ -1,5 +1,6 @@
-/// What this process is at, told to a watchdog that looks on from another thread or process: a few
-/// plain stores, by the main thread alone. Nobody has to look on.
+/// What a thread is at, told to a watchdog that looks on from another thread or process: a few
+/// plain stores. The main thread's is the process's; others have to move theirs, or it is lost.
+/// Nobody has to look on.
 #pragma once
 #include <stdatomic.h>
 #include <stdint.h>
@@ -19,9 +20,9 @@ typedef struct {
     char apart[32];      ///< a cache line for each
 } Pulse;
 
-extern Pulse *pulse; ///< this process's
+extern _Thread_local Pulse *pulse;
 
-/// Local. Pulses go there from here on; NULL: into one of its own.
+/// Local. This thread's pulses go there from here on; NULL: to nobody.
 void pulse_move(Pulse *place);
 
 /// Local. A piece of work is done: at least one in every few minutes of any work.

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/mem.h"
+#include "base/pulse.h"
 #include "comm/agree.h"
 #include "train/checkpoint_folder.h"
 #include "train/method.h"
@@ -146,6 +147,7 @@ struct Saving {
     Status put;
     char message[STATUS_BYTES]; ///< why it failed
     double seconds;
+    Pulse pulse;
     atomic_bool written;
 };
 
@@ -207,18 +209,37 @@ done:
     return status;
 }
 
-static void *put_part(void *context)
+static void put_part(Saving *s)
 {
-    Saving *s = context;
     double start_s = clock_now_s();
-    async_take_place(s->async);
     if (fault_at("save-slow")) sleep(3);
     async_catch_up(s->async);
     s->put = tensors_put(s->writer);
     if (s->put != OK) snprintf(s->message, sizeof s->message, "%s", status_message());
     s->seconds = clock_now_s() - start_s;
     atomic_store(&s->written, true);
+}
+
+static void *put_in_thread(void *saving)
+{
+    Saving *s = saving;
+    pulse_move(&s->pulse);
+    async_take_place(s->async);
+    put_part(s);
     return NULL;
+}
+
+/// As long as the thread gets on, so does this one.
+static void wait_for_thread(Saving *s)
+{
+    int64_t seen = 0;
+    while (!atomic_load(&s->written)) {
+        int64_t now = atomic_load(&s->pulse.progress);
+        if (now != seen) pulse_progress();
+        seen = now;
+        usleep(1000);
+    }
+    pthread_join(s->thread, NULL);
 }
 
 Status checkpoint_start(Trainer *t)
@@ -229,7 +250,7 @@ Status checkpoint_start(Trainer *t)
     async_copy(&t->async, &t->optimizer);
     TRY(begin_save(&s, t, t->async.copy));
     t->saving = s;
-    s->has_thread = !pthread_create(&s->thread, NULL, put_part, s);
+    s->has_thread = !pthread_create(&s->thread, NULL, put_in_thread, s);
     if (!s->has_thread) put_part(s);
 done:
     return status;
@@ -243,7 +264,7 @@ bool checkpoint_writes(const Trainer *t)
 Status checkpoint_finish(Trainer *t, Status may, double *seconds)
 {
     Saving *s = t->saving;
-    if (s->has_thread) pthread_join(s->thread, NULL);
+    if (s->has_thread) wait_for_thread(s);
     if (may == OK && s->put != OK) may = status_fail(s->put, "%s", s->message);
     int64_t longest_us = (int64_t)(1e6 * s->seconds), step = s->step;
     comm_max_int64(t->comm, &longest_us, 1);

@@ -1,5 +1,6 @@
 #include "train/late.h"
 #include "base/mem.h"
+#include "base/pulse.h"
 #include "base/status.h"
 
 #include <string.h>
@@ -135,6 +136,7 @@ void late_catch_up_all(Late *late, const AdamState *own)
             late_catch_up(
                 late, t, row,
                 &(AdamState){ own->values + at, own->exp_avg + at, own->exp_avg_sq + at });
+            pulse_progress();
         }
     late_forget(late);
 }
