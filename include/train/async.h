@@ -18,6 +18,8 @@ typedef struct {
     bool has_chore;
 } Async;
 
+/// Local. Whether a checkpoint may come before the last one, with which nothing goes on.
+bool async_has_use(const Recipe *recipe, const Dataset *data);
 /// Collective. Agrees on what `wanted` ("auto", "true", "false") means here. auto: on where on
 /// every node the ranks have more CPUs between them than threads, and `fits` is true on every rank:
 /// there is memory for the copy.

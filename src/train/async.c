@@ -1,4 +1,5 @@
 #include "train/async.h"
+#include "train/method.h"
 #include "train/threads.h"
 
 #include <string.h>
@@ -21,6 +22,13 @@ static bool find_spare(cpu_set_t *cpus, const Comm *comm)
     mem_free(threads);
     mem_free(all);
     return CPU_COUNT(cpus) > used;
+}
+
+bool async_has_use(const Recipe *recipe, const Dataset *data)
+{
+    int64_t *rows, count = dataset_split_rows(data, SPLIT_VALIDATION, &rows);
+    mem_free(rows);
+    return !method_find(recipe->train.method)->once && (recipe->output.save_steps || count);
 }
 
 bool async_choose(Async *out, const Comm *comm, const char *wanted, bool fits)

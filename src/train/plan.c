@@ -5,6 +5,7 @@
 #include "linalg/tree.h"
 #include "model/factors.h"
 #include "nn/slices.h"
+#include "train/async.h"
 #include "train/blocks.h"
 
 #include <math.h>
@@ -189,7 +190,8 @@ static void plan_memory(Plan *out, const PlanInput *input, const Part *part, con
     out->buffers_bytes =
         (copies - 1) * (slice + 8 * least(rows, words) * part->table_cols / copies);
     out->copy_bytes = 12 * (part->dense_elements + part->table_rows * part->table_cols) / copies;
-    if (!strcmp(input->recipe->output.checkpoint_async, "true"))
+    if (!strcmp(input->recipe->output.checkpoint_async, "true") &&
+        async_has_use(input->recipe, data))
         out->buffers_bytes += out->copy_bytes;
     double shared = ONCE_BYTES + 5 * (double)data->tokens + 24 * (double)data->rows;
     out->base_bytes = RANK_BYTES + shared / node + 16 * (double)input->batches->count;

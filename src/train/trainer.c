@@ -110,6 +110,7 @@ COLLECTIVE
 static void choose_async(Trainer *t, double copy_bytes, bool copy_fits)
 {
     const char *wanted = t->recipe->output.checkpoint_async;
+    if (!async_has_use(t->recipe, t->data)) return; // agreed: the same rows on all ranks
     if (!async_choose(&t->async, t->comm, wanted, copy_fits)) return; // agreed: by all ranks
     async_reserve(&t->async, &t->optimizer);
     if (!strcmp(wanted, "auto")) t->planned_bytes += copy_bytes;
