@@ -27,6 +27,7 @@ typedef struct {
     double last_s;         ///< end of the last lap
     double start_s, end_s; ///< of all steps
     int64_t steps, tokens, saves;
+    double save_s; ///< that those took, whoever waited for them
 } Phases;
 
 /// Local. A lap of that phase starts: what came before is booked nowhere.

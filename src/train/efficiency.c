@@ -47,7 +47,7 @@ static void add_up(Totals *out, const Share *all, int ranks, double total_s)
 
 static double save_bytes_per_s(const Trainer *t)
 {
-    double seconds = t->phases.seconds[PHASE_CHECKPOINT];
+    double seconds = t->phases.save_s;
     return seconds > 0 ? (double)t->phases.saves * trainer_checkpoint_bytes(t) / seconds : 0;
 }
 

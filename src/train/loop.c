@@ -24,10 +24,10 @@ static bool evaluation_due(const Trainer *t, int64_t step, bool epoch_ends)
 typedef struct {
     Trainer *trainer;
     Record *record;
-    Best candidate; ///< the last evaluation that is better than what is kept
-    Best before;    ///< what was kept before the save that is on its way
-    double start_s; ///< seconds that it took to start
-    bool warned;    ///< of an undefined metric
+    Best candidate;  ///< the last evaluation that is better than what is kept
+    Best before;     ///< what was kept before the save that is on its way
+    double waited_s; ///< seconds that training waited for its start
+    bool warned;     ///< of an undefined metric
 } Loop;
 
 static bool is_better(double value, const Best *best, const char *name)
@@ -57,6 +57,15 @@ static void judge(Loop *loop, const Evaluation *evaluation)
     t->evaluations_without_gain = 0;
 }
 
+/// What a save took, whoever waited for it.
+static void count_save(Trainer *t, Status saved, double seconds)
+{
+    deadline_spent(&t->deadline, WORK_SAVE, seconds);
+    if (saved != OK) return;
+    t->phases.saves++;
+    t->phases.save_s += seconds;
+}
+
 /// Collective. The checkpoint of a step that is better than the one kept so far takes its place.
 /// `later`: it is started, and `settle_save` ends it.
 COLLECTIVE
@@ -67,11 +76,10 @@ static Status save(Loop *loop, bool later)
     phases_start(&t->phases, PHASE_CHECKPOINT);
     if (loop->candidate.step == t->step) t->kept = loop->candidate;
     Status status = later ? checkpoint_start(t) : checkpoint_save(t); // agreed: by all ranks
-    loop->start_s = phases_lap(&t->phases, PHASE_DATA);
+    loop->waited_s = phases_lap(&t->phases, PHASE_DATA);
     if (status != OK) t->kept = loop->before;
     if (later && status == OK) return OK;
-    deadline_spent(&t->deadline, WORK_SAVE, loop->start_s);
-    t->phases.saves += status == OK;
+    count_save(t, status, loop->waited_s);
     if (status == OK) t->saved_step = t->step;
     return status;
 }
@@ -94,8 +102,7 @@ static Status settle_save(Loop *loop)
     Status may = agree(t->comm, t->comm->rank ? OK : lock_check(t->lock));
     Status saved = checkpoint_finish(t, may, &seconds);
     phases_lap(&t->phases, PHASE_DATA);
-    deadline_spent(&t->deadline, WORK_SAVE, loop->start_s + seconds);
-    t->phases.saves += saved == OK;
+    count_save(t, saved, loop->waited_s + seconds);
     if (saved != OK) t->kept = loop->before;
     if (may != OK) return may; // agreed: above
     if (saved != OK) warn_of_save();

@@ -44,6 +44,10 @@ TEMPER_FAULT=save-slow:0:0 expect_exit 0 train 2 saves "${settings[@]}"
 holds saves "$slow"
 expect_failure holds even "$slow"
 
+# those that go on beside training took as long
+TEMPER_FAULT=save-slow:0:0 expect_exit 0 train 2 later "${settings[@]}" output.checkpoint_async=true
+holds later 'e["checkpoints"]["count"] == 4 and e["checkpoints"]["bytes_per_second"] < 1e6'
+
 # where no step is made there is nothing to tell, and the report keeps what it had
 expect_exit 0 train 2 even "${settings[@]}"
 ! grep -q "^efficiency: " "$work/err" || fail "$(cat "$work/err")"
