@@ -15,7 +15,8 @@ typedef struct {
 typedef void (*InferLeaf)(void *results /* (leaf->rows) */, const InferredLeaf *leaf,
                           void *context);
 
-/// Whether to go on: every rank asks between its leaves, and one rank's yes stops all of them.
+/// Whether to go on: every rank asks between its leaves, some times a second, and one rank's yes
+/// stops all of them.
 typedef struct {
     bool (*stops)(void *context); ///< Local.
     void *context;

@@ -1,6 +1,6 @@
 /// When a run ends by itself: before the job does, before train.max_seconds, or when somebody asks,
-/// by a signal or by a file STOP in the run folder. It stops with a step, after a checkpoint, or in
-/// its last evaluation, when all steps are saved.
+/// by a signal or by a file STOP in the run folder. It stops with a step, after a checkpoint; an
+/// evaluation that is in hand is left, and the next life does it.
 #pragma once
 #include "train/recipe.h"
 
@@ -21,10 +21,11 @@ typedef struct {
     double finish_steps;         ///< nor what the run ends with than so many
     double finish_s;             ///< what that takes, about; 0: not known
     bool finishes;               ///< all steps are done
-    int64_t ahead[WORKS];        ///< what comes before the next chance, the final save included
-    double turn_s;               ///< when the step in hand began
-    char file[1100];             ///< RUN/STOP; "": not looked for
-    double looked_s;             ///< when it was last looked for
+    bool owes; ///< what is in hand was left by the life before: max_seconds does not end it
+    int64_t ahead[WORKS]; ///< what comes before the next chance, the final save included
+    double turn_s;        ///< when the step in hand began
+    char file[1100];      ///< RUN/STOP; "": not looked for
+    double looked_s;      ///< when it was last looked for
 } Deadline;
 
 /// Local. Only signals end the run.
@@ -39,12 +40,18 @@ void deadline_start(Deadline *deadline, const Recipe *recipe, double checkpoint_
 void deadline_plan(Deadline *deadline, bool follows, int64_t evaluations, int64_t saves);
 /// Local. Work was done, in so many seconds.
 void deadline_spent(Deadline *deadline, Work work, double seconds);
+/// Local. An evaluation was done, in so many seconds: what else `deadline_plan` said is still
+/// ahead.
+void deadline_evaluated(Deadline *deadline, double seconds);
 /// Local. Seconds to keep free before a deadline for what `deadline_plan` said, by what such work
 /// took at most so far.
 double deadline_reserve_s(const Deadline *deadline, double now_s);
 /// Local. True if the run must end with the step in hand, though another would follow; says why,
 /// once.
 bool deadline_reached(Deadline *deadline);
+/// Local. In an evaluation between steps: true if it must be left, as somebody asked to stop, or as
+/// there is just time for the checkpoints of `deadline_plan`; says why, once.
+bool deadline_presses(Deadline *deadline);
 /// Local. All steps are saved: from here on `deadline_reached` tells whether there is time for what
 /// is left. A life that made no step goes on regardless of train.max_seconds, and starts without an
 /// estimate: else no life would ever end the run.

@@ -64,6 +64,7 @@ typedef struct {
     int64_t saved_step; ///< of this run's last checkpoint in its folder; -1: none
     Best judged, kept;  ///< of all evaluations; of those whose checkpoint is in the run folder
     int64_t evaluations_without_gain;
+    bool owes_evaluation; ///< of the last step: it was left
 } Trainer;
 
 /// One step as `metrics.jsonl` keeps it.

@@ -1,4 +1,5 @@
 #include "infer/rows.h"
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/mem.h"
 #include "comm/grid.h"
@@ -7,6 +8,7 @@
 #include <unistd.h>
 
 enum { LEAF_TOKENS = 1024, LEAF_SEQUENCES = 64 };
+enum { LEAST_US = 100000, MOST_US = 500000 }; // between two questions
 
 /// End of the leaf that starts at `at`; *tokens is its size.
 static int64_t leaf_end(const Dataset *data, const int64_t *rows, int64_t at, int64_t count,
@@ -45,13 +47,26 @@ static void cut_leaves(Cuts *out, const Comm *replicas, const Dataset *data, con
     out->turns = (out->leaves + replicas->size - 1) / replicas->size;
 }
 
+/// When ranks ask each other next: some times a second, whatever a leaf takes, so that those with
+/// short leaves seldom wait for the others.
+typedef struct {
+    int64_t turn, every;
+    double asked_s;
+} Asking;
+
 /// Collective. True if a rank wants to stop.
 COLLECTIVE
-static bool wants_stop(const Comm *comm, Watch *watch)
+static bool wants_stop(const Comm *comm, Asking *asking, Watch *watch)
 {
-    int64_t wanted = watch->stops(watch->context);
-    comm_max_int64(comm, &wanted, 1);
-    return watch->stopped = wanted;
+    double now_s = clock_now_s();
+    int64_t answers[] = { watch->stops(watch->context),
+                          (int64_t)(1e6 * (now_s - asking->asked_s)) };
+    comm_max_int64(comm, answers, 2);
+    if (answers[1] < LEAST_US) asking->every *= 2;
+    if (answers[1] > MOST_US && asking->every > 1) asking->every /= 2;
+    asking->turn += asking->every;
+    asking->asked_s = now_s;
+    return watch->stopped = answers[0];
 }
 
 /// Results of this rank's leaves, one after the other, or each in place of the last.
@@ -65,11 +80,14 @@ static void run_leaves(const Comm *comm, char *results, const Inference *inferen
     tape_set_group(tape, model->group, model->slices, comm_matrix_grid(comm));
     LeafBuffers buffers = { 0 };
     Pass pass = { .training = false };
+    Asking asking = { .every = 1, .asked_s = clock_now_s() };
     model_bind(model, weights);
     for (int64_t turn = 0; turn < cuts->turns; turn++) {
         Packing packing;
         int64_t leaf = cuts->first + turn;
-        if (inference->watch && wants_stop(comm, inference->watch)) break; // agreed: on all or none
+        bool asks = inference->watch && turn == asking.turn;
+        // agreed: at the same turns, and on all ranks or none
+        if (asks && wants_stop(comm, &asking, inference->watch)) break;
         if (leaf >= cuts->end) continue;
         int64_t size = cuts->starts[leaf + 1] - cuts->starts[leaf];
         if (fault_at("infer-slow")) usleep(250000);

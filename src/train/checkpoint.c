@@ -126,6 +126,7 @@ static int make_values(Value *values, Text storage[2], Trainer *t)
     values[count++] = int_value("judged_step", t->judged.step);
     values[count++] = real_value("judged_metric", t->judged.metric);
     values[count++] = int_value("evaluations_without_gain", t->evaluations_without_gain);
+    if (t->owes_evaluation) values[count++] = int_value("owes_evaluation", 1);
     values[count++] = int_value("ranks", t->comm->size);
     values[count++] = int_value("threads", omp_get_max_threads());
     if (t->data->data_sha256) values[count++] = text_value("data_sha256", t->data->data_sha256);
@@ -388,6 +389,7 @@ static Status read_state(Trainer *t, TensorFile *file)
     t->judged.step = tensors_int(file, "judged_step", t->kept.step);
     t->judged.metric = tensors_real(file, "judged_metric", t->kept.metric);
     t->evaluations_without_gain = tensors_int(file, "evaluations_without_gain", 0);
+    t->owes_evaluation = tensors_int(file, "owes_evaluation", 0);
 done:
     return status;
 }

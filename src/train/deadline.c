@@ -64,6 +64,13 @@ void deadline_spent(Deadline *d, Work work, double seconds)
     d->longest_s[work] = fmax(d->longest_s[work], seconds);
 }
 
+void deadline_evaluated(Deadline *d, double seconds)
+{
+    deadline_spent(d, WORK_EVALUATION, seconds);
+    d->ahead[WORK_EVALUATION]--;
+    d->turn_s = clock_now_s();
+}
+
 void deadline_finish(Deadline *d)
 {
     double step_s = d->longest_s[WORK_STEP], evaluation_s = d->longest_s[WORK_EVALUATION];
@@ -98,12 +105,11 @@ static bool file_is_there(Deadline *d, double now_s)
     return !lstat(d->file, &info) && S_ISREG(info.st_mode);
 }
 
-static StopReason find_reason(Deadline *d, double now_s)
+static StopReason find_reason(Deadline *d, double now_s, double reserve_s)
 {
-    double reserve_s = deadline_reserve_s(d, now_s);
     if (signals_stop_requested()) return STOP_SIGNAL;
     if (now_s + reserve_s + margin_s > d->job_end_s) return STOP_JOB_END;
-    if (now_s + reserve_s > d->max_end_s) return STOP_MAX_SECONDS;
+    if (now_s + reserve_s > d->max_end_s && !d->owes) return STOP_MAX_SECONDS;
     return file_is_there(d, now_s) ? STOP_FILE : STOP_NONE;
 }
 
@@ -129,9 +135,20 @@ bool deadline_reached(Deadline *d)
 {
     double now_s = clock_now_s();
     if (d->reason || !(d->ahead[WORK_STEP] || d->finishes)) return d->reason;
-    d->reason = find_reason(d, now_s);
+    d->reason = find_reason(d, now_s, deadline_reserve_s(d, now_s));
     if (d->reason) say_why(d, now_s);
     return d->reason;
+}
+
+bool deadline_presses(Deadline *d)
+{
+    double now_s = clock_now_s(), saves_s = (double)d->ahead[WORK_SAVE] * save_s(d);
+    if (d->reason == STOP_SIGNAL || d->reason == STOP_FILE) return true;
+    StopReason found = find_reason(d, now_s, saves_s + closing_s);
+    if (!found || d->reason) return found;
+    d->reason = found;
+    say_why(d, now_s);
+    return true;
 }
 
 Status deadline_obey(const Deadline *d, int64_t step)

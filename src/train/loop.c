@@ -28,6 +28,7 @@ typedef struct {
     Best before;     ///< what was kept before the save that is on its way
     double waited_s; ///< seconds that training waited for its start
     bool warned;     ///< of an undefined metric
+    bool asked;      ///< to stop, on some rank
 } Loop;
 
 static bool is_better(double value, const Best *best, const char *name)
@@ -142,22 +143,41 @@ static void plan_ahead(Trainer *t)
     deadline_plan(&t->deadline, step < b->last, now + then, saves);
 }
 
-/// Collective. The evaluation that is due.
+static bool presses(void *deadline)
+{
+    return deadline_presses(deadline);
+}
+
+/// Collective. Whether a rank has to stop, between two votes.
+COLLECTIVE
+static bool has_to_stop(Trainer *t)
+{
+    int64_t reason = deadline_reached(&t->deadline);
+    comm_max_int64(t->comm, &reason, 1);
+    return reason;
+}
+
+/// Collective. The evaluation that is due; one that is left is owed.
 COLLECTIVE
 static Status evaluate_step(Loop *loop)
 {
     Status status = OK;
     Trainer *t = loop->trainer;
     Evaluation found;
+    Watch watch = { presses, &t->deadline, false };
     phases_start(&t->phases, PHASE_EVALUATION);
     optimizer_refresh_all(&t->optimizer);
-    if (!evaluate_split(t->comm, &found, &t->recipe->train, t->model, t->tokenizer, t->data,
-                        SPLIT_VALIDATION, NULL))
-        return OK;
-    deadline_spent(&t->deadline, WORK_EVALUATION, phases_lap(&t->phases, PHASE_DATA));
+    bool any = evaluate_split(t->comm, &found, &t->recipe->train, t->model, t->tokenizer, t->data,
+                              SPLIT_VALIDATION, &watch);
+    double seconds = phases_lap(&t->phases, PHASE_DATA);
+    t->owes_evaluation = watch.stopped;
+    if (watch.stopped) loop->asked = true;
+    if (!any) return OK;
+    deadline_evaluated(&t->deadline, seconds);
     record_evaluation(loop->record, SPLIT_VALIDATION, &found);
     TRY(settle_save(loop)); // what is kept is known then
     judge(loop, &found);
+    if (has_to_stop(t)) loop->asked = true; // it may have taken long
 done:
     evaluation_release(&found);
     return status;
@@ -171,7 +191,7 @@ static bool lost_patience(const Trainer *t)
 
 bool loop_is_done(const Trainer *t)
 {
-    return t->step >= t->batches.last || lost_patience(t);
+    return !t->owes_evaluation && (t->step >= t->batches.last || lost_patience(t));
 }
 
 static bool stops_early(const Trainer *t)
@@ -220,18 +240,47 @@ static void start_deadline(Trainer *t)
     state_write(t, STATE_RUNNING);
 }
 
+/// Collective. The save that is due after a step; what ends the run is saved at its end, where a
+/// failure ends it too.
+COLLECTIVE
+static Status save_step(Loop *loop)
+{
+    const Trainer *t = loop->trainer;
+    bool due = save_due(t, t->step) || loop->candidate.step == t->step;
+    bool ends = loop->asked || t->step == t->batches.last || lost_patience(t);
+    return due && !ends ? save_or_warn(loop) : OK; // agreed: the same on all ranks
+}
+
+/// Collective. What the life before left goes first, and what it saved is saved anew with it.
+COLLECTIVE
+static Status evaluate_owed(Loop *loop)
+{
+    Status status = OK;
+    Trainer *t = loop->trainer;
+    if (!t->owes_evaluation) return OK; // agreed: so says the checkpoint
+    deadline_plan(&t->deadline, t->step < t->batches.last, 1, 1);
+    t->deadline.owes = true;
+    TRY(evaluate_step(loop));
+    t->deadline.owes = false;
+    if (t->owes_evaluation) return OK; // agreed: left on all ranks
+    t->saved_step = -1;
+    TRY(save_step(loop));
+done:
+    return status;
+}
+
 Status loop_run(Trainer *t, Record *record)
 {
     Status status = OK;
     // what was judged and not kept may still be saved if it is of this step
     Loop loop = { .trainer = t, .record = record, .candidate = t->judged };
     const Method *method = method_find(t->recipe->train.method);
-    bool stop = stops_early(t), asked = false;
     if (t->step > 0) batches_take(&t->batches, &t->done, t->step - 1); // a save tells its place
     ahead_take(t);
     start_deadline(t);
     t->phases.start_s = clock_now_s();
-    while (!stop && t->step < t->batches.last) {
+    TRY(evaluate_owed(&loop));
+    while (!loop.asked && !stops_early(t) && t->step < t->batches.last) {
         StepRecord step;
         plan_ahead(t);
         TRY(method->step(t, &step)); // agreed: every method's step is collective
@@ -241,12 +290,9 @@ Status loop_run(Trainer *t, Record *record)
         t->phases.steps++;
         t->phases.tokens += step.tokens;
         record_step(record, &step);
+        loop.asked = step.stop;
         if (evaluation_due(t, t->step, step.epoch_ends)) TRY(evaluate_step(&loop));
-        asked = step.stop;
-        stop = asked || stops_early(t);
-        // what ends the run is saved below, where a failure ends it too
-        bool saves = save_due(t, t->step) || loop.candidate.step == t->step;
-        if (!stop && t->step < t->batches.last && saves) TRY(save_or_warn(&loop));
+        TRY(save_step(&loop));
     }
     TRY(settle_save(&loop));
     if (t->saved_step != t->step) {
@@ -254,7 +300,8 @@ Status loop_run(Trainer *t, Record *record)
         TRY(save(&loop, false));
     }
     t->phases.end_s = clock_now_s();
-    if (asked && t->step < t->batches.last) status = deadline_obey(&t->deadline, t->step);
+    if (t->owes_evaluation || (loop.asked && t->step < t->batches.last))
+        status = deadline_obey(&t->deadline, t->step); // agreed: the same on all ranks
 done:
     return status;
 }

@@ -15,8 +15,15 @@ static void folder_file(Text *out, const Trainer *t, const char *name)
     text_printf(out, "%s/%s", t->recipe->output.folder, name);
 }
 
-/// Drops the lines of steps after `step`, and a torn last line.
-static Status cut_metrics(const char *path, int64_t step)
+/// Of what the run has not done, as far as the checkpoint knows that it goes on from.
+static bool is_to_come(const Json *line, const Trainer *t)
+{
+    int64_t step = json_int(json_get(line, "step"), 0);
+    return step > t->step || (step == t->step && t->owes_evaluation && json_get(line, "split"));
+}
+
+/// Drops the lines of what is to come, and a torn last line.
+static Status cut_metrics(const char *path, const Trainer *t)
 {
     Status status = OK;
     char *text = NULL, *rest;
@@ -29,7 +36,7 @@ static Status cut_metrics(const char *path, int64_t step)
         json_free(line_json);
         line_json = NULL;
         if (json_parse(&line_json, line, strlen(line), path) != OK) continue;
-        if (json_int(json_get(line_json, "step"), 0) > step) continue;
+        if (is_to_come(line_json, t)) continue;
         text_append(&kept, line);
         text_append(&kept, "\n");
     }
@@ -76,7 +83,7 @@ Status record_start(Record *r, const Trainer *trainer, double limit_gflops)
     *r = (Record){ .trainer = trainer, .limit_gflops = limit_gflops };
     if (trainer->comm->rank) return OK;
     folder_file(&path, trainer, "metrics.jsonl");
-    TRY(cut_metrics(path.data, trainer->step));
+    TRY(cut_metrics(path.data, trainer));
     TRY(open_append(&r->metrics, path.data));
 done:
     text_release(&path);

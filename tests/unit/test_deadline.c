@@ -71,6 +71,29 @@ static void keeps_time_for_the_end(void)
     CHECK_TRUE(!deadline_reached(&d));
 }
 
+static void leaves_an_evaluation(void)
+{
+    Deadline d = start(clock_age_s() + 10, 0);
+    deadline_plan(&d, true, 1, 2);
+    deadline_spent(&d, WORK_EVALUATION, 100); // it may be faster this time
+    deadline_spent(&d, WORK_SAVE, 3);
+    CHECK_TRUE(deadline_reached(&d));
+    CHECK_TRUE(!deadline_presses(&d));
+    d.reason = STOP_NONE;
+    deadline_evaluated(&d, 1);
+    CHECK_TRUE(!deadline_reached(&d));
+    deadline_spent(&d, WORK_SAVE, 6);
+    CHECK_TRUE(deadline_presses(&d));
+    CHECK_EQ(d.reason, STOP_MAX_SECONDS);
+    d.reason = STOP_NONE;
+    d.owes = true;
+    CHECK_TRUE(!deadline_presses(&d));
+    // who asks does not want to wait
+    d = start(0, 0);
+    d.reason = STOP_FILE;
+    CHECK_TRUE(deadline_presses(&d));
+}
+
 static void ends_before_the_job(void)
 {
     set_job_end(60);
@@ -135,6 +158,7 @@ static void ends_for_a_file(void)
 
 static const Case cases[] = { { "reserves what was measured", reserves_what_was_measured },
                               { "keeps time for the end", keeps_time_for_the_end },
+                              { "leaves an evaluation", leaves_an_evaluation },
                               { "ends before the job", ends_before_the_job },
                               { "ends after max_seconds", ends_after_max_seconds },
                               { "ends for a file", ends_for_a_file } };
@@ -144,7 +168,7 @@ int main(int argc, char **argv)
     const Comm self = comm_self();
     unsetenv("SLURM_JOB_END_TIME");
     folder_make(&self);
-    int code = check_main(argc, argv, cases, 5);
+    int code = check_main(argc, argv, cases, 6);
     folder_remove(&self);
     return code;
 }
