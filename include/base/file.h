@@ -14,9 +14,6 @@ enum { FILE_REGULAR = 1, FILE_FOLDER = 2, FILE_STREAM = 4, FILE_ANY = 7 };
 Status file_named(const char *path, int kinds, const char *role);
 /// Local. Opens for reading; *bytes is its size. FAILED unless it is a readable regular file.
 Status file_open(int *out, int64_t *bytes, const char *path);
-/// Local. Makes a file to write, by the umask. What has its name goes: a file that a dead process
-/// left, or a link, which is never written through. Failures name `target`, what it will become.
-Status file_create(int *out, const char *path, const char *target);
 /// Local. Opens for lines at its end a file that is made unless it is there. FAILED where a link or
 /// anything else but a regular file is.
 Status file_append(int *out, const char *path);

@@ -57,14 +57,6 @@ Status file_open(int *out, int64_t *bytes, const char *path)
     return OK;
 }
 
-Status file_create(int *out, const char *path, const char *target)
-{
-    bool gone = !unlink(path) || errno == ENOENT;
-    *out = gone ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666) : -1;
-    if (*out >= 0) return OK;
-    return status_fail(FAILED, "%s: cannot be written: %s", target, strerror(errno));
-}
-
 Status file_append(int *out, const char *path)
 {
     struct stat info;

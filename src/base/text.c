@@ -1,6 +1,7 @@
 #include "base/text.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/partial.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -184,19 +185,18 @@ done:
 Status text_write_file(const char *path, const char *data, size_t bytes)
 {
     Status status = OK;
-    Text partial = { 0 };
+    char *partial;
     int file = -1, closing;
-    text_printf(&partial, "%s.partial", path);
-    TRY(file_create(&file, partial.data, path));
+    TRY(partial_create(&file, &partial, path));
     TRY(file_write_at(file, 0, data, bytes, path));
     if (fsync(file)) FAIL(FAILED, "%s: %s", path, strerror(errno));
     closing = file;
     file = -1;
-    if (close(closing) || rename(partial.data, path)) FAIL(FAILED, "%s: %s", path, strerror(errno));
+    if (close(closing) || rename(partial, path)) FAIL(FAILED, "%s: %s", path, strerror(errno));
     TRY(file_sync_folder(path));
 done:
     if (file >= 0) close(file);
-    if (status != OK) unlink(partial.data);
-    text_release(&partial);
+    if (status != OK && partial) unlink(partial);
+    mem_free(partial);
     return status;
 }

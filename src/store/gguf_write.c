@@ -1,5 +1,6 @@
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/partial.h"
 #include "store/gguf.h"
 #include "store/gguf_blocks.h"
 
@@ -171,25 +172,25 @@ Status gguf_write(const char *path, const GgufHeader *header, const GgufInfo *in
                   GgufPull pull, void *context)
 {
     Status status = OK;
-    Text partial = { 0 }, head = { 0 };
+    char *partial = NULL;
+    Text head = { 0 };
     Writer writer = { .path = path, .file = -1 };
     make_start(&head, header, infos, count);
-    text_printf(&partial, "%s.partial", path);
-    TRY(file_create(&writer.file, partial.data, path));
+    TRY(partial_create(&writer.file, &partial, path));
     TRY(file_write_at(writer.file, 0, head.data, head.length_bytes, path));
     writer.at = (int64_t)head.length_bytes;
     writer.slab = MEM_NEW(float, SLAB_ELEMENTS);
     writer.encoded = MEM_NEW(char, SLAB_ELEMENTS * sizeof(float));
     for (int i = 0; i < count; i++) TRY(write_tensor(&writer, &infos[i], pull, context));
     if (fsync(writer.file)) FAIL(FAILED, "%s: %s", path, strerror(errno));
-    if (rename(partial.data, path)) FAIL(FAILED, "%s: %s", path, strerror(errno));
+    if (rename(partial, path)) FAIL(FAILED, "%s: %s", path, strerror(errno));
     TRY(file_sync_folder(path));
 done:
-    if (status != OK && writer.file >= 0) unlink(partial.data);
+    if (status != OK && writer.file >= 0) unlink(partial);
     if (writer.file >= 0) close(writer.file);
     mem_free(writer.encoded);
     mem_free(writer.slab);
     text_release(&head);
-    text_release(&partial);
+    mem_free(partial);
     return status;
 }

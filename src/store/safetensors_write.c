@@ -1,6 +1,7 @@
 #include "store/safetensors.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/partial.h"
 #include "base/text.h"
 #include "store/json.h"
 #include "store/provenance.h"
@@ -86,23 +87,23 @@ Status safetensors_write(const char *path, const SafetensorsInfo *infos, int cou
 {
     Status status = OK;
     int file = -1;
-    Text partial = { 0 }, header = { 0 };
+    char *partial = NULL;
+    Text header = { 0 };
     const SafetensorsInfo **order = MEM_NEW(const SafetensorsInfo *, count);
     for (int i = 0; i < count; i++) order[i] = &infos[i];
     qsort(order, (size_t)count, sizeof *order, by_name);
     make_header(&header, order, count);
-    text_printf(&partial, "%s.partial", path);
-    TRY(file_create(&file, partial.data, path));
+    TRY(partial_create(&file, &partial, path));
     TRY(file_write_at(file, 0, header.data, header.length_bytes, path));
     TRY(write_data(file, (int64_t)header.length_bytes, order, count, pull, context, path));
     if (fsync(file)) FAIL(FAILED, "%s: %s", path, strerror(errno));
-    if (rename(partial.data, path)) FAIL(FAILED, "%s: %s", path, strerror(errno));
+    if (rename(partial, path)) FAIL(FAILED, "%s: %s", path, strerror(errno));
     TRY(file_sync_folder(path));
 done:
-    if (status != OK && file >= 0) unlink(partial.data);
+    if (status != OK && file >= 0) unlink(partial);
     if (file >= 0) close(file);
     mem_free(order);
     text_release(&header);
-    text_release(&partial);
+    mem_free(partial);
     return status;
 }

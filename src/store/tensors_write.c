@@ -4,6 +4,7 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/partial.h"
 #include "base/text.h"
 #include "comm/agree.h"
 #include "store/h5.h"
@@ -140,15 +141,6 @@ done:
     return status;
 }
 
-static void name_partial(TensorWriter *w)
-{
-    Text name = { 0 };
-    char host[256] = "host";
-    gethostname(host, sizeof host - 1);
-    text_printf(&name, "%s.partial-%s-%d", w->path, host, (int)getpid());
-    w->partial = name.data;
-}
-
 /// A file on a disk with room, away from the target's: HDF5 does not survive a full disk. It is
 /// gone by itself when both handles are closed.
 static Status open_draft(int *draft, H5File **h5, const char *path)
@@ -203,7 +195,7 @@ static Status make_partial(TensorWriter *w, int draft)
     Status status = OK;
     struct stat info;
     int file;
-    TRY(file_create(&file, w->partial, w->path));
+    TRY(partial_create(&file, &w->partial, w->path));
     w->made = true;
     if (fstat(draft, &info) || ftruncate(file, info.st_size))
         FAIL(FAILED, "%s: %s", w->path, strerror(errno));
@@ -224,7 +216,6 @@ static Status make_structure(TensorWriter *w, const char *schema, const Value *v
     H5File *h5 = NULL;
     int draft = -1;
     describe_sets(w, values, value_count, parts);
-    name_partial(w);
     TRY(open_draft(&draft, &h5, w->path));
     TRY(fill_structure(w, h5, schema, values, value_count));
     status = h5_close(h5);

@@ -30,7 +30,7 @@ static int64_t step_of_name(const char *name)
     return strcmp(again, name) ? -1 : step;
 }
 
-/// Of a file that was being written: step-0000000120.h5.partial-HOST-PID.
+/// Of a file that was being written: step-0000000120.h5.partial-SPACE-PID-RANDOM.
 static bool is_partial(const char *name)
 {
     char target[64];

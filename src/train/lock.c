@@ -1,7 +1,8 @@
 #include "train/lock.h"
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/log.h"
+#include "base/mem.h"
+#include "base/partial.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -103,20 +104,20 @@ static bool is_stale(const Holder *holder, const Holder *me, double age_s)
     return age_s > stale_s || lived_before || job_is_gone(holder->job);
 }
 
-/// Writes `mine`, a name that only we use; *now is its time, by the clock of the file server.
-static Status write_mine(double *now, const char *mine, const Holder *me)
+/// Writes *mine, a name that only we use; *now is its time, by the clock of the file server.
+static Status write_mine(double *now, char **mine, const char *path, const Holder *me)
 {
     Status status = OK;
     struct stat info;
     FILE *file;
     int handle;
-    TRY(file_create(&handle, mine, mine));
+    TRY(partial_create(&handle, mine, path));
     file = fdopen(handle, "w");
-    CHECK(file, "%s: %s", mine, strerror(errno));
+    CHECK(file, "%s: %s", *mine, strerror(errno));
     fprintf(file, "host %s pid %ld start %ld job %s restarts %ld boot %s pids %ld\n", me->host,
             me->pid, me->start, me->job, me->restarts, me->boot, me->space);
-    if (fclose(file) || stat(mine, &info))
-        FAIL(FAILED, "%s: cannot be written: %s", mine, strerror(errno));
+    if (fclose(file) || stat(*mine, &info))
+        FAIL(FAILED, "%s: cannot be written: %s", path, strerror(errno));
     *now = (double)info.st_mtime;
 done:
     return status;
@@ -167,18 +168,19 @@ done:
 }
 
 /// One attempt. The lock appears whole: link(2) fails if it is there.
-static Status try_take(bool *taken, bool *held, Holder *holder, const char *path, const char *mine,
-                       const Holder *me)
+static Status try_take(bool *taken, bool *held, Holder *holder, const char *path, const Holder *me)
 {
     Status status = OK;
+    char *mine = NULL;
     double now = 0;
-    TRY(write_mine(&now, mine, me));
+    TRY(write_mine(&now, &mine, path, me));
     *held = false;
     if (link(mine, path) && errno != EEXIST) FAIL(FAILED, "%s: %s", path, strerror(errno));
     *taken = read_holder(holder, path) && is_same(holder, me); // link's own word may be lost
     if (!*taken) TRY(judge(held, holder, path, mine, me, now));
 done:
-    unlink(mine);
+    if (mine) unlink(mine);
+    mem_free(mine);
     return status;
 }
 
@@ -213,12 +215,11 @@ Status lock_take(Lock *lock, const char *run)
     Status status = OK;
     Holder me = myself(), holder;
     double start_s = clock_now_s();
-    char path[sizeof lock->path], mine[sizeof path + 256];
+    char path[sizeof lock->path];
     *lock = (Lock){ 0 };
     snprintf(path, sizeof path, "%s/lock", run);
-    snprintf(mine, sizeof mine, "%s.%.64s.%s.%ld.%ld", path, me.host, me.boot, me.space, me.pid);
     for (bool taken = false, held, waits = false;;) {
-        TRY(try_take(&taken, &held, &holder, path, mine, &me));
+        TRY(try_take(&taken, &held, &holder, path, &me));
         if (taken) break;
         if (!held) continue;
         if (clock_now_s() - start_s > wait_s)
