@@ -76,7 +76,7 @@ static void death_leaves_the_old_file_or_the_new(void)
         CHECK_EQ(write_and_die(path, 2, points[i].point, 0), SIGKILL);
         CHECK_TRUE(mark_of(path) == (points[i].renamed ? 2 : 1));
         CHECK_EQ(folder_count("partial"), !points[i].renamed); // under its own name, never read
-        CHECK_EQ(write_and_die(path, 3, NULL, 0), 0); // the control, who clears up
+        CHECK_EQ(write_and_die(path, 3, NULL, 0), 0);          // the control, who clears up
         CHECK_TRUE(mark_of(path) == 3);
         CHECK_EQ(folder_count("partial"), 0);
     }
