@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # TEST labels=long,train timeout=600
-# A node of a job fails. With --no-kill the job goes on with the others; without it Slurm queues the
-# job again. Either way the run has the bits of an undisturbed one.
+# A node of a job fails. With --no-kill the job goes on with the others, or is queued again if it was
+# the first; without it Slurm queues the job again. The run has the bits of an undisturbed one.
 source "${TEMPER_SOURCE:?}/tests/support/slurm.sh"
 slurm_start 3
 endless
@@ -51,6 +51,30 @@ slurm_start_node 2
 goes_on again 6
 grep -q ", restarts 1, " "$log" || fail "not queued again: $(cat "$log")"
 ! grep -q "nodes failed" "$log" || fail "$(cat "$log")"
+
+# the first one, on which the script runs: Slurm lets such a job stand with --no-kill
+# fail_first NAME: of a job of that name.
+fail_first() {
+    slurm_await 60 slurm_idle 3 || fail "$1: $(sinfo -N)"
+    script=$1 begin "$1" --no-kill
+    slurm_fail_node 1
+    scontrol update nodename=n1 state=down reason=test
+}
+sed 's/while sleep 60/while sleep 2/' "$script" >first
+cmp -s "$script" first && fail "it looks once a minute"
+fail_first first
+slurm_await 60 slurm_in "$job" PENDING || fail "first: $(slurm_field "$job" JobState)"
+slurm_start_node 1
+goes_on first 6
+grep -q ", restarts 1, " "$log" || fail "not queued again: $(cat "$log")"
+# the control: one that nobody watches
+sed '/|| watch_first$/d' first >alone
+cmp -s first alone && fail "the control is not one"
+fail_first alone
+slurm_await 20 slurm_in "$job" PENDING && fail "alone: Slurm itself queues it again"
+slurm_in "$job" RUNNING || fail "alone: $(slurm_field "$job" JobState)"
+scancel "$job"
+slurm_start_node 1
 
 # the control: a script that takes the end of its first step for that of its job
 slurm_await 60 slurm_idle 3 || fail "$(sinfo -N)"
