@@ -134,6 +134,10 @@ int64_t tensors_blocks(const TensorFile *file);
 /// verified when it was opened. FAILED as `tensors_read`.
 Status tensors_verify(TensorFile *file, int64_t first, int64_t end);
 
+/// Local. The SHA-256 of all bytes of the file but the tensors' elements. It stands for the file
+/// where `tensors_verify` finds every block sound: their checksums are among these bytes.
+Status tensors_frame_sha256(char hex[65], const TensorFile *file);
+
 int tensors_value_count(const TensorFile *file);
 const Value *tensors_value_at(const TensorFile *file, int index);
 /// Local. By name; the fallback if absent or of another kind. Borrowed from the file.

@@ -58,7 +58,9 @@ const Command command_verify = {
     .summary = "whether a run is what its record says, and can be repeated",
     .description =
         "Checks the SHA-256 of every file that RUN/record.json names: data, model, checkpoints,\n"
-        "reports. A line for each that changed or is missing. With --rerun N also does N steps\n"
+        "reports. A line for each that changed or is missing. Of a run that is stopped,\n"
+        "checkpoints and model are checked by their own checksums and the SHA-256 of all else\n"
+        "in them. With --rerun N also does N steps\n"
         "once more, on the ranks it is started on, in a folder that goes away, and compares\n"
         "metrics and, if the newest checkpoint is reached, weights and optimizer state, every\n"
         "bit; it tells what is not as the record says: BLAS core, libraries, compiler, kernels,\n"

@@ -1,9 +1,11 @@
 #include "store/tensor_file.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/sha256.h"
 #include "store/h5.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -23,6 +25,51 @@ static bool element_type(ElementType *out, SetType type)
 int64_t tensors_blocks(const TensorFile *file)
 {
     return file->blocks;
+}
+
+typedef struct {
+    int64_t first, end;
+} Extent;
+
+static int by_first(const void *left, const void *right)
+{
+    const Extent *a = left, *b = right;
+    return (a->first > b->first) - (a->first < b->first);
+}
+
+static Status add_to_sha(Sha256 *sha, char *piece, const TensorFile *file, int64_t at, int64_t end)
+{
+    for (int64_t bytes; at < end; at += bytes) {
+        bytes = end - at < BLOCK_BYTES ? end - at : BLOCK_BYTES;
+        if (file_read_at(piece, (size_t)bytes, file->file, at, file->path) != OK) return FAILED;
+        sha256_add(sha, piece, (size_t)bytes);
+    }
+    return OK;
+}
+
+Status tensors_frame_sha256(char hex[65], const TensorFile *file)
+{
+    Status status = OK;
+    Sha256 sha;
+    Extent *elements = MEM_NEW(Extent, file->count);
+    char *piece = MEM_NEW(char, BLOCK_BYTES);
+    int64_t at = 0;
+    for (int i = 0; i < file->count; i++) {
+        const Tensor *tensor = &file->tensors[i];
+        elements[i] = (Extent){ tensor->offset_bytes, tensor->offset_bytes + tensor->bytes };
+    }
+    qsort(elements, (size_t)file->count, sizeof *elements, by_first);
+    sha256_init(&sha);
+    for (int i = 0; i < file->count; i++) {
+        TRY(add_to_sha(&sha, piece, file, at, elements[i].first));
+        if (elements[i].end > at) at = elements[i].end;
+    }
+    TRY(add_to_sha(&sha, piece, file, at, file->file_bytes));
+    sha256_finish(hex, &sha);
+done:
+    mem_free(piece);
+    mem_free(elements);
+    return status;
 }
 
 static Status check_signature(const TensorFile *file)

@@ -128,6 +128,7 @@ static Status tokenizer(Json **out, const RunRecord *r)
 static Status model(Json **out, const RunRecord *r)
 {
     const char *path = r->trainer->recipe->model.path;
+    if (r->ended == STOPPED) return run_file_describe_frame(out, path, path);
     return r->ended == OK ? run_file_describe(out, path, path) : OK;
 }
 
@@ -186,10 +187,11 @@ static Status ranks(Json **out, const RunRecord *r)
     return OK;
 }
 
-/// Time may be short when a run is stopped, and its next part writes all of them again.
+/// Time may be short when a run is stopped.
 static Status list_outputs(Json **out, const RunRecord *r)
 {
-    return r->ended == OK ? run_files_written(out, r->trainer->recipe->output.folder) : OK;
+    if (r->ended != OK && r->ended != STOPPED) return OK;
+    return run_files_written(out, r->trainer->recipe->output.folder, r->ended == STOPPED);
 }
 
 /// A value that stays NULL is left out.
@@ -223,9 +225,9 @@ static const struct {
     { RECORD_END, "ended_utc", time_now, "when it ended, UTC" },
     { RECORD_END, "energy_j", energy,
       "joules of the processors of all nodes that tell (RAPL), whoever used them" },
-    { RECORD_END, "model", model, "the model file; of a part that is done" },
+    { RECORD_END, "model", model, "the model file; of a part that is done or stopped" },
     { RECORD_END, "outputs", list_outputs,
-      "what the run folder holds of the run; of a part that is done" },
+      "what the run folder holds of the run; of a part that is done or stopped" },
 };
 
 Status run_fields_add(const RunRecord *r, RecordMoment moment)
@@ -243,15 +245,19 @@ Status run_fields_add(const RunRecord *r, RecordMoment moment)
 
 void run_fields_markdown(Text *out)
 {
-    text_append(out,
-                "# The record of a run\n\n"
-                "`RUN/record.json` is an object with `record_version`, 1, and `parts`, a list: "
-                "one for each time\nthat `train` was started on the run, in their order. A part "
-                "that has no `state` is under way, or died.\nFiles are objects of `path`, `bytes` "
-                "and `sha256`; those of the run are named from its folder.\n`exports` lists what "
-                "`temper export` wrote of it: `exported_utc`, `folder` (the working folder),\n"
-                "`output` and `files`.\n\n"
-                "| field of a part | written | meaning |\n|---|---|---|\n");
+    text_append(
+        out,
+        "# The record of a run\n\n"
+        "`RUN/record.json` is an object with `record_version`, 1, and `parts`, a list: "
+        "one for each time\nthat `train` was started on the run, in their order. A part "
+        "that has no `state` is under way, or died.\nFiles are objects of `path`, `bytes` "
+        "and `sha256`; those of the run are named from its folder.\nOf a part that is stopped, "
+        "when time may be short, the model and what ends in .h5 have `frame_sha256` instead: "
+        "that of all\nbytes but the tensors' elements, whose checksums are among these.\n"
+        "`exports` lists what "
+        "`temper export` wrote of it: `exported_utc`, `folder` (the working folder),\n"
+        "`output` and `files`.\n\n"
+        "| field of a part | written | meaning |\n|---|---|---|\n");
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         text_printf(out, "| `%s` | at its %s | %s |\n", fields[i].name,
                     fields[i].moment == RECORD_START ? "start" : "end", fields[i].meaning);

@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/sha256.h"
+#include "store/tensors.h"
 #include "train/checkpoint_folder.h"
 
 #include <string.h>
@@ -13,17 +14,36 @@ static const char *const outputs[] = { "recipe.yaml", "metrics.jsonl", "metrics.
                                        "run.log",     "report.json",   "report.html",
                                        "loss.svg",    "test.jsonl",    "features.h5" };
 
-Status run_file_describe(Json **out, const char *file, const char *path)
+static Json *describe(const char *file, const char *path, const char *name, const char *hex)
 {
     struct stat info;
+    Json *out = json_new_object();
+    json_set_text(out, "path", path);
+    json_set_int(out, "bytes", stat(file, &info) ? 0 : info.st_size);
+    json_set_text(out, name, hex);
+    return out;
+}
+
+Status run_file_describe(Json **out, const char *file, const char *path)
+{
     char hex[65];
     Status status = OK;
     TRY(sha256_file(hex, file));
-    *out = json_new_object();
-    json_set_text(*out, "path", path);
-    json_set_int(*out, "bytes", stat(file, &info) ? 0 : info.st_size);
-    json_set_text(*out, "sha256", hex);
+    *out = describe(file, path, "sha256", hex);
 done:
+    return status;
+}
+
+Status run_file_describe_frame(Json **out, const char *file, const char *path)
+{
+    char hex[65];
+    TensorFile *tensors = NULL;
+    Status status = OK;
+    TRY(tensors_open_any(&tensors, file));
+    TRY(tensors_frame_sha256(hex, tensors));
+    *out = describe(file, path, "frame_sha256", hex);
+done:
+    tensors_close(tensors);
     return status;
 }
 
@@ -71,18 +91,21 @@ Json *run_files_data(const DataOptions *options, const char *sums)
     return out;
 }
 
-static Status add_output(Json *list, const char *run, const char *path)
+static Status add_output(Json *list, const char *run, const char *path, bool in_haste)
 {
     Status status = OK;
     Json *file = NULL;
+    const char *name = path + strlen(run) + 1, *ending = strrchr(name, '.');
+    bool by_frame = in_haste && ending && !strcmp(ending, ".h5");
     if (access(path, F_OK)) return OK;
-    TRY(run_file_describe(&file, path, path + strlen(run) + 1));
+    TRY(by_frame ? run_file_describe_frame(&file, path, name)
+                 : run_file_describe(&file, path, name));
     json_append(list, file);
 done:
     return status;
 }
 
-Status run_files_written(Json **out, const char *run)
+Status run_files_written(Json **out, const char *run, bool in_haste)
 {
     Status status = OK;
     char *checkpoint = NULL;
@@ -91,13 +114,13 @@ Status run_files_written(Json **out, const char *run)
     for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++) {
         text_clear(&path);
         text_printf(&path, "%s/%s", run, outputs[i]);
-        TRY(add_output(*out, run, path.data));
+        TRY(add_output(*out, run, path.data, in_haste));
     }
     for (int skip = 0;; skip++) {
         mem_free(checkpoint);
         TRY(checkpoint_newest(&checkpoint, run, skip));
         if (!checkpoint) break;
-        TRY(add_output(*out, run, checkpoint));
+        TRY(add_output(*out, run, checkpoint, in_haste));
     }
 done:
     mem_free(checkpoint);

@@ -24,14 +24,16 @@
 typedef struct {
     char from[PATH_MAX], newest_path[PATH_MAX]; ///< from "": the start
     int64_t first, last, newest;
+    bool owes; ///< the newest one, the evaluation of its step
 } Range;
 
-static Status step_of(int64_t *out, const char *path)
+static Status step_of(int64_t *out, bool *owes, const char *path)
 {
     Status status = OK;
     TensorFile *file = NULL;
     TRY(tensors_open(&file, path, "checkpoint"));
     *out = tensors_int(file, "step", 0);
+    *owes = tensors_int(file, "owes_evaluation", 0);
 done:
     tensors_close(file);
     return status;
@@ -46,8 +48,9 @@ static Status choose_range(Range *out, const Repetition *what)
     TRY(checkpoint_newest(&before, what->run, 1));
     snprintf(out->newest_path, sizeof out->newest_path, "%s", newest);
     snprintf(out->from, sizeof out->from, "%s", before ? before : "");
-    TRY(step_of(&out->newest, newest));
-    if (before) TRY(step_of(&out->first, before));
+    bool unused;
+    TRY(step_of(&out->newest, &out->owes, newest));
+    if (before) TRY(step_of(&out->first, &unused, before));
     out->last = out->first + what->steps;
     if (out->last > out->newest) out->last = out->newest;
 done:
@@ -116,7 +119,8 @@ static bool read_line(Text *out, const char *line, size_t bytes, const Range *ra
     text_clear(out);
     if (json_parse(&object, line, bytes, "") != OK) status_clear();
     int64_t step = json_int(json_get(object, "step"), 0);
-    bool is_of = step > range->first && step <= range->last;
+    bool is_owed = range->owes && step == range->newest && json_get(object, "split");
+    bool is_of = step > range->first && step <= range->last && !is_owed;
     if (is_of) json_remove(object, "seconds");
     if (is_of) json_print(out, object, 0);
     json_free(object);

@@ -83,7 +83,8 @@ kill -USR1 $launcher
 interrupted $launcher 85 stopped.out
 parts runs/stopped | grep -qE "^0 [0-9]+ stopped 2$" || fail "$(parts runs/stopped)"
 grep -q '"job": "17"' runs/stopped/record.json || fail "no job"
-! grep -q '"outputs"' runs/stopped/record.json || fail "time is short when a run is stopped"
+grep -q '"frame_sha256"' runs/stopped/record.json || fail "no outputs"
+! grep -q '"outputs"' runs/diverged/record.json || fail "outputs of a run that failed"
 
 # a record that nobody can read does not stop the run
 echo '{"parts": [' >runs/one/record.json

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # TEST labels=long,train timeout=600
-# A node of a job fails. With --no-kill the job goes on with the others, or is queued again if it was
-# the first; without it Slurm queues the job again. The run has the bits of an undisturbed one.
+# A node of a job fails. With --no-kill the job goes on with the others, or is queued again if it
+# was the first; without it Slurm queues the job again. The run has the bits of an undisturbed one.
 source "${TEMPER_SOURCE:?}/tests/support/slurm.sh"
 slurm_start 3
 endless
