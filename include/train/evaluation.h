@@ -5,13 +5,20 @@
 
 #include <stdbool.h>
 
+/// Of the targets of a row of a language model, or of several.
 typedef struct {
-    Json *values;  ///< owned: the named values that are defined
-    Json *whole;   ///< owned: these, "rows", and what else the task tells
-    Text line;     ///< "loss 0.0385  accuracy 0.9928": a line of progress
-    Text table;    ///< for a person
-    float *logits; ///< (rows, labels) of classifications, owned; NULL of others
-    Watch *watch;  ///< borrowed: what may stop it; NULL: nothing
+    double loss; ///< summed
+    int64_t right, targets;
+} TokenSums;
+
+typedef struct {
+    Json *values;    ///< owned: the named values that are defined
+    Json *whole;     ///< owned: these, "rows", and what else the task tells
+    Text line;       ///< "loss 0.0385  accuracy 0.9928": a line of progress
+    Text table;      ///< for a person
+    float *logits;   ///< (rows, labels) of classifications, owned; NULL of others
+    TokenSums *sums; ///< (rows) of language models, owned; NULL of others
+    Watch *watch;    ///< borrowed: what may stop it; NULL: nothing
 } Evaluation;
 void evaluation_release(Evaluation *evaluation);
 /// Local. NaN if undefined.

@@ -44,6 +44,8 @@ const Command command_report = {
         "the rows, the same in every call), McNemar's exact test of each run against the first\n"
         "where both answered the same test rows, the curves in one figure, and what differs in\n"
         "the recipes: as text, and as one page without script or network. The answers to the\n"
-        "test rows are in RUN/test.jsonl; a language model has none, so no intervals.",
+        "test rows are in RUN/test.jsonl. Of language models these are sums over the targets of\n"
+        "each row: the intervals are of ratios of sums, and two runs are compared by the interval\n"
+        "of their difference on the same resamples (paired bootstrap).",
     .example = "temper report runs/seed-1 runs/seed-2 -o seeds.html",
 };

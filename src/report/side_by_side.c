@@ -8,10 +8,10 @@
 #include <string.h>
 
 static const char hint[] =
-    "In brackets the 95 % interval of 2000 bootstrap resamples of the test rows (percentile). p is "
-    "of "
-    "McNemar's exact test: how often runs that are equally good would divide the rows that one "
-    "of them alone has right as unevenly, or more so.";
+    "In brackets the 95 % interval of 2000 bootstrap resamples of the test rows (percentile); of "
+    "language models, of ratios of the rows' sums, and of the difference of two runs on the same "
+    "resamples. p is of McNemar's exact test: how often runs that are equally good would divide "
+    "the rows that one of them alone has right as unevenly, or more so.";
 
 static const char *const colors[] = { "#1f5fa8", "#d1495b", "#3a7d44", "#e08a1e",
                                       "#7a4fa3", "#2a9d8f", "#8c564b", "#5d6878" };
@@ -31,12 +31,29 @@ static void append_metric(Text *out, const Json *metric)
         text_printf(out, " [%.4f, %.4f]", low, json_number(json_get(metric, "high"), NAN));
 }
 
+static void append_differences(Text *out, const Json *differences, const char *name,
+                               const char *first)
+{
+    void *at = NULL;
+    const char *metric;
+    Json *value;
+    text_printf(out, "%s minus %s:", name, first);
+    while (json_next(differences, &at, &metric, &value)) {
+        text_printf(out, " %s ", metric);
+        append_metric(out, value);
+    }
+}
+
 static void append_test(Text *out, const Json *run, const char *first)
 {
     const Json *test = json_get(run, "mcnemar");
     const char *name = json_text(json_get(run, "name"), "");
     if (json_get(run, "refused")) {
         text_append(out, json_text(json_get(run, "refused"), ""));
+        return;
+    }
+    if (json_get(run, "differences")) {
+        append_differences(out, json_get(run, "differences"), name, first);
         return;
     }
     text_printf(out, "%s alone is right on %lld rows, %s alone on %lld: p = %.4g", name,
@@ -103,7 +120,7 @@ static void append_tests(Text *out, const Json *runs)
 {
     const char *first = json_text(json_get(json_at(runs, 0), "name"), "");
     if (json_size(runs) < 2) return;
-    text_append(out, "<h3>McNemar's exact test</h3><div class=\"box\">");
+    text_append(out, "<h3>Against the first</h3><div class=\"box\">");
     for (int64_t i = 1; i < json_size(runs); i++) {
         Text line = { 0 };
         append_test(&line, json_at(runs, i), first);

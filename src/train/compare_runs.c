@@ -64,8 +64,11 @@ static bool has_same_items(const Run *a, const Run *b)
     append_test_data(&other, b);
     bool same = !strcmp(text_chars(&data), text_chars(&other)) && left->rows == right->rows &&
                 !strcmp(left->names, right->names) &&
-                !memcmp(left->numbers, right->numbers, rows * sizeof *left->numbers) &&
-                !memcmp(left->labels, right->labels, rows * sizeof *left->labels);
+                !memcmp(left->numbers, right->numbers, rows * sizeof *left->numbers);
+    if (same && left->labels)
+        same = !memcmp(left->labels, right->labels, rows * sizeof *left->labels);
+    for (int64_t i = 0; same && left->sums && i < left->rows; i++)
+        same = left->sums[i].targets == right->sums[i].targets;
     text_release(&other);
     text_release(&data);
     return same;
@@ -102,6 +105,46 @@ static Json *measure(const Outcomes *outcomes)
     return out;
 }
 
+static Json *measure_tokens(const Outcomes *outcomes)
+{
+    Json *out = json_new_object();
+    Interval intervals[TOKEN_VALUES];
+    double values[TOKEN_VALUES];
+    TokenSums all = token_total(outcomes);
+    token_values(values, &all);
+    bootstrap_tokens(intervals, outcomes, NULL);
+    for (int k = 0; k < TOKEN_VALUES; k++)
+        if (isfinite(values[k]))
+            json_set(out, token_names[k], metric_json(values[k], &intervals[k]));
+    return out;
+}
+
+/// What the second has more.
+static Json *differences(const Outcomes *first, const Outcomes *second)
+{
+    Json *out = json_new_object();
+    Interval intervals[TOKEN_VALUES];
+    double a[TOKEN_VALUES], b[TOKEN_VALUES];
+    TokenSums all = token_total(first), others = token_total(second);
+    token_values(a, &all);
+    token_values(b, &others);
+    bootstrap_tokens(intervals, first, second);
+    for (int k = 0; k < TOKEN_VALUES; k++)
+        if (isfinite(b[k] - a[k]))
+            json_set(out, token_names[k], metric_json(b[k] - a[k], &intervals[k]));
+    return out;
+}
+
+static Json *mcnemar_json(const Outcomes *first, const Outcomes *second)
+{
+    McNemar found = mcnemar_exact(first, second);
+    Json *out = json_new_object();
+    json_set_int(out, "first_alone", found.first_alone);
+    json_set_int(out, "second_alone", found.second_alone);
+    json_set_number(out, "p", found.p);
+    return out;
+}
+
 /// As the report has them, without intervals.
 static Json *reported(const Json *test)
 {
@@ -114,7 +157,7 @@ static Json *reported(const Json *test)
     return out;
 }
 
-static void set_mcnemar(Json *out, const Run *first, const Run *run)
+static void set_comparison(Json *out, const Run *first, const Run *run)
 {
     Text why = { 0 };
     if (!first->outcomes.rows || !run->outcomes.rows) {
@@ -122,16 +165,12 @@ static void set_mcnemar(Json *out, const Run *first, const Run *run)
                     run->outcomes.rows ? first->name : run->name);
     } else if (!has_same_items(first, run)) {
         text_printf(&why,
-                    "%s has other test rows than %s: McNemar's test compares answers to the "
-                    "same ones",
+                    "%s has other test rows than %s: only answers to the same ones are compared",
                     run->name, first->name);
+    } else if (first->outcomes.sums) {
+        json_set(out, "differences", differences(&first->outcomes, &run->outcomes));
     } else {
-        McNemar found = mcnemar_exact(&first->outcomes, &run->outcomes);
-        Json *test = json_new_object();
-        json_set_int(test, "first_alone", found.first_alone);
-        json_set_int(test, "second_alone", found.second_alone);
-        json_set_number(test, "p", found.p);
-        json_set(out, "mcnemar", test);
+        json_set(out, "mcnemar", mcnemar_json(&first->outcomes, &run->outcomes));
     }
     if (why.length_bytes) json_set_text(out, "refused", why.data);
     text_release(&why);
@@ -143,8 +182,11 @@ static Json *run_json(const Run *first, const Run *run)
     Json *out = json_new_object();
     json_set_text(out, "name", run->name);
     json_set_int(out, "rows", json_int(json_get(test, "rows"), 0));
-    json_set(out, "metrics", run->outcomes.rows ? measure(&run->outcomes) : reported(test));
-    if (run != first) set_mcnemar(out, first, run);
+    json_set(out, "metrics",
+             !run->outcomes.rows  ? reported(test)
+             : run->outcomes.sums ? measure_tokens(&run->outcomes)
+                                  : measure(&run->outcomes));
+    if (run != first) set_comparison(out, first, run);
     return out;
 }
 

@@ -21,6 +21,7 @@ void evaluation_release(Evaluation *evaluation)
     text_release(&evaluation->line);
     text_release(&evaluation->table);
     mem_free(evaluation->logits);
+    mem_free(evaluation->sums);
     *evaluation = (Evaluation){ 0 };
 }
 

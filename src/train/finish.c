@@ -35,13 +35,13 @@ static Json *summary(const Trainer *t, const char *checkpoint)
 }
 
 COLLECTIVE
-static Status write_report(Trainer *t, const Json *results, const float *logits)
+static Status write_report(Trainer *t, const Json *results, const Evaluation *test)
 {
     Status status = OK;
     TRY_ROOT(t->comm, series_write(t->recipe));
     TRY_ROOT(t->comm, lock_check(t->lock));
-    if (logits) // agreed: the same task and rows on all ranks
-        TRY_ROOT(t->comm, outcomes_write(t->recipe->output.folder, t->model, t->data, logits));
+    if (test->whole) // agreed: the same rows on all ranks
+        TRY_ROOT(t->comm, outcomes_write(t->recipe->output.folder, t->model, t->data, test));
     TRY_ROOT(t->comm, report_write(t->recipe->output.folder, results));
 done:
     return status;
@@ -52,10 +52,10 @@ static bool has_to_stop(void *deadline)
     return deadline_reached(deadline);
 }
 
-/// Collective. Evaluates the splits that have rows, into `splits` and `table`; *logits, of test
-/// rows of classifications, are the caller's.
+/// Collective. Evaluates the splits that have rows, into `splits` and `table`; *test, if there are
+/// such rows, is the caller's.
 COLLECTIVE
-static Status evaluate_splits(Json *splits, Text *table, float **logits, Trainer *t,
+static Status evaluate_splits(Json *splits, Text *table, Evaluation *test, Trainer *t,
                               const char *path)
 {
     Watch watch = { has_to_stop, &t->deadline, false };
@@ -67,11 +67,10 @@ static Status evaluate_splits(Json *splits, Text *table, float **logits, Trainer
         if (!any) continue;
         text_printf(table, "%s (%s)\n%s", split_names[split], path, text_chars(&found.table));
         json_set(splits, split_names[split], json_clone(found.whole));
-        if (split == SPLIT_TEST) {
-            *logits = found.logits;
-            found.logits = NULL;
-        }
-        evaluation_release(&found);
+        if (split == SPLIT_TEST)
+            *test = found;
+        else
+            evaluation_release(&found);
     }
     return OK;
 }
@@ -82,7 +81,7 @@ Status finish_run(Trainer *t, const Json *efficiency)
     char *path = NULL;
     Json *results = json_new_object();
     Text table = { 0 };
-    float *logits = NULL; // of test rows
+    Evaluation test = { 0 };
     json_set_text(results, "title", t->recipe->output.folder);
     deadline_finish(&t->deadline);
     TRY_ROOT(t->comm, checkpoint_of_run(&path, t->recipe->output.folder, false));
@@ -93,18 +92,18 @@ Status finish_run(Trainer *t, const Json *efficiency)
     TRY(model_load(t->comm, &t->model, path, t->recipe->model.task));
     json_set(results, "summary", summary(t, path));
     Json *splits = json_new_object();
-    json_set(results, "splits", splits);                    // which owns it from here on
-    TRY(evaluate_splits(splits, &table, &logits, t, path)); // agreed: the same on all ranks
+    json_set(results, "splits", splits);                  // which owns it from here on
+    TRY(evaluate_splits(splits, &table, &test, t, path)); // agreed: the same on all ranks
     if (t->comm->rank == 0) efficiency_put(results, efficiency, t->recipe->output.folder);
     json_set(results, "recipe", recipe_json(t->recipe));
-    if (t->lock) TRY(write_report(t, results, logits));
+    if (t->lock) TRY(write_report(t, results, &test));
     if (t->comm->rank == 0)
         printf(
             "%scheckpoint %s\nrun folder %s\nreport     %s/report.html\nloss curve %s/loss.svg\n",
             text_chars(&table), path, t->recipe->output.folder, t->recipe->output.folder,
             t->recipe->output.folder);
 done:
-    mem_free(logits);
+    evaluation_release(&test);
     text_release(&table);
     json_free(results);
     mem_free(path);

@@ -44,29 +44,11 @@ double language_loss(Trainer *t, double divisor)
         .sum;
 }
 
-/// Sums over targets.
-typedef struct {
-    double loss;
-    int64_t correct, targets;
-} Sums;
-
 typedef struct {
     TargetRule rule;
     Targets targets;
     TargetLoss *each; ///< (targets.capacity), owned
 } Evaluator;
-
-/// Of the leaf, at its first row.
-static void evaluate_leaf(void *results, const InferredLeaf *leaf, void *context)
-{
-    Evaluator *evaluator = context;
-    Targets *targets = &evaluator->targets;
-    Sums *sums = results;
-    targets_take(targets, &evaluator->rule, leaf->buffers, tape_packing(leaf->tape));
-    VocabularyLoss loss = targets_loss(NULL, leaf->model, leaf->weights, leaf->tape, targets, 0, 1);
-    for (int64_t i = 0; i < leaf->rows; i++) sums[i] = (Sums){ 0 };
-    sums[0] = (Sums){ loss.sum, loss.correct, targets->count };
-}
 
 /// Of each row.
 static void score_leaf(void *results, const InferredLeaf *leaf, void *context)
@@ -74,48 +56,48 @@ static void score_leaf(void *results, const InferredLeaf *leaf, void *context)
     Evaluator *evaluator = context;
     Targets *targets = &evaluator->targets;
     const int32_t *cu_seqlens = tape_packing(leaf->tape)->cu_seqlens;
-    Sums *sums = results;
+    TokenSums *sums = results;
     targets_take(targets, &evaluator->rule, leaf->buffers, tape_packing(leaf->tape));
     evaluator->each =
         mem_resize(evaluator->each, (size_t)targets->count + 1, sizeof *evaluator->each);
     targets_loss(evaluator->each, leaf->model, leaf->weights, leaf->tape, targets, 0, 1);
     for (int64_t row = 0, i = 0; row < leaf->rows; row++) {
-        sums[row] = (Sums){ 0 };
+        sums[row] = (TokenSums){ 0 };
         for (; i < targets->count && targets->rows[i] < cu_seqlens[row + 1]; i++) {
             sums[row].loss += evaluator->each[i].loss;
-            sums[row].correct += evaluator->each[i].correct;
+            sums[row].right += evaluator->each[i].correct;
             sums[row].targets++;
         }
     }
 }
 
 /// Of halves of the rows.
-static Sums add_up(const Sums *sums, int64_t n)
+static TokenSums add_up(const TokenSums *sums, int64_t n)
 {
     if (n == 1) return sums[0];
-    Sums a = add_up(sums, n / 2), b = add_up(sums + n / 2, n - n / 2);
-    return (Sums){ a.loss + b.loss, a.correct + b.correct, a.targets + b.targets };
+    TokenSums a = add_up(sums, n / 2), b = add_up(sums + n / 2, n - n / 2);
+    return (TokenSums){ a.loss + b.loss, a.right + b.right, a.targets + b.targets };
 }
 
-static void set_values(Json *values, const Sums *sums)
+static void set_values(Json *values, const TokenSums *sums)
 {
     if (!sums->targets) return;
     double loss = sums->loss / (double)sums->targets;
     json_set_number(values, "loss", loss);
     if (isfinite(exp(loss))) json_set_number(values, "perplexity", exp(loss));
-    json_set_number(values, "token_accuracy", (double)sums->correct / (double)sums->targets);
+    json_set_number(values, "token_accuracy", (double)sums->right / (double)sums->targets);
 }
 
-static void describe(Evaluation *out, const Sums *sums, int64_t count)
+static void describe(Evaluation *out, const TokenSums *sums, int64_t count)
 {
-    Sums all = add_up(sums, count);
+    TokenSums all = add_up(sums, count);
     double targets = all.targets ? (double)all.targets : 1;
     set_values(out->values, &all);
     out->whole = json_clone(out->values);
     json_set_int(out->whole, "rows", count);
     json_set_int(out->whole, "targets", all.targets);
     text_printf(&out->line, "loss %.4f  perplexity %.4g  token accuracy %.4f", all.loss / targets,
-                exp(all.loss / targets), (double)all.correct / targets);
+                exp(all.loss / targets), (double)all.right / targets);
     text_printf(&out->table, "%" PRId64 " rows, %" PRId64 " targets  %s\n", count, all.targets,
                 out->line.data);
 }
@@ -125,15 +107,15 @@ void language_evaluate(const Comm *comm, Evaluation *out, const TrainOptions *tr
                        const int64_t *rows, int64_t count)
 {
     TokenKinds kinds = { 0 };
-    Sums *sums = MEM_NEW(Sums, count);
+    out->sums = MEM_NEW(TokenSums, count);
     if (!model->arch->causal) CHECK(token_kinds_init(&kinds, tokenizer, "") == OK, "no mask token");
     Evaluator evaluator = { .rule = rule_of(train, &kinds, TARGETS_FIXED) };
-    Inference inference = { sizeof *sums, evaluate_leaf, &evaluator, out->watch };
-    infer_rows(comm, sums, &inference, model, data, rows, count);
-    if (!out->watch || !out->watch->stopped) describe(out, sums, count);
+    Inference inference = { sizeof *out->sums, score_leaf, &evaluator, out->watch };
+    infer_rows(comm, out->sums, &inference, model, data, rows, count);
+    if (!out->watch || !out->watch->stopped) describe(out, out->sums, count);
+    mem_free(evaluator.each);
     targets_release(&evaluator.targets);
     token_kinds_release(&kinds);
-    mem_free(sums);
 }
 
 /// The rows of one text stand together.
@@ -145,12 +127,12 @@ static int64_t text_end(const Dataset *data, const int64_t *rows, int64_t at, in
 }
 
 /// The line of a text whose rows are [at, end).
-static void print_text(FILE *out, const Dataset *data, const int64_t *rows, const Sums *sums,
+static void print_text(FILE *out, const Dataset *data, const int64_t *rows, const TokenSums *sums,
                        int64_t at, int64_t end)
 {
     Text line = { 0 };
     Json *values = json_new_object();
-    Sums all = add_up(sums + at, end - at);
+    TokenSums all = add_up(sums + at, end - at);
     int64_t tokens = 0;
     for (int64_t i = at; i < end; i++) tokens += dataset_length(data, rows[i]);
     json_set_int(values, "tokens", tokens);
@@ -165,7 +147,7 @@ static void print_text(FILE *out, const Dataset *data, const int64_t *rows, cons
 void language_predict(const Comm *comm, FILE *out, const Model *model, const Dataset *data,
                       const int64_t *rows, int64_t count, bool logits)
 {
-    Sums *sums = MEM_NEW(Sums, count);
+    TokenSums *sums = MEM_NEW(TokenSums, count);
     Evaluator evaluator = { 0 };
     (void)logits;
     Inference inference = { sizeof *sums, score_leaf, &evaluator, NULL };

@@ -3,11 +3,24 @@
 #include "store/json.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
-static void print(Text *out, const Model *model, const Dataset *data, const int64_t *rows,
-                  int64_t count, const float *logits)
+static void print_sums(Text *out, const Model *model, const Dataset *data, const int64_t *rows,
+                       int64_t count, const TokenSums *sums)
+{
+    text_printf(out, "{\"task\": \"%s\"}\n", model->head->task);
+    for (int64_t i = 0; i < count; i++) {
+        text_printf(out, "{\"row\": %" PRId64 ", \"loss\": ", data->row_numbers[rows[i]]);
+        text_real(out, sums[i].loss);
+        text_printf(out, ", \"targets\": %" PRId64 ", \"right\": %" PRId64 "}\n", sums[i].targets,
+                    sums[i].right);
+    }
+}
+
+static void print_logits(Text *out, const Model *model, const Dataset *data, const int64_t *rows,
+                         int64_t count, const float *logits)
 {
     int64_t labels = model->spec.num_labels;
     text_append(out, "{\"labels\": ");
@@ -29,11 +42,15 @@ static void file_path(Text *out, const char *run)
     text_printf(out, "%s/test.jsonl", run);
 }
 
-Status outcomes_write(const char *run, const Model *model, const Dataset *data, const float *logits)
+Status outcomes_write(const char *run, const Model *model, const Dataset *data,
+                      const Evaluation *test)
 {
     Text path = { 0 }, lines = { 0 };
     int64_t *rows, count = dataset_split_rows(data, SPLIT_TEST, &rows);
-    print(&lines, model, data, rows, count, logits);
+    if (test->sums)
+        print_sums(&lines, model, data, rows, count, test->sums);
+    else
+        print_logits(&lines, model, data, rows, count, test->logits);
     file_path(&path, run);
     Status status = text_write_file(path.data, lines.data, lines.length_bytes);
     mem_free(rows);
@@ -45,7 +62,12 @@ Status outcomes_write(const char *run, const Model *model, const Dataset *data, 
 static bool read_names(Outcomes *out, const Json *line)
 {
     const Json *names = json_get(line, "labels");
+    const char *task = json_text(json_get(line, "task"), "");
     Text text = { 0 };
+    if (*task) {
+        out->names = mem_copy_text(task);
+        return true;
+    }
     if (!json_is_array(names) || !json_size(names)) return false;
     json_print(&text, names, 0);
     out->names = text.data;
@@ -53,7 +75,18 @@ static bool read_names(Outcomes *out, const Json *line)
     return true;
 }
 
-static bool read_row(Outcomes *out, const Json *line)
+static bool read_sums(Outcomes *out, const Json *line)
+{
+    int64_t row = out->rows++;
+    TokenSums *sums = &out->sums[row];
+    *sums = (TokenSums){ json_number(json_get(line, "loss"), NAN),
+                         json_int(json_get(line, "right"), -1),
+                         json_int(json_get(line, "targets"), -1) };
+    out->numbers[row] = json_int(json_get(line, "row"), 0);
+    return !isnan(sums->loss) && sums->right >= 0 && sums->targets >= sums->right;
+}
+
+static bool read_logits(Outcomes *out, const Json *line)
 {
     const Json *logits = json_get(line, "logits");
     int64_t label = json_int(json_get(line, "label"), -1), row = out->rows++;
@@ -64,6 +97,11 @@ static bool read_row(Outcomes *out, const Json *line)
     for (int k = 0; k < out->label_count; k++)
         out->logits[row * out->label_count + k] = (float)json_number(json_at(logits, k), 0);
     return true;
+}
+
+static bool read_row(Outcomes *out, const Json *line)
+{
+    return out->label_count ? read_logits(out, line) : read_sums(out, line);
 }
 
 static int64_t count_lines(const char *text)
@@ -89,6 +127,10 @@ static Status read_lines(Outcomes *out, char *text, const char *path)
             FAIL(FAILED, "%s: is too short for %d labels: train the run again", path,
                  out->label_count);
         out->numbers = MEM_NEW(int64_t, lines);
+        if (!out->label_count) {
+            out->sums = MEM_NEW(TokenSums, lines);
+            continue;
+        }
         out->labels = MEM_NEW(int32_t, lines);
         out->logits = MEM_NEW(float, lines * out->label_count);
     }
@@ -117,6 +159,7 @@ void outcomes_release(Outcomes *outcomes)
 {
     mem_free(outcomes->names);
     mem_free(outcomes->logits);
+    mem_free(outcomes->sums);
     mem_free(outcomes->labels);
     mem_free(outcomes->numbers);
     *outcomes = (Outcomes){ 0 };

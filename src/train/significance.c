@@ -32,12 +32,17 @@ static Interval interval(double *values, int64_t count)
     return (Interval){ quantile(values, defined, 0.025), quantile(values, defined, 0.975) };
 }
 
+/// The row that is drawn as the i-th of so many.
+static int64_t drawn_row(int64_t rows, uint32_t resample, int64_t i)
+{
+    return (int64_t)(rng_uniform(0, RNG_RESAMPLE, resample, (uint64_t)i) * (double)rows);
+}
+
 static void draw_rows(int32_t *labels, float *logits, const Outcomes *from, uint32_t resample)
 {
     size_t width = (size_t)from->label_count;
     for (int64_t i = 0; i < from->rows; i++) {
-        double u = rng_uniform(0, RNG_RESAMPLE, resample, (uint64_t)i);
-        int64_t row = (int64_t)(u * (double)from->rows);
+        int64_t row = drawn_row(from->rows, resample, i);
         labels[i] = from->labels[row];
         memcpy(logits + (size_t)i * width, from->logits + (size_t)row * width,
                width * sizeof *logits);
@@ -62,6 +67,50 @@ void bootstrap_intervals(Interval *out, int count, const Outcomes *outcomes)
     mem_free(values);
     mem_free(logits);
     mem_free(labels);
+}
+
+const char *const token_names[] = { "loss", "perplexity", "token_accuracy", NULL };
+
+void token_values(double out[TOKEN_VALUES], const TokenSums *sums)
+{
+    double targets = sums->targets ? (double)sums->targets : NAN;
+    out[0] = sums->loss / targets;
+    out[1] = exp(out[0]);
+    out[2] = (double)sums->right / targets;
+}
+
+static void add_sums(TokenSums *to, const TokenSums *sums)
+{
+    to->loss += sums->loss;
+    to->right += sums->right;
+    to->targets += sums->targets;
+}
+
+TokenSums token_total(const Outcomes *outcomes)
+{
+    TokenSums out = { 0 };
+    for (int64_t i = 0; i < outcomes->rows; i++) add_sums(&out, &outcomes->sums[i]);
+    return out;
+}
+
+void bootstrap_tokens(Interval out[TOKEN_VALUES], const Outcomes *outcomes, const Outcomes *second)
+{
+    double *values = MEM_NEW(double, TOKEN_VALUES *RESAMPLES); // (TOKEN_VALUES, RESAMPLES)
+    for (uint32_t resample = 0; resample < RESAMPLES; resample++) {
+        TokenSums sums = { 0 }, others = { 0 };
+        double these[TOKEN_VALUES], those[TOKEN_VALUES];
+        for (int64_t i = 0; i < outcomes->rows; i++) {
+            int64_t row = drawn_row(outcomes->rows, resample, i);
+            add_sums(&sums, &outcomes->sums[row]);
+            if (second) add_sums(&others, &second->sums[row]);
+        }
+        token_values(these, &sums);
+        token_values(those, &others);
+        for (int k = 0; k < TOKEN_VALUES; k++)
+            values[k * RESAMPLES + (int)resample] = second ? those[k] - these[k] : these[k];
+    }
+    for (int k = 0; k < TOKEN_VALUES; k++) out[k] = interval(values + k * RESAMPLES, RESAMPLES);
+    mem_free(values);
 }
 
 /// The first largest logit is the answer, as in metrics.

@@ -21,7 +21,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     if (symlink(path, link_path)) CHECK(!access(link_path, F_OK), "cannot make %s", link_path);
     if (outcomes_read(&out, folder) == OK)
         for (int64_t i = 0; i < out.rows; i++)
-            CHECK(out.labels[i] >= 0 && out.labels[i] < out.label_count, "an unknown label");
+            CHECK(out.sums ? out.sums[i].right <= out.sums[i].targets
+                           : out.labels[i] >= 0 && out.labels[i] < out.label_count,
+                  "an unknown label, or too many right");
     outcomes_release(&out);
     unlink(link_path);
     rmdir(folder);
