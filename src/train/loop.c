@@ -169,10 +169,11 @@ static Status evaluate_step(Loop *loop)
     optimizer_refresh_all(&t->optimizer);
     bool any = evaluate_split(t->comm, &found, &t->recipe->train, t->model, t->tokenizer, t->data,
                               SPLIT_VALIDATION, &watch);
-    double seconds = phases_lap(&t->phases, PHASE_DATA);
     t->owes_evaluation = watch.stopped;
     if (watch.stopped) loop->asked = true;
-    if (!any) return OK;
+    if (!any && !watch.stopped) return OK;
+    double seconds = phases_lap(&t->phases, PHASE_DATA);
+    if (!any) return OK; // agreed: stopped on all ranks
     deadline_evaluated(&t->deadline, seconds);
     record_evaluation(loop->record, SPLIT_VALIDATION, &found);
     TRY(settle_save(loop)); // what is kept is known then
@@ -289,6 +290,7 @@ Status loop_run(Trainer *t, Record *record)
         deadline_spent(&t->deadline, WORK_STEP, step.seconds);
         t->phases.steps++;
         t->phases.tokens += step.tokens;
+        t->phases.flops += step.flops;
         record_step(record, &step);
         loop.asked = step.stop;
         if (evaluation_due(t, t->step, step.epoch_ends)) TRY(evaluate_step(&loop));
