@@ -3,8 +3,6 @@
 #include "store/json.h"
 #include "train/trainer.h"
 
-/// Local. Rate of so many trained tokens, by the model's products.
-double efficiency_gflops(const Trainer *trainer, int64_t tokens, double seconds);
 /// Collective. Of the steps of this process's life: logs a few lines and makes the object of
 /// report.json on rank 0; NULL on other ranks, and where no step of gradients was made.
 ///

@@ -28,6 +28,7 @@ typedef struct {
     double start_s, end_s; ///< of all steps
     int64_t steps, tokens, saves;
     double save_s; ///< that those took, whoever waited for them
+    double flops;  ///< of all steps, as StepRecord has them
 } Phases;
 
 /// Local. A lap of that phase starts: what came before is booked nowhere.

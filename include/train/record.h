@@ -14,7 +14,7 @@ typedef struct {
     const Trainer *trainer;
     double limit_gflops;   ///< measured product rate of all ranks
     int64_t steps, tokens; ///< of this process's life
-    double seconds;
+    double seconds, flops;
 } Record;
 
 /// Local (rank 0). From here on every line that is logged also goes to RUN/run.log.

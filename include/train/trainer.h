@@ -72,6 +72,7 @@ typedef struct {
     int64_t step; ///< from 1
     double epoch, loss, learning_rate, grad_norm;
     int64_t tokens;
+    double flops; ///< of the model's products that were computed
     double seconds;
     bool epoch_ends;
     bool stop;     ///< a rank was asked to stop

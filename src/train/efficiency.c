@@ -20,11 +20,6 @@ typedef struct {
     double memory_bytes;                    ///< the most of a rank
 } Totals;
 
-double efficiency_gflops(const Trainer *t, int64_t tokens, double seconds)
-{
-    return 3 * model_forward_flops(t->model, tokens) / seconds / 1e9;
-}
-
 static double own_work_s(const double *seconds)
 {
     return seconds[PHASE_FORWARD] + seconds[PHASE_BACKWARD];
@@ -124,7 +119,7 @@ Json *efficiency_report(const Trainer *t, double limit_gflops)
     Totals totals;
     add_up(&totals, all, t->comm->size, p->end_s - p->start_s);
     if (t->comm->rank == 0 && totals.slowest_s > 0) { // rank 0 may have no leaves
-        double gflops = efficiency_gflops(t, p->tokens, totals.total_s);
+        double gflops = p->flops / totals.total_s / 1e9;
         print(t, &totals, gflops, limit_gflops);
         object = describe(t, &totals, gflops, limit_gflops);
     }

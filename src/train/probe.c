@@ -16,6 +16,7 @@
 /// Rows of the training split, this rank's of them one after the other.
 typedef struct {
     int64_t first, rows, width;
+    bool computed;   ///< in this step, else taken from the file
     float *x;        ///< (rows, width), owned
     int32_t *labels; ///< (rows), owned
 } Features;
@@ -134,10 +135,13 @@ static Status take_features(Features *f, Trainer *t)
     RowBlocks blocks;
     label_params(&weight, &bias, t->model);
     row_blocks_init(&blocks, t->comm, t->batches.count);
-    *f = (Features){ blocks.first, blocks.rows, t->model->params[weight].cols, NULL, NULL };
+    *f = (Features){ .first = blocks.first,
+                     .rows = blocks.rows,
+                     .width = t->model->params[weight].cols };
     TRY_ALL(t->comm, read_features(f, t, t->batches.count));
     int64_t missing = !f->x;
     comm_max_int64(t->comm, &missing, 1);
+    f->computed = missing;
     if (missing) { // agreed: on some rank
         mem_free(f->x);
         f->x = NULL;
@@ -240,12 +244,15 @@ Status probe_step(Trainer *t, StepRecord *out)
     set_head(t->model, &fit);
     t->done = t->next;
     t->step++;
-    *out = (StepRecord){ .step = t->step,
-                         .epoch = 1,
-                         .loss = solve_loss(&fit, &samples),
-                         .tokens = t->batches.tokens,
-                         .seconds = clock_now_s() - start_s,
-                         .epoch_ends = true };
+    *out =
+        (StepRecord){ .step = t->step,
+                      .epoch = 1,
+                      .loss = solve_loss(&fit, &samples),
+                      .tokens = t->batches.tokens,
+                      .flops =
+                          features.computed ? model_forward_flops(t->model, t->batches.tokens) : 0,
+                      .seconds = clock_now_s() - start_s,
+                      .epoch_ends = true };
 done:
     linear_fit_release(&fit);
     features_release(&features);

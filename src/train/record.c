@@ -3,7 +3,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/json.h"
-#include "train/efficiency.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -96,7 +95,7 @@ static void show_progress(Record *r, const StepRecord *step)
     const Batches *b = &t->batches;
     Text *line = &r->line;
     double rate = (double)r->tokens / r->seconds;
-    double gflops = efficiency_gflops(t, r->tokens, r->seconds);
+    double gflops = r->flops / r->seconds / 1e9;
     text_clear(line);
     text_printf(line, "step %" PRId64 "/%" PRId64 "  epoch %.2f  loss %.4f  lr %.2e  %.0f tok/s",
                 step->step, b->last, step->epoch, step->loss, step->learning_rate, rate);
@@ -152,6 +151,7 @@ void record_step(Record *r, const StepRecord *step)
     r->steps++;
     r->tokens += step->tokens;
     r->seconds += step->seconds;
+    r->flops += step->flops;
     if (step->step % r->trainer->recipe->output.logging_steps == 0) show_progress(r, step);
 }
 

@@ -80,7 +80,6 @@ void train_step(Trainer *t, StepRecord *out)
     pulse_step(t->step + 1);
 
     int64_t tokens = deal_leaves(t, &batch);
-
     double divisor = t->objective->divisor(t, &batch);
     for (int64_t leaf = t->cuts[t->replicas->rank]; leaf < t->cuts[t->replicas->rank + 1]; leaf++)
         t->vote.losses[leaf] = leaf_step(t, &batch, leaf, divisor);
@@ -112,6 +111,7 @@ void train_step(Trainer *t, StepRecord *out)
                          .learning_rate = learning_rate,
                          .grad_norm = verdict.grad_norm,
                          .tokens = tokens,
+                         .flops = 3 * model_forward_flops(t->model, tokens),
                          .seconds = clock_now_s() - start_s,
                          .epoch_ends = batch.epoch_ends,
                          .stop = verdict.stop,
