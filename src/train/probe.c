@@ -195,6 +195,16 @@ static const Probe *probe_find(const char *name)
     return probe;
 }
 
+/// What is chosen of a list may be better outside of it.
+static void warn_of_end(const LinearFit *fit, const double *lambdas, int count)
+{
+    bool least = fit->lambda == lambdas[0], greatest = fit->lambda == lambdas[count - 1];
+    if (count == 1 || !(least || greatest)) return;
+    log_warn("linear probe: the penalty %g is the %s of %d that were tried: set "
+             "train.regularization to a %s one, which may be better",
+             fit->lambda, least ? "least" : "greatest", count, least ? "lower" : "greater");
+}
+
 COLLECTIVE
 static Status solve(LinearFit *fit, const Samples *samples, const Features *f, const Trainer *t)
 {
@@ -205,6 +215,7 @@ static Status solve(LinearFit *fit, const Samples *samples, const Features *f, c
     TRY(probe->solve(fit, samples, lambdas, count)); // agreed: every solver is collective
     log_info("linear probe: %s, penalty %g, %s %.6g", probe->name, fit->lambda, probe->error,
              fit->error);
+    warn_of_end(fit, lambdas, count);
 done:
     return status;
 }

@@ -34,6 +34,7 @@ for kind in ridge logistic; do
     expect_text err "linear probe: $kind, penalty "
     expect_text err ", leave-one-out "
     chosen=$(grep -o "linear probe.*" "$work/err")
+    no_text err "that were tried"
     for count in 2 3 4; do
         expect_exit 0 train $count "$kind$count" "${probe[@]}" train.probe=$kind
         expect_text err "$chosen"
@@ -64,6 +65,30 @@ expect_text err "penalty 5"
 expect_exit 0 train 2 ridge "${probe[@]}" train.resume=never train.seed=8
 [ "$(stat -c %i runs/ridge/features.h5)" != "$before" ] || fail "another head has the same features"
 expect_exit 0 "$TEMPER" inspect runs/ridge/features.h5 --validate
+
+# a penalty at the end of those that were tried: texts that tell the label, and that do not
+awk 'BEGIN {
+    print "Label\tSMS" >"tell.tsv"; print "Label\tSMS" >"mute.tsv"
+    for (i = 0; i < 200; i++) {
+        print (i % 2 ? "spam" : "ham") "\t" (i % 2 ? "win a prize" : "see you at home") >"tell.tsv"
+        print (i % 2 ? "spam" : "ham") "\t" (i % 4 < 2 ? "win" : "see you at home") >"mute.tsv"
+    } }'
+all=(data.split.validation=0 data.split.test=0 "${probe[@]}")
+for kind in ridge logistic; do
+    expect_exit 0 train 1 tell-$kind "${all[@]}" data.path=tell.tsv train.probe=$kind
+    expect_text err " that were tried: set train.regularization to a lower one"
+    expect_exit 0 train 1 mute-$kind "${all[@]}" data.path=mute.tsv train.probe=$kind
+    expect_text err " that were tried: set train.regularization to a greater one"
+done
+expect_exit 0 train 1 mute-ridge "${all[@]}" data.path=mute.tsv train.resume=never \
+    train.regularization=1e-9
+no_text err "that were tried" # by whoever chose it
+
+# work that was done: features from the file are none
+expect_exit 0 train 1 rate "${all[@]}" data.path=tell.tsv
+grep -qE "^step 1/1 .* [1-9][0-9]* GFLOP/s" "$work/err" || fail "no rate: $(cat "$work/err")"
+expect_exit 0 train 1 rate "${all[@]}" data.path=tell.tsv train.resume=never
+grep -qE "^step 1/1 .* 0 GFLOP/s \(0 % of sgemm\)" "$work/err" || fail "$(cat "$work/err")"
 
 # nothing of an optimizer is kept, and training does not go on from there but from the model
 expect_exit 0 "$TEMPER" inspect "$(newest ridge)" --validate
