@@ -4,12 +4,11 @@
 #include "comm/handle.h"
 #include "comm/node.h"
 #include "comm/probe.h"
+#include "comm/session.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 size_t comm_piece_bytes = (size_t)1 << 30;
 
@@ -23,28 +22,13 @@ static void abort_job(void)
     MPI_Abort(MPI_COMM_WORLD, FAILED);
 }
 
-/// Of a process without a launcher; empty: none. Two such processes of a user would have Open MPI's
-/// folder in common, and the one that ends removes it while the other begins.
-static char session_folder[PATH_MAX];
-
-static void make_session_folder(void)
-{
-    const char *parent = getenv("TMPDIR");
-    snprintf(session_folder, sizeof session_folder, "%s/temper-XXXXXX",
-             parent && *parent ? parent : "/tmp");
-    if (mkdtemp(session_folder))
-        setenv("OMPI_MCA_orte_tmpdir_base", session_folder, 0);
-    else
-        *session_folder = '\0';
-}
-
 /// Open MPI's settings that this program wants, unless the user set them.
 static void set_defaults(void)
 {
     if (probe_launcher_rank() >= 0) return;
     // a program without a launcher needs no daemon beside it
     setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
-    make_session_folder();
+    session_start();
 }
 
 static int launched_tasks(void)
@@ -100,7 +84,7 @@ void comm_stop(Comm *world)
     summands.capacity = 0;
     status_on_abort(NULL);
     MPI_Finalize();
-    if (*session_folder) rmdir(session_folder);
+    session_end();
     *world = comm_self();
 }
 
