@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# TEST labels=train timeout=120
+# TEST labels=train,long timeout=180
 # What a stopped run has written so far is in its record: verify finds every changed byte of it.
 source "${TEMPER_SOURCE:?}/tests/support/train.sh"
 widen
@@ -36,6 +36,22 @@ size=$(stat -c %s "$newest")
 for at in $(seq 5 $((size / 3)) $((size - 1))) $((size - 1)); do
     found "$newest" "$at" || fail "byte $at of $newest: $(cat out err)"
 done
+# bytes between data sets, of which the file itself knows nothing
+gaps=0
+for at in $(python3 -c '
+import sys
+data = open(sys.argv[1], "rb").read()
+zero = [at for at in range(4096, len(data), 4096) if not any(data[at - 32:at])]
+print(*(at - 1 for at in zero[::len(zero) // 8]))' "$newest"); do
+    flip "$newest" "$at"
+    "$TEMPER" inspect "$newest" --validate >out 2>err
+    status=$?
+    flip "$newest" "$at"
+    [ $status = 0 ] || continue
+    gaps=$((gaps + 1))
+    found "$newest" "$at" || fail "byte $at of $newest: $(cat out err)"
+done
+[ $gaps != 0 ] || fail "the file has no such bytes"
 for file in runs/one/run.log runs/one/metrics.jsonl runs/one/recipe.yaml sms.tsv; do
     found $file 100 || fail "$file: $(cat out err)"
 done
