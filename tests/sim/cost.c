@@ -1,6 +1,7 @@
 #include "sim/cost.h"
 #include "comm/node.h"
 #include "linalg/vecmath.h"
+#include "sim/wire.h"
 #include "train/touched.h"
 
 #include <mpi.h>
@@ -16,8 +17,8 @@ static const double least_delay_s = 20e-6; // a shorter one is not worth an even
 enum { FOLD_BYTES = 16 << 20 };
 static const size_t most_of_a_message_bytes = (size_t)2 << 30;
 
-static char *fold; ///< NULL: nothing is folded
-static char *wire; ///< what MPI gets in the place of folded memory: it copies nothing there
+static char *fold;   ///< NULL: nothing is folded
+static char *shared; ///< what MPI gets in the place of folded memory: it copies nothing there
 static size_t fold_bytes;
 static int ranks_here = 1;
 static double owed_s;
@@ -95,7 +96,7 @@ void cost_fold(const Comm *comm, size_t largest_bytes)
     ranks_here = node_ranks(comm->node);
     fold = places[0];
     fold_bytes = largest_bytes;
-    wire = places[1];
+    shared = places[1];
 }
 
 static bool is_folded(const void *block)
@@ -210,25 +211,41 @@ WRAP(void, vec_adam, float *p, float *m, float *v, const float *g, int64_t n, co
 
 // MPI.
 
-static void *on_wire(const void *data)
+static void *shared_if_folded(const void *data)
 {
-    return is_folded(data) ? wire : (void *)data;
+    return is_folded(data) ? shared : (void *)data;
+}
+
+WRAP(int, MPI_Comm_split, MPI_Comm comm, int color, int key, MPI_Comm *part)
+{
+    __real_MPI_Comm_split(comm, color, key, part);
+    if (*part != MPI_COMM_NULL) wire_join(*part);
+    return MPI_SUCCESS;
+}
+
+static void *unless_folded(const void *data)
+{
+    return is_folded(data) ? NULL : (void *)data;
 }
 
 WRAP(int, MPI_Isend, const void *data, int count, MPI_Datatype type, int to, int tag, MPI_Comm comm,
      MPI_Request *request)
 {
+    (void)type; // bytes
     spend(send_s);
     cost.messages++;
-    return __real_MPI_Isend(on_wire(data), count, type, to, tag, comm, request);
+    wire_send(unless_folded(data), count, to, tag, comm, request);
+    return MPI_SUCCESS;
 }
 
 WRAP(int, MPI_Irecv, void *data, int count, MPI_Datatype type, int from, int tag, MPI_Comm comm,
      MPI_Request *request)
 {
+    (void)type; // bytes
     spend(receive_s);
     cost.received_bytes += count;
-    return __real_MPI_Irecv(on_wire(data), count, type, from, tag, comm, request);
+    wire_receive(unless_folded(data), count, from, tag, comm, request);
+    return MPI_SUCCESS;
 }
 
 /// The same answer from fewer questions: simulated messages move without being asked for.
@@ -237,17 +254,15 @@ WRAP(int, MPI_Testall, int count, MPI_Request *requests, int *all, MPI_Status *s
     (void)statuses;
     spend(test_s);
     *all = 1;
-    for (int i = 0; i < count && *all; i++)
-        if (requests[i] != MPI_REQUEST_NULL) MPI_Test(&requests[i], all, MPI_STATUS_IGNORE);
+    for (int i = 0; i < count && *all; i++) *all = wire_test(&requests[i]);
     return MPI_SUCCESS;
 }
 
-/// One after the other: the same time, and less for SMPI to look at.
 WRAP(int, MPI_Waitall, int count, MPI_Request *requests, MPI_Status *statuses)
 {
     (void)statuses;
     pay();
-    for (int i = 0; i < count; i++) MPI_Wait(&requests[i], MPI_STATUS_IGNORE);
+    for (int i = 0; i < count; i++) wire_wait(&requests[i]);
     return MPI_SUCCESS;
 }
 
@@ -259,8 +274,8 @@ WRAP(int, MPI_Allgatherv, const void *mine, int count, MPI_Datatype type, void *
     MPI_Comm_size(comm, &ranks);
     for (int rank = 0; rank < ranks; rank++) cost.received_bytes += counts[rank];
     cost.received_bytes -= count;
-    return __real_MPI_Allgatherv(on_wire(mine), count, type, on_wire(all), counts, places, all_type,
-                                 comm);
+    return __real_MPI_Allgatherv(shared_if_folded(mine), count, type, shared_if_folded(all), counts,
+                                 places, all_type, comm);
 }
 
 WRAP(int, MPI_Alltoall, const void *mine, int count, MPI_Datatype type, void *theirs,
@@ -276,5 +291,5 @@ WRAP(int, MPI_Bcast, void *data, int count, MPI_Datatype type, int root, MPI_Com
     pay();
     MPI_Comm_rank(comm, &rank);
     if (rank != root) cost.received_bytes += count;
-    return __real_MPI_Bcast(on_wire(data), count, type, root, comm);
+    return __real_MPI_Bcast(shared_if_folded(data), count, type, root, comm);
 }

@@ -4,6 +4,7 @@
 #include "comm/node.h"
 #include "sim/check_sums.h"
 #include "sim/engine.h"
+#include "sim/wire.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,6 +61,7 @@ __attribute__((visibility("default"))) int main(int argc, char **argv)
     Comm world;
     int code = OK;
     if (comm_start(&world) != OK) return USAGE;
+    wire_start();
     const Shape *shape = argc > 5 ? shape_find(argv[1]) : NULL;
     if (argc == 2 && !strcmp(argv[1], "check")) {
         code = check_sums(&world);
