@@ -1,5 +1,6 @@
 #include "sim/wire.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -12,16 +13,24 @@ namespace s4u = simgrid::s4u;
 
 namespace {
 
+const double wire_bytes_s = 0.97 * 12.5e9; ///< of tests/sim/platform and run
+const int wire_short_bytes = 24 << 10; ///< shorter ones take less time than latency, and no queue
+
 /// Of both sides.
 struct Message {
     const void *data;
-    void *place, *copy; ///< copy: of data that the sender may change before there is a receiver
+    void *place;
     int bytes;
-    bool is_send;                 ///< of the side that came first
-    int holders;                  ///< requests
-    s4u::CommPtr flow;            ///< null: one side is missing
-    s4u::Semaphore *waits, *also; ///< the one waits for the flow, or for the other side
-    Message *next;                ///< between the same two, of the same tag
+    bool is_send;         ///< of the side that came first
+    int holders;          ///< requests
+    void *copy = nullptr; ///< of data that the sender may change before there is a receiver
+    int from = 0, to = 0; ///< nodes, once both sides are there
+    double since_s = 0;   ///< they are
+    double latency_s = 0;
+    s4u::CommPtr flow = nullptr; ///< null: one side is missing, or it is queued
+    s4u::Semaphore *waits = nullptr,
+                   *also = nullptr; ///< the one waits for the flow to begin and end
+    Message *next = nullptr;        ///< between the same two, of the same tag
 };
 
 struct Key {
@@ -53,10 +62,32 @@ struct Side {
     std::vector<int> world; ///< ranks there
 };
 
+/// Links of a way, as indices of Wire.ports.
+struct Way {
+    int count = 0;
+    short ports[8];
+};
+
+/// A link in one direction.
+struct Port {
+    struct Waiting {
+        Message *message;
+        Way way;
+    };
+    int busy; ///< messages on it
+    std::vector<Waiting> queue;
+};
+
 /// One for all ranks, which are threads of one process, each with globals of its own.
 struct Wire {
-    std::vector<s4u::Host *> hosts; ///< (ranks of the world)
+    std::vector<int> nodes;         ///< (ranks of the world)
+    std::vector<s4u::Host *> hosts; ///< (nodes)
     std::unordered_map<Key, Pending, Hash> pending;
+    int at_once; ///< messages on a link, others queue up; 0: any
+    std::vector<Port> ports;
+    std::unordered_map<s4u::Link *, int> port_of;
+    std::unordered_map<const void *, Way> moving; ///< by SimGrid's activity
+    std::vector<Way> ended;
 };
 
 Wire *wire;
@@ -91,24 +122,127 @@ Message *meet(const Key &key, Message *own)
     return other;
 }
 
-void start(Message *message, s4u::Host *from, s4u::Host *to)
+/// Also its latency.
+Way find_way(double *latency_s, int from, int to)
+{
+    Way way;
+    std::vector<s4u::Link *> links;
+    *latency_s = 0;
+    wire->hosts[from]->route_to(wire->hosts[to], links, latency_s);
+    if (links.size() > sizeof way.ports / sizeof *way.ports) abort();
+    for (s4u::Link *link : links) {
+        auto [port, is_new] = wire->port_of.emplace(link, wire->ports.size());
+        if (is_new) wire->ports.push_back({});
+        way.ports[way.count++] = static_cast<short>(port->second);
+    }
+    return way;
+}
+
+bool is_free(const Way &way)
+{
+    for (int i = 0; i < way.count; i++)
+        if (wire->ports[way.ports[i]].busy >= wire->at_once) return false;
+    return true;
+}
+
+/// Without a way, on links that it does not keep from others.
+void begin(Message *message, const Way &way)
+{
+    // one that queued has its latency behind it
+    double waited_s = std::min(s4u::Engine::get_clock() - message->since_s, message->latency_s);
+    double bytes = std::max(message->bytes - waited_s * wire_bytes_s, 1.);
+    *holds_flow = true;
+    s4u::CommPtr flow = s4u::Comm::sendto_init();
+    *holds_flow = false;
+    flow->set_payload_size(static_cast<uint64_t>(bytes));
+    for (int i = 0; i < way.count; i++) wire->ports[way.ports[i]].busy++;
+    if (way.count) wire->moving[flow->get_impl()] = way;
+    flow->set_source(wire->hosts[message->from])
+        ->set_destination(wire->hosts[message->to]); // starts
+    message->flow = flow;                            // only now: to test one starts it
+    if (message->waits) message->waits->release();
+}
+
+void start(Message *message, int from, int to)
 {
     // from now on neither side may touch its memory, so it may move at once
     if (message->data && message->place) memcpy(message->place, message->data, message->bytes);
     free(message->copy);
     message->copy = nullptr;
-    *holds_flow = true;
-    s4u::CommPtr flow = s4u::Comm::sendto_init();
-    *holds_flow = false;
-    flow->set_payload_size(message->bytes)->set_source(from)->set_destination(to); // it starts
-    message->flow = flow; // only now: to test one starts it
-    if (message->waits) message->waits->release();
+    message->from = from;
+    message->to = to;
+    message->since_s = s4u::Engine::get_clock();
+    Way way;
+    if (wire->at_once && from != to && message->bytes >= wire_short_bytes)
+        way = find_way(&message->latency_s, from, to);
+    if (is_free(way))
+        begin(message, way);
+    else
+        for (int i = 0; i < way.count; i++)
+            wire->ports[way.ports[i]].queue.push_back({ message, way });
+}
+
+void leave(Port &port, const Message *message)
+{
+    auto is = [=](const Port::Waiting &waiting) { return waiting.message == message; };
+    port.queue.erase(std::find_if(port.queue.begin(), port.queue.end(), is));
+}
+
+/// Begins what the link can take, the oldest first whose other links are free.
+void serve(int index)
+{
+    while (wire->ports[index].busy < wire->at_once) {
+        std::vector<Port::Waiting> &queue = wire->ports[index].queue;
+        auto found = std::find_if(queue.begin(), queue.end(), [](const Port::Waiting &waiting) {
+            return is_free(waiting.way);
+        });
+        if (found == queue.end()) return;
+        Port::Waiting next = *found;
+        for (int i = 0; i < next.way.count; i++)
+            leave(wire->ports[next.way.ports[i]], next.message);
+        begin(next.message, next.way);
+    }
+}
+
+/// Of any flow that ends.
+void note_end(const simgrid::kernel::resource::Action &action)
+{
+    if (action.get_state() != simgrid::kernel::resource::Action::State::FINISHED) return;
+    auto found = wire->moving.find(action.get_activity());
+    if (found == wire->moving.end()) return;
+    wire->ended.push_back(found->second);
+    wire->moving.erase(found);
+}
+
+/// Links that got free are served when all that ends at a time has ended.
+void serve_all(double)
+{
+    std::vector<Way> ended;
+    ended.swap(wire->ended);
+    for (const Way &way : ended)
+        for (int i = 0; i < way.count; i++) wire->ports[way.ports[i]].busy--;
+    for (const Way &way : ended)
+        for (int i = 0; i < way.count; i++) serve(way.ports[i]);
 }
 
 void release(Message *message, MPI_Request *request)
 {
     *request = MPI_REQUEST_NULL;
     if (!--message->holders) delete message;
+}
+
+/// The queues before links, if the environment wants them.
+void start_queues()
+{
+    const char *at_once = getenv("MESSAGES_AT_ONCE");
+    wire->at_once = at_once ? atoi(at_once) : 0;
+    if (!wire->at_once) return;
+    // an action of the network, of which SimGrid's headers say no more than that
+    s4u::Link::on_communication_state_change_cb([](simgrid::kernel::resource::NetworkAction &action,
+                                                   simgrid::kernel::resource::Action::State) {
+        note_end(reinterpret_cast<simgrid::kernel::resource::Action &>(action));
+    });
+    s4u::Engine::on_time_advance_cb(serve_all);
 }
 
 Message *message_of(const MPI_Request *request)
@@ -124,15 +258,19 @@ void wire_start(void)
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &size);
     if (!rank) {
-        wire = new Wire;
-        wire->hosts.resize(size);
+        wire = new Wire{};
+        wire->nodes.resize(size);
+        start_queues();
     }
     MPI_Bcast(&wire, sizeof wire, MPI_BYTE, 0, MPI_COMM_WORLD);
     static bool without;
     holds_flow = static_cast<bool *>(dlsym(RTLD_DEFAULT, "wire_holds_flow"));
     if (!holds_flow) holds_flow = &without; // slower, with the same results
     bell = s4u::Semaphore::create(0);
-    wire->hosts[rank] = s4u::this_actor::get_host();
+    s4u::Host *host = s4u::this_actor::get_host();
+    auto known = std::find(wire->hosts.begin(), wire->hosts.end(), host);
+    wire->nodes[rank] = static_cast<int>(known - wire->hosts.begin());
+    if (known == wire->hosts.end()) wire->hosts.push_back(host);
     wire_join(MPI_COMM_WORLD);
     MPI_Barrier(MPI_COMM_WORLD);
 }
@@ -164,7 +302,7 @@ void wire_send(const void *data, int bytes, int to, int tag, MPI_Comm comm, MPI_
 {
     const Side &side = side_of(comm);
     bool eager = bytes < wire_eager_bytes;
-    auto *own = new Message{ data, nullptr, nullptr, bytes, true, eager ? 1 : 2 };
+    auto *own = new Message{ data, nullptr, bytes, true, eager ? 1 : 2 };
     Message *message = meet({ side.context, side.rank, to, tag }, own);
     if (message) {
         delete own;
@@ -176,19 +314,19 @@ void wire_send(const void *data, int bytes, int to, int tag, MPI_Comm comm, MPI_
     }
     *request = eager ? MPI_REQUEST_NULL : reinterpret_cast<MPI_Request>(message);
     if (message != own)
-        start(message, wire->hosts[side.world[side.rank]], wire->hosts[side.world[to]]);
+        start(message, wire->nodes[side.world[side.rank]], wire->nodes[side.world[to]]);
 }
 
 void wire_receive(void *place, int bytes, int from, int tag, MPI_Comm comm, MPI_Request *request)
 {
     const Side &side = side_of(comm);
-    auto *own = new Message{ nullptr, place, nullptr, bytes, false, 2 };
+    auto *own = new Message{ nullptr, place, bytes, false, 2 };
     Message *message = meet({ side.context, from, side.rank, tag }, own);
     *request = reinterpret_cast<MPI_Request>(message ? message : own);
     if (!message) return;
     delete own;
     message->place = place;
-    start(message, wire->hosts[side.world[from]], wire->hosts[side.world[side.rank]]);
+    start(message, wire->nodes[side.world[from]], wire->nodes[side.world[side.rank]]);
 }
 
 int wire_test(MPI_Request *request)
