@@ -45,6 +45,14 @@ expect_value received_MB 515 620
 expect_value exposed_s 0.003 0.012
 expect_failure expect_value exposed_s 0.012 1
 
+# the queues that runs of more nodes have before their links: the same bits, and the same time
+MESSAGES_AT_ONCE=1 expect_bits fat-tree 16
+for at_once in 0 1; do
+    MESSAGES_AT_ONCE=$at_once expect_exit 0 sim fat-tree 16 bert-base 65536 1 1 0
+    expect_value step_s 1.1010 1.1035
+    expect_value exposed_s 0.0110 0.0130
+done
+
 # with two ranks a node, all of which go on while new weights arrive
 expect_exit 0 sim fat-tree 4x2 bert-base 65536 1 1 0
 expect_value compute_s 4 4.8
