@@ -34,6 +34,10 @@ typedef struct {
 } GemmProduct;
 /// Local, threads inside. Products whose results lie apart, at once: as one after the other.
 void gemm_products(const GemmProduct *products, int64_t count);
+/// Local, likewise. Calls `between` on the calling thread after each tile that it makes: for what
+/// must be looked after meanwhile.
+void gemm_products_between(const GemmProduct *products, int64_t count, void (*between)(void *),
+                           void *context);
 
 /// A part of a matrix in double.
 typedef struct {

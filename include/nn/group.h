@@ -49,11 +49,31 @@ int64_t group_heads(const Tape *tape, int64_t heads);
 /// Local. The tokens of a rank of the group: whole blocks of 64.
 Span tape_tokens_of(const Tape *tape, int rank);
 
-/// Groupwise. out (count) = or += the sum over all slices of x (subtrees, count), the same bits on
-/// all ranks; what it is added to is the same everywhere too.
-void group_sum_slices(Tape *tape, float *out, const float *x, int64_t count, bool add);
-/// Groupwise. out (own tokens, cols) = or += the same of x (subtrees, T, cols).
-void group_sum_tokens(Tape *tape, float *out, const float *x, int64_t cols, bool add);
+/// Ranks [first, first + count) of the group, which have all slices between them.
+typedef struct {
+    int first, count;
+    int64_t slices;
+} GroupRanks;
+/// A sum on its way. What has arrived lies in the scratch of the operator, which ends it after
+/// `group_sum_finish`; until then x and out stay untouched.
+typedef struct {
+    float *out; ///< (count): this rank's section
+    int64_t count;
+    const struct Summand *parts; ///< (slices) of it
+    GroupRanks ranks;
+    bool add;
+    float *all; ///< that out is a section of, where everybody gets the others' too, or NULL
+    const Span *sections; ///< then: everybody's
+} GroupSum;
+/// Groupwise. Starts out (count) = or += the sum over all slices of x (subtrees, count), the same
+/// bits on all ranks; what it is added to is the same everywhere too.
+GroupSum group_sum_slices(Tape *tape, float *out, const float *x, int64_t count, bool add);
+/// Groupwise. Starts out (own tokens, cols) = or += the same of x (subtrees, T, cols).
+GroupSum group_sum_tokens(Tape *tape, float *out, const float *x, int64_t cols, bool add);
+void group_sum_finish(Tape *tape, const GroupSum *sum); ///< Groupwise.
+/// Local, between the tiles of a product (`gemm_products_between`): lets messages of the tape's
+/// group move.
+void group_move(void *tape);
 /// Groupwise. x (count) = its sum over ranks [first, first + ranks) of the group, for whom this is
 /// one of: the same bits on all of them.
 void group_sum(Tape *tape, float *x, int64_t count, int first, int ranks);

@@ -10,7 +10,7 @@ typedef void (*SliceProduct)(float *out, int64_t slice, const void *context);
 /// Local. x (subtrees, count) = the sums of this rank's subtrees, from the tape.
 float *sum_subtrees(Tape *tape, int64_t count, SliceProduct product, const void *context);
 /// The sum of `size` slices; 0: they are in another's.
-typedef struct {
+typedef struct Summand {
     const float *data;
     int64_t size;
 } Summand;

@@ -188,6 +188,12 @@ static void run_tile(const GemmProduct *p, int64_t tile)
 
 void gemm_products(const GemmProduct *products, int64_t count)
 {
+    gemm_products_between(products, count, NULL, NULL);
+}
+
+void gemm_products_between(const GemmProduct *products, int64_t count, void (*between)(void *),
+                           void *context)
+{
     int64_t all = 0;
     for (int64_t i = 0; i < count; i++) all += tile_count(&products[i]);
 #pragma omp parallel for schedule(dynamic)
@@ -195,6 +201,7 @@ void gemm_products(const GemmProduct *products, int64_t count)
         int64_t tile = at, i = 0;
         for (; tile >= tile_count(&products[i]); i++) tile -= tile_count(&products[i]);
         run_tile(&products[i], tile);
+        if (between && !omp_get_thread_num()) between(context);
     }
     pulse_progress();
 }

@@ -34,15 +34,9 @@ static Span own_tokens(const Tape *tape)
     return tape_tokens_of(tape, tape_group_rank(tape));
 }
 
-/// Ranks [first, first + count) of the group, which have all slices between them.
-typedef struct {
-    int first, count;
-    int64_t slices;
-} Ranks;
-
-static Ranks whole_group(const Tape *tape)
+static GroupRanks whole_group(const Tape *tape)
 {
-    return (Ranks){ 0, tape_group_size(tape), tape_slices(tape) };
+    return (GroupRanks){ 0, tape_group_size(tape), tape_slices(tape) };
 }
 
 /// Lists what a rank's subtrees are of my section, from x (subtrees, count) or to be received.
@@ -63,14 +57,14 @@ static void list_summands(Tape *tape, Summand *parts, const float *x, int64_t co
     }
 }
 
-/// out = or += the sum over all slices of this rank's section of x (subtrees, count).
-static void sum_section(Tape *tape, float *out, const float *x, int64_t count, const Span *sections,
-                        Ranks ranks, bool add)
+/// Starts out = or += the sum over all slices of this rank's section of x (subtrees, count).
+static GroupSum start_sum(Tape *tape, float *out, const float *x, int64_t count,
+                          const Span *sections, GroupRanks ranks, bool add)
 {
     int own = tape_group_rank(tape) - ranks.first;
     Span mine = group_share(ranks.slices, ranks.count, own);
     int64_t subtrees = tree_subtrees(mine.first, mine.count);
-    size_t mark = tape_scratch_begin(tape), bytes = (size_t)ranks.slices * sizeof(Summand);
+    size_t bytes = (size_t)ranks.slices * sizeof(Summand);
     Summand *parts = memset(tape_take(tape, bytes), 0, bytes);
     for (int i = 0; i < ranks.count; i++) {
         list_summands(tape, parts, x, count, sections[own],
@@ -79,13 +73,11 @@ static void sum_section(Tape *tape, float *out, const float *x, int64_t count, c
             exchange_send(tape_exchange(tape), x + k * count + sections[i].first,
                           floats_bytes(sections[i].count), ranks.first + i, 0);
     }
-    exchange_finish(tape_exchange(tape));
-    slices_add_up(out, parts, ranks.slices, sections[own].count, add);
-    tape_scratch_end(tape, mark);
+    return (GroupSum){ out, sections[own].count, parts, ranks, add, NULL, NULL };
 }
 
 /// Starts the messages that give every rank the others' sections of x.
-static void start_sharing(Tape *tape, float *x, const Span *sections, Ranks ranks)
+static void start_sharing(Tape *tape, float *x, const Span *sections, GroupRanks ranks)
 {
     int own = tape_group_rank(tape) - ranks.first;
     Exchange *exchange = tape_exchange(tape);
@@ -98,27 +90,46 @@ static void start_sharing(Tape *tape, float *x, const Span *sections, Ranks rank
     }
 }
 
-/// out (count) = or += the sum over all slices of x (subtrees, count).
-static void sum_all(Tape *tape, float *out, const float *x, int64_t count, Ranks ranks, bool add)
+/// Starts out (count) = or += the sum over all slices of x (subtrees, count).
+static GroupSum start_sum_of_all(Tape *tape, float *out, const float *x, int64_t count,
+                                 GroupRanks ranks, bool add)
 {
-    size_t mark = tape_scratch_begin(tape);
     Span *sections = tape_take(tape, (size_t)ranks.count * sizeof *sections);
     for (int i = 0; i < ranks.count; i++) sections[i] = group_share(count, ranks.count, i);
     int64_t own = sections[tape_group_rank(tape) - ranks.first].first;
-    sum_section(tape, out + own, x, count, sections, ranks, add);
-    start_sharing(tape, out, sections, ranks);
-    exchange_finish(tape_exchange(tape));
-    tape_scratch_end(tape, mark);
+    GroupSum sum = start_sum(tape, out + own, x, count, sections, ranks, add);
+    sum.all = out;
+    sum.sections = sections;
+    return sum;
 }
 
-void group_sum_slices(Tape *tape, float *out, const float *x, int64_t count, bool add)
+void group_sum_finish(Tape *tape, const GroupSum *sum)
 {
-    sum_all(tape, out, x, count, whole_group(tape), add);
+    exchange_finish(tape_exchange(tape));
+    slices_add_up(sum->out, sum->parts, sum->ranks.slices, sum->count, sum->add);
+    if (!sum->all) return;
+    start_sharing(tape, sum->all, sum->sections, sum->ranks);
+    exchange_finish(tape_exchange(tape));
+}
+
+void group_move(void *tape)
+{
+    Exchange *exchange = tape_exchange(tape);
+    if (exchange) exchange_test(exchange);
+}
+
+GroupSum group_sum_slices(Tape *tape, float *out, const float *x, int64_t count, bool add)
+{
+    return start_sum_of_all(tape, out, x, count, whole_group(tape), add);
 }
 
 void group_sum(Tape *tape, float *x, int64_t count, int first, int ranks)
 {
-    if (ranks > 1) sum_all(tape, x, x, count, (Ranks){ first, ranks, ranks }, false);
+    if (ranks == 1) return;
+    size_t mark = tape_scratch_begin(tape);
+    GroupSum sum = start_sum_of_all(tape, x, x, count, (GroupRanks){ first, ranks, ranks }, false);
+    group_sum_finish(tape, &sum);
+    tape_scratch_end(tape, mark);
 }
 
 /// The elements of every rank's tokens, in scratch.
@@ -143,12 +154,10 @@ void group_share_tokens(Tape *tape, float *x, const float *own, int64_t cols)
     tape_scratch_end(tape, mark);
 }
 
-void group_sum_tokens(Tape *tape, float *out, const float *x, int64_t cols, bool add)
+GroupSum group_sum_tokens(Tape *tape, float *out, const float *x, int64_t cols, bool add)
 {
-    size_t mark = tape_scratch_begin(tape);
-    sum_section(tape, out, x, tape_packing(tape)->tokens * cols, token_sections(tape, cols),
-                whole_group(tape), add);
-    tape_scratch_end(tape, mark);
+    return start_sum(tape, out, x, tape_packing(tape)->tokens * cols, token_sections(tape, cols),
+                     whole_group(tape), add);
 }
 
 static Span blocks_of(const Tape *tape, int rank)
@@ -232,8 +241,9 @@ Var *scatter_tokens(Tape *tape, Var *x)
     Var *y = tape_var(tape, own_tokens(tape).count, x->cols, x->needs_gradient);
     y->own = true;
     size_t mark = tape_scratch_begin(tape);
-    sum_section(tape, y->value, x->value, x->rows * x->cols, token_sections(tape, x->cols),
-                (Ranks){ 0, size, size }, false);
+    GroupSum sum = start_sum(tape, y->value, x->value, x->rows * x->cols,
+                             token_sections(tape, x->cols), (GroupRanks){ 0, size, size }, false);
+    group_sum_finish(tape, &sum);
     tape_scratch_end(tape, mark);
     if (tape_records(tape, y)) {
         Move *op = tape_take(tape, sizeof *op);

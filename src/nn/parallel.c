@@ -119,7 +119,7 @@ static void column_weight(Tape *tape, const Parallel *op, const float *dy, const
                                      .k = tokens,
                                      .beta = !first };
     }
-    gemm_products(products, parts->count);
+    gemm_products_between(products, parts->count, group_move, tape);
 }
 
 static void column_backward(Tape *tape, void *context)
@@ -131,14 +131,16 @@ static void column_backward(Tape *tape, void *context)
     size_t mark = tape_scratch_begin(tape);
     Parts parts = outputs_of(tape, op->w);
     float *dx = tape_gradient_for(tape, op->x, &first);
+    GroupSum input;
     if (dx) {
         ColumnSlice slice = { op, dy, &parts };
         float *sums = sum_subtrees(tape, tokens * k, column_slice_input, &slice);
-        group_sum_tokens(tape, dx, sums, k, !first);
+        input = group_sum_tokens(tape, dx, sums, k, !first);
     }
     column_weight(tape, op, dy, &parts);
     float *db = op->b ? weight_gradient_for(op->b, &first) : NULL;
     if (db) columns_sum(tape, db, dy, tokens, n, first);
+    if (dx) group_sum_finish(tape, &input);
     tape_scratch_end(tape, mark);
 }
 
@@ -261,7 +263,8 @@ Var *row_parallel(Tape *tape, Var *x, Weight *w, Weight *b)
     size_t mark = tape_scratch_begin(tape);
     Parts parts = inputs_of(tape, w);
     float *sums = sum_subtrees(tape, tokens * n, row_slice_output, &(RowSlice){ &op, &parts });
-    group_sum_tokens(tape, y->value, sums, n, false);
+    GroupSum output = group_sum_tokens(tape, y->value, sums, n, false);
+    group_sum_finish(tape, &output);
     tape_scratch_end(tape, mark);
     product_add_bias(y, b);
     record(tape, __func__, &op, tokens, row_backward);

@@ -205,7 +205,7 @@ static void word_products(const Chunk *chunk, float *dw, bool first)
                                           .n = words.count,
                                           .k = k };
     }
-    gemm_products(products, slices);
+    gemm_products_between(products, slices, group_move, chunk->tape);
     tape_scratch_end(chunk->tape, mark);
 }
 
@@ -225,18 +225,16 @@ static void slice_input(float *out, int64_t slice, const void *context)
                   1);
 }
 
-/// dx (rows, k) = or += the sum over all words.
-static void chunk_input(const Chunk *chunk, float *dx, bool first)
+/// dx (rows, k) = or += the sum over all words; of a group, starts it.
+static GroupSum chunk_input(const Chunk *chunk, float *dx, bool first)
 {
     int64_t n = chunk->w->rows, k = chunk->w->cols;
     if (!tape_group(chunk->tape)) {
         gemm_backward_input(dx, chunk->logits, chunk->w->value, chunk->rows, n, k, !first);
-        return;
+        return (GroupSum){ 0 };
     }
-    size_t mark = tape_scratch_begin(chunk->tape);
     float *sums = sum_subtrees(chunk->tape, chunk->rows * k, slice_input, chunk);
-    group_sum_slices(chunk->tape, dx, sums, chunk->rows * k, !first);
-    tape_scratch_end(chunk->tape, mark);
+    return group_sum_slices(chunk->tape, dx, sums, chunk->rows * k, !first);
 }
 
 /// Where the gradients go.
@@ -248,9 +246,13 @@ typedef struct {
 static void chunk_backward(const Chunk *chunk, Slopes *to, int64_t start)
 {
     int64_t n = chunk->w->rows;
-    if (to->dx) chunk_input(chunk, to->dx + start * chunk->w->cols, to->x_first);
+    GroupSum input = { 0 };
+    size_t mark = tape_scratch_begin(chunk->tape);
+    if (to->dx) input = chunk_input(chunk, to->dx + start * chunk->w->cols, to->x_first);
     if (to->dw) word_products(chunk, to->dw, to->w_first);
     if (to->db) columns_sum(chunk->tape, to->db, chunk->logits, chunk->rows, n, to->b_first);
+    if (input.out) group_sum_finish(chunk->tape, &input);
+    tape_scratch_end(chunk->tape, mark);
     to->w_first = to->b_first = false;
 }
 

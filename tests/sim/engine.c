@@ -118,47 +118,77 @@ static void fill(Engine *e, int64_t leaf, int param)
     for (int64_t k = 0; k < count && e->computes; k++) to[k] = noise(leaf + e->step, p->offset + k);
 }
 
-static void compute(const Engine *e, int param, int passes)
+/// A product of each of the parameters [first, last].
+static void compute(const Engine *e, int first, int last)
 {
-    double flops = shape_forward_flops(e->shape, &e->model.params[param], e->leaf_tokens);
-    cost_compute(passes * flops / node_flop_s);
+    double flops = 0;
+    for (int i = first; i <= last; i++)
+        flops += shape_forward_flops(e->shape, &e->model.params[i], e->leaf_tokens);
+    cost_compute(flops / node_flop_s);
 }
 
-static void move(Engine *e, Moves what)
+/// What the ranks of a group have of a leaf.
+typedef struct {
+    float *all, *own;
+} Tokens;
+
+static Tokens take_tokens(Engine *e)
 {
     const Pass pass = { .training = true };
-    if (what == MOVES_NOTHING || e->grid.cols == 1) return;
+    size_t bytes = (size_t)(e->leaf_tokens * e->shape->hidden) * sizeof(float);
     tape_start(e->tape, &pass, &e->packing);
-    int64_t hidden = e->shape->hidden;
-    size_t bytes = (size_t)(e->leaf_tokens * hidden) * sizeof(float);
-    float *all = tape_take(e->tape, bytes), *own = tape_take(e->tape, bytes);
-    if (what == MOVES_TOKENS_IN)
-        group_share_tokens(e->tape, all, own, hidden);
+    return (Tokens){ tape_take(e->tape, bytes), tape_take(e->tape, bytes) };
+}
+
+static void gather(Engine *e)
+{
+    if (e->grid.cols == 1) return;
+    Tokens tokens = take_tokens(e);
+    group_share_tokens(e->tape, tokens.all, tokens.own, e->shape->hidden);
+}
+
+/// Sums up, and meanwhile makes a product of each of the parameters [first, last].
+static void sum(Engine *e, int first, int last)
+{
+    GroupSum started;
+    if (e->grid.cols > 1) {
+        Tokens tokens = take_tokens(e);
+        started = group_sum_tokens(e->tape, tokens.own, tokens.all, e->shape->hidden, false);
+    }
+    compute(e, first, last);
+    if (e->grid.cols > 1) group_sum_finish(e->tape, &started);
+}
+
+/// The way back of parameters [first, last], which are one operator's.
+static void compute_back(Engine *e, int first, int last)
+{
+    if (e->moves[first] == MOVES_SUMS_OUT) gather(e);
+    compute(e, first, last);
+    if (e->moves[first] == MOVES_TOKENS_IN)
+        sum(e, first, last);
     else
-        group_sum_tokens(e->tape, own, all, hidden, false);
+        compute(e, first, last);
 }
 
 static void run_leaf(Engine *e, int64_t leaf)
 {
-    static const Moves back[] = {
-        [MOVES_TOKENS_IN] = MOVES_SUMS_OUT, [MOVES_SUMS_OUT] = MOVES_TOKENS_IN
-    };
     gradients_leaf_start(e->gradients, e->weights);
     for (int i = 0; i < e->model.param_count; i++) {
         const Param *p = &e->model.params[i];
         if (!p->table)
             delivery_await(e->optimizer.delivery, e->model.values + p->offset, p->rows * p->cols);
-        if (e->moves[i] == MOVES_TOKENS_IN) move(e, MOVES_TOKENS_IN);
-        compute(e, i, 1);
-        if (e->moves[i] == MOVES_SUMS_OUT) move(e, MOVES_SUMS_OUT);
+        if (e->moves[i] == MOVES_TOKENS_IN) gather(e);
+        compute(e, i, i);
+        if (e->moves[i] == MOVES_SUMS_OUT) sum(e, i, i - 1);
     }
     int table = e->model.param_count - 1;
-    for (int i = table - 1; i >= 0; i--) {
-        if (e->moves[i] == MOVES_SUMS_OUT) move(e, back[MOVES_SUMS_OUT]);
-        compute(e, i, 2);
-        if (e->moves[i] == MOVES_TOKENS_IN) move(e, back[MOVES_TOKENS_IN]);
-        fill(e, leaf, i);
-        gradients_ready(e->gradients, i);
+    for (int last = table - 1, first; last >= 0; last = first - 1) {
+        for (first = last; e->moves[first] == MOVES_WITH_IT;) first--;
+        compute_back(e, first, last);
+        for (int i = last; i >= first; i--) {
+            fill(e, leaf, i);
+            gradients_ready(e->gradients, i);
+        }
     }
     fill(e, leaf, table);
     gradients_ready(e->gradients, table);

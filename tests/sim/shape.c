@@ -53,7 +53,7 @@ static void add_encoder(Table *table, const Shape *s, int64_t ranks)
     add_param(table, TYPES, h, MOVES_NOTHING);
     for (int64_t layer = 0; layer < s->layers; layer++) {
         for (int i = 0; i < 3; i++)
-            add_param(table, h / ranks, h, i ? MOVES_NOTHING : MOVES_TOKENS_IN);
+            add_param(table, h / ranks, h, i ? MOVES_WITH_IT : MOVES_TOKENS_IN);
         add_vectors(table, 3, h / ranks);
         add_param(table, h, h / ranks, MOVES_SUMS_OUT);
         add_vectors(table, 3, h);
@@ -74,10 +74,10 @@ static void add_decoder(Table *table, const Shape *s, int64_t ranks)
     for (int64_t layer = 0; layer < s->layers; layer++) {
         add_vectors(table, 1, h);
         for (int i = 0; i < 3; i++)
-            add_param(table, h / ranks, h, i ? MOVES_NOTHING : MOVES_TOKENS_IN);
+            add_param(table, h / ranks, h, i ? MOVES_WITH_IT : MOVES_TOKENS_IN);
         add_param(table, h, h / ranks, MOVES_SUMS_OUT);
         add_vectors(table, 1, h);
-        for (int i = 0; i < 2; i++) add_param(table, f, h, i ? MOVES_NOTHING : MOVES_TOKENS_IN);
+        for (int i = 0; i < 2; i++) add_param(table, f, h, i ? MOVES_WITH_IT : MOVES_TOKENS_IN);
         add_param(table, h, f, MOVES_SUMS_OUT);
     }
     add_vectors(table, 1, h);

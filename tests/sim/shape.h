@@ -15,8 +15,9 @@ const Shape *shape_find(const char *name);
 const char *shape_names(void);
 
 /// Where a group's messages go: tokens are gathered before the first of the products that read them
-/// and summands are summed after a row parallel one; what comes back goes the other way.
-typedef enum { MOVES_NOTHING, MOVES_TOKENS_IN, MOVES_SUMS_OUT } Moves;
+/// (the others are with it) and summands are summed after a row parallel one; what comes back goes
+/// the other way.
+typedef enum { MOVES_NOTHING, MOVES_TOKENS_IN, MOVES_WITH_IT, MOVES_SUMS_OUT } Moves;
 
 /// Local. What one of `cols` ranks has of a model of that shape, without values, and what moves
 /// around each parameter: (*moves)[param_count]. Owned: `shape_release`.

@@ -5,6 +5,7 @@
 #include "linalg/gemm.h"
 
 #include <omp.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 static const int64_t sizes[] = { 1, 2, 3, 15, 17, 128, 333, 513 };
@@ -215,10 +216,48 @@ static void addresses_do_not_matter(void)
     CHECK_EQ(mem_live_blocks(), 0);
 }
 
+typedef struct {
+    pthread_t thread;
+    int calls;
+    bool elsewhere; ///< some were made by another thread
+} Calls;
+
+static void count_call(void *context)
+{
+    Calls *calls = context;
+    calls->calls++;
+    calls->elsewhere |= !pthread_equal(calls->thread, pthread_self());
+}
+
+/// What is done between tiles is done by the thread that asked, and changes no bit.
+static void between_tiles(void)
+{
+    enum { N = 513, TILES = 4 };
+    Operands in;
+    operands_init(&in);
+    float *expected = MEM_NEW(float, MOST), *out = MEM_NEW(float, MOST);
+    gemm_forward(expected, in.x, in.w, NULL, N, N, N, 0);
+    for (int threads = 1; threads <= THREADS; threads++) {
+        Calls calls = { .thread = pthread_self() };
+        omp_set_num_threads(threads);
+        gemm_products_between(
+            &(GemmProduct){ out, N, { in.x, N, false }, { in.w, N, true }, NULL, N, N, N, 0 }, 1,
+            count_call, &calls);
+        CHECK_TRUE(threads > 1 ? calls.calls <= TILES : calls.calls == TILES);
+        CHECK_TRUE(!calls.elsewhere);
+        CHECK_EQ(memcmp(expected, out, MOST * sizeof(float)), 0);
+    }
+    omp_set_num_threads(1);
+    mem_free(expected);
+    mem_free(out);
+    operands_release(&in);
+}
+
 static const Case cases[] = {
     { "values_and_threads", values_and_threads },
     { "no_rows", no_rows },
     { "addresses_do_not_matter", addresses_do_not_matter },
+    { "between_tiles", between_tiles },
 };
 
 int main(int argc, char **argv)
