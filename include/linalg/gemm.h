@@ -34,10 +34,16 @@ typedef struct {
 } GemmProduct;
 /// Local, threads inside. Products whose results lie apart, at once: as one after the other.
 void gemm_products(const GemmProduct *products, int64_t count);
-/// Local, likewise. Calls `between` on the calling thread after each tile that it makes: for what
-/// must be looked after meanwhile.
-void gemm_products_between(const GemmProduct *products, int64_t count, void (*between)(void *),
-                           void *context);
+/// Which tiles of products are made: all, those whose rows all lie in [first, end), or the others.
+typedef enum { GEMM_ALL, GEMM_INSIDE, GEMM_OTHERS } GemmRows;
+typedef struct {
+    GemmRows rows;
+    int64_t first, end;
+    void (*between)(void *context); ///< NULL, or called on the calling thread after its tiles
+    void *context;
+} GemmPart;
+/// Local, likewise, a part of them.
+void gemm_products_part(const GemmProduct *products, int64_t count, const GemmPart *part);
 
 /// A part of a matrix in double.
 typedef struct {

@@ -71,14 +71,16 @@ GroupSum group_sum_slices(Tape *tape, float *out, const float *x, int64_t count,
 /// Groupwise. Starts out (own tokens, cols) = or += the same of x (subtrees, T, cols).
 GroupSum group_sum_tokens(Tape *tape, float *out, const float *x, int64_t cols, bool add);
 void group_sum_finish(Tape *tape, const GroupSum *sum); ///< Groupwise.
-/// Local, between the tiles of a product (`gemm_products_between`): lets messages of the tape's
-/// group move.
+/// Local, between the tiles of a product (`GemmPart`): lets messages of the tape's group
+/// move.
 void group_move(void *tape);
 /// Groupwise. x (count) = its sum over ranks [first, first + ranks) of the group, for whom this is
 /// one of: the same bits on all of them.
 void group_sum(Tape *tape, float *x, int64_t count, int first, int ranks);
-/// Groupwise. x (T, cols) = everybody's tokens, of which `own` (own tokens, cols) are this rank's.
+/// Groupwise. Starts x (T, cols) = everybody's tokens, of which `own` (own tokens, cols) are this
+/// rank's, and there at once.
 void group_share_tokens(Tape *tape, float *x, const float *own, int64_t cols);
+void group_share_finish(Tape *tape); ///< Groupwise.
 
 /// Sums over x's blocks of tokens: this rank makes those of its `own`, of `all`.
 typedef struct {

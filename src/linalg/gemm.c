@@ -188,11 +188,19 @@ static void run_tile(const GemmProduct *p, int64_t tile)
 
 void gemm_products(const GemmProduct *products, int64_t count)
 {
-    gemm_products_between(products, count, NULL, NULL);
+    gemm_products_part(products, count, &(GemmPart){ 0 });
 }
 
-void gemm_products_between(const GemmProduct *products, int64_t count, void (*between)(void *),
-                           void *context)
+static bool is_in(const GemmPart *part, const GemmProduct *p, int64_t tile)
+{
+    if (part->rows == GEMM_ALL) return true;
+    Cut rows = cut(p->m, TILE_ROWS, 1), columns = cut(p->n, TILE_COLUMNS, 2);
+    int64_t i = is_few(p) ? 0 : tile / columns.count, first = i * rows.size;
+    bool inside = first >= part->first && first + extent(rows, i, p->m) <= part->end;
+    return inside == (part->rows == GEMM_INSIDE);
+}
+
+void gemm_products_part(const GemmProduct *products, int64_t count, const GemmPart *part)
 {
     int64_t all = 0;
     for (int64_t i = 0; i < count; i++) all += tile_count(&products[i]);
@@ -200,8 +208,9 @@ void gemm_products_between(const GemmProduct *products, int64_t count, void (*be
     for (int64_t at = 0; at < all; at++) {
         int64_t tile = at, i = 0;
         for (; tile >= tile_count(&products[i]); i++) tile -= tile_count(&products[i]);
+        if (!is_in(part, &products[i], tile)) continue;
         run_tile(&products[i], tile);
-        if (between && !omp_get_thread_num()) between(context);
+        if (part->between && !omp_get_thread_num()) part->between(part->context);
     }
     pulse_progress();
 }

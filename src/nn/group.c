@@ -150,8 +150,12 @@ void group_share_tokens(Tape *tape, float *x, const float *own, int64_t cols)
     memcpy(x + tokens.first * cols, own, floats_bytes(tokens.count * cols));
     size_t mark = tape_scratch_begin(tape);
     start_sharing(tape, x, token_sections(tape, cols), whole_group(tape));
-    exchange_finish(tape_exchange(tape));
     tape_scratch_end(tape, mark);
+}
+
+void group_share_finish(Tape *tape)
+{
+    exchange_finish(tape_exchange(tape));
 }
 
 GroupSum group_sum_tokens(Tape *tape, float *out, const float *x, int64_t cols, bool add)
@@ -213,6 +217,7 @@ Var *gather_tokens(Tape *tape, Var *x)
     int64_t tokens = tape_packing(tape)->tokens;
     Var *y = tape_var(tape, tokens, x->cols, x->needs_gradient);
     group_share_tokens(tape, y->value, x->value, x->cols);
+    group_share_finish(tape);
     if (tape_records(tape, y)) {
         Move *op = tape_take(tape, sizeof *op);
         *op = (Move){ y, x };
@@ -232,6 +237,7 @@ static void scatter_tokens_backward(Tape *tape, void *context)
     if (!dx) return;
     CHECK(first, "scatter_tokens: something else was made of the input");
     group_share_tokens(tape, dx, dy, cols);
+    group_share_finish(tape);
 }
 
 Var *scatter_tokens(Tape *tape, Var *x)

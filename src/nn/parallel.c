@@ -57,7 +57,7 @@ static GemmProduct *products_of(Tape *tape, const Parts *parts)
     return tape_take(tape, (size_t)parts->count * sizeof(GemmProduct));
 }
 
-/// x (own tokens, cols) of all tokens, from the tape.
+/// x (own tokens, cols) of all tokens, from the tape; of others they are on their way.
 static const float *all_tokens(Tape *tape, const float *x, int64_t cols)
 {
     int64_t tokens = tape_packing(tape)->tokens;
@@ -65,6 +65,23 @@ static const float *all_tokens(Tape *tape, const float *x, int64_t cols)
     float *all = tape_take(tape, (size_t)(tokens * cols) * sizeof *all);
     group_share_tokens(tape, all, x, cols);
     return all;
+}
+
+/// Of products with a row for each token, what is of own ones, or of the others.
+static GemmPart part_of_tokens(Tape *tape, GemmRows rows)
+{
+    Span own = tape_tokens_of(tape, tape_group_rank(tape));
+    return (GemmPart){ rows, own.first, own.first + own.count, group_move, tape };
+}
+
+/// Makes products with a row for each token, of which own ones while the others are on their way.
+static void token_products(Tape *tape, const GemmProduct *products, int64_t count)
+{
+    GemmPart part = part_of_tokens(tape, GEMM_INSIDE);
+    gemm_products_part(products, count, &part);
+    group_share_finish(tape);
+    part.rows = GEMM_OTHERS;
+    gemm_products_part(products, count, &part);
 }
 
 static void record(Tape *tape, const char *name, const Parallel *op, int64_t tokens,
@@ -119,7 +136,8 @@ static void column_weight(Tape *tape, const Parallel *op, const float *dy, const
                                      .k = tokens,
                                      .beta = !first };
     }
-    gemm_products_between(products, parts->count, group_move, tape);
+    gemm_products_part(products, parts->count,
+                       &(GemmPart){ .between = group_move, .context = tape });
 }
 
 static void column_backward(Tape *tape, void *context)
@@ -173,7 +191,7 @@ Var *column_parallel(Tape *tape, Var *x, Weight *w, Weight *b)
                                      .n = part.count,
                                      .k = k };
     }
-    gemm_products(products, parts.count);
+    token_products(tape, products, parts.count);
     tape_scratch_end(tape, mark);
     record(tape, __func__, &op, tokens, column_backward);
     return y;
@@ -188,7 +206,8 @@ static void row_gradients(Tape *tape, const Parallel *op, const float *dy)
     float *dw = weight_gradient_for(op->w, &w_first);
     Parts parts = inputs_of(tape, op->w);
     GemmProduct *products = products_of(tape, &parts);
-    for (int64_t i = 0; i < parts.count && dx; i++) {
+    int64_t inputs = dx ? parts.count : 0;
+    for (int64_t i = 0; i < inputs; i++) {
         Span part = parts.items[i];
         products[i] = (GemmProduct){ .c = dx + part.first,
                                      .c_stride = k,
@@ -199,7 +218,7 @@ static void row_gradients(Tape *tape, const Parallel *op, const float *dy)
                                      .k = n,
                                      .beta = !x_first };
     }
-    if (dx) gemm_products(products, parts.count);
+    token_products(tape, products, inputs);
     for (int64_t i = 0; i < parts.count && dw; i++) {
         Span part = parts.items[i];
         products[i] = (GemmProduct){ .c = dw + part.first,
@@ -230,6 +249,7 @@ static void row_backward(Tape *tape, void *context)
 typedef struct {
     const Parallel *op;
     const Parts *parts;
+    GemmPart tokens;
 } RowSlice;
 
 static void row_slice_output(float *out, int64_t slice, const void *context)
@@ -237,14 +257,30 @@ static void row_slice_output(float *out, int64_t slice, const void *context)
     const RowSlice *of = context;
     const Weight *w = of->op->w;
     Span part = of->parts->items[slice];
-    gemm_products(&(GemmProduct){ .c = out,
-                                  .c_stride = w->rows,
-                                  .a = { of->op->x->value + part.first, w->cols, false },
-                                  .b = { w->value + part.first, w->cols, true },
-                                  .m = of->op->x->rows,
-                                  .n = w->rows,
-                                  .k = part.count },
-                  1);
+    gemm_products_part(&(GemmProduct){ .c = out,
+                                       .c_stride = w->rows,
+                                       .a = { of->op->x->value + part.first, w->cols, false },
+                                       .b = { w->value + part.first, w->cols, true },
+                                       .m = of->op->x->rows,
+                                       .n = w->rows,
+                                       .k = part.count },
+                       1, &of->tokens);
+}
+
+/// y = the sum over all slices. Of one slice, own tokens' summands are made while others' travel.
+static void sum_row_slices(Tape *tape, const Parallel *op)
+{
+    int64_t n = op->w->rows;
+    size_t mark = tape_scratch_begin(tape);
+    Parts parts = inputs_of(tape, op->w);
+    bool one = parts.count == 1;
+    RowSlice slice = { op, &parts, part_of_tokens(tape, one ? GEMM_OTHERS : GEMM_ALL) };
+    float *sums = sum_subtrees(tape, op->x->rows * n, row_slice_output, &slice);
+    GroupSum sum = group_sum_tokens(tape, op->y->value, sums, n, false);
+    slice.tokens.rows = GEMM_INSIDE;
+    if (one) row_slice_output(sums, 0, &slice);
+    group_sum_finish(tape, &sum);
+    tape_scratch_end(tape, mark);
 }
 
 Var *row_parallel(Tape *tape, Var *x, Weight *w, Weight *b)
@@ -260,12 +296,7 @@ Var *row_parallel(Tape *tape, Var *x, Weight *w, Weight *b)
     y->own = true;
     tape_needs(tape, w);
     tape_needs(tape, b);
-    size_t mark = tape_scratch_begin(tape);
-    Parts parts = inputs_of(tape, w);
-    float *sums = sum_subtrees(tape, tokens * n, row_slice_output, &(RowSlice){ &op, &parts });
-    GroupSum output = group_sum_tokens(tape, y->value, sums, n, false);
-    group_sum_finish(tape, &output);
-    tape_scratch_end(tape, mark);
+    sum_row_slices(tape, &op);
     product_add_bias(y, b);
     record(tape, __func__, &op, tokens, row_backward);
     return y;

@@ -205,7 +205,8 @@ static void word_products(const Chunk *chunk, float *dw, bool first)
                                           .n = words.count,
                                           .k = k };
     }
-    gemm_products_between(products, slices, group_move, chunk->tape);
+    gemm_products_part(products, slices,
+                       &(GemmPart){ .between = group_move, .context = chunk->tape });
     tape_scratch_end(chunk->tape, mark);
 }
 

@@ -52,6 +52,7 @@ static void init_group(Engine *e)
     e->packing = (Packing){ .sequences = 1, .tokens = e->leaf_tokens, .cu_seqlens = cu_seqlens };
     e->tape = tape_new((size_t)(8 * bytes) + (1 << 20));
     tape_set_group(e->tape, &e->grid.group, e->grid.cols, NULL);
+    tape_start(e->tape, &(Pass){ .training = true }, &e->packing);
 }
 
 void engine_init(Engine *e, const Comm *all, const Shape *shape, int cols, int64_t tokens,
@@ -118,13 +119,13 @@ static void fill(Engine *e, int64_t leaf, int param)
     for (int64_t k = 0; k < count && e->computes; k++) to[k] = noise(leaf + e->step, p->offset + k);
 }
 
-/// A product of each of the parameters [first, last].
-static void compute(const Engine *e, int first, int last)
+/// A product of each of the parameters [first, last], or a share of each.
+static void compute(const Engine *e, int first, int last, double share)
 {
     double flops = 0;
     for (int i = first; i <= last; i++)
         flops += shape_forward_flops(e->shape, &e->model.params[i], e->leaf_tokens);
-    cost_compute(flops / node_flop_s);
+    cost_compute(share * flops / node_flop_s);
 }
 
 /// What the ranks of a group have of a leaf.
@@ -134,54 +135,93 @@ typedef struct {
 
 static Tokens take_tokens(Engine *e)
 {
-    const Pass pass = { .training = true };
     size_t bytes = (size_t)(e->leaf_tokens * e->shape->hidden) * sizeof(float);
-    tape_start(e->tape, &pass, &e->packing);
+    tape_start(e->tape, &(Pass){ .training = true }, &e->packing);
     return (Tokens){ tape_take(e->tape, bytes), tape_take(e->tape, bytes) };
 }
 
-static void gather(Engine *e)
+/// The share of a product's rows that are in tiles (linalg/gemm.c) of own tokens alone.
+static double own_share(const Engine *e)
 {
-    if (e->grid.cols == 1) return;
-    Tokens tokens = take_tokens(e);
-    group_share_tokens(e->tape, tokens.all, tokens.own, e->shape->hidden);
+    enum { TILE_ROWS = 512, ROUND = 16 };
+    int64_t tokens = e->leaf_tokens, tiles = (tokens + TILE_ROWS - 1) / TILE_ROWS, rows = 0;
+    int64_t size = ((tokens + tiles - 1) / tiles + ROUND - 1) / ROUND * ROUND;
+    Span own = tape_tokens_of(e->tape, e->grid.group.rank);
+    for (int64_t at = 0, end; at < tokens; at = end) {
+        end = at + size < tokens ? at + size : tokens;
+        if (at >= own.first && end <= own.first + own.count) rows += end - at;
+    }
+    return (double)rows / (double)tokens;
 }
 
-/// Sums up, and meanwhile makes a product of each of the parameters [first, last].
-static void sum(Engine *e, int first, int last)
+/// Gathers tokens and makes a product of each of the parameters [first, last] of them.
+static void gather(Engine *e, int first, int last)
+{
+    double early = 0;
+    if (e->grid.cols > 1) {
+        Tokens tokens = take_tokens(e);
+        group_share_tokens(e->tape, tokens.all, tokens.own, e->shape->hidden);
+        early = own_share(e);
+        compute(e, first, last, early);
+        group_share_finish(e->tape);
+    }
+    compute(e, first, last, 1 - early);
+}
+
+/// Sums up, and meanwhile makes a share of a product of each of the parameters [first, last].
+static void sum(Engine *e, int first, int last, double share)
 {
     GroupSum started;
     if (e->grid.cols > 1) {
         Tokens tokens = take_tokens(e);
         started = group_sum_tokens(e->tape, tokens.own, tokens.all, e->shape->hidden, false);
     }
-    compute(e, first, last);
+    compute(e, first, last, share);
     if (e->grid.cols > 1) group_sum_finish(e->tape, &started);
+}
+
+static void compute_forward(Engine *e, int first, int last)
+{
+    bool sums = e->moves[first] == MOVES_SUMS_OUT;
+    double late = sums ? own_share(e) : 0;
+    if (e->moves[first] == MOVES_TOKENS_IN)
+        gather(e, first, last);
+    else
+        compute(e, first, last, 1 - late);
+    if (sums) sum(e, first, last, late);
 }
 
 /// The way back of parameters [first, last], which are one operator's.
 static void compute_back(Engine *e, int first, int last)
 {
-    if (e->moves[first] == MOVES_SUMS_OUT) gather(e);
-    compute(e, first, last);
-    if (e->moves[first] == MOVES_TOKENS_IN)
-        sum(e, first, last);
+    if (e->moves[first] == MOVES_SUMS_OUT)
+        gather(e, first, last);
     else
-        compute(e, first, last);
+        compute(e, first, last, 1);
+    if (e->moves[first] == MOVES_TOKENS_IN)
+        sum(e, first, last, 1);
+    else
+        compute(e, first, last, 1);
+}
+
+static void await_weights(Engine *e, int first, int last)
+{
+    for (int i = first; i <= last; i++) {
+        const Param *p = &e->model.params[i];
+        if (!p->table)
+            delivery_await(e->optimizer.delivery, e->model.values + p->offset, p->rows * p->cols);
+    }
 }
 
 static void run_leaf(Engine *e, int64_t leaf)
 {
     gradients_leaf_start(e->gradients, e->weights);
-    for (int i = 0; i < e->model.param_count; i++) {
-        const Param *p = &e->model.params[i];
-        if (!p->table)
-            delivery_await(e->optimizer.delivery, e->model.values + p->offset, p->rows * p->cols);
-        if (e->moves[i] == MOVES_TOKENS_IN) gather(e);
-        compute(e, i, i);
-        if (e->moves[i] == MOVES_SUMS_OUT) sum(e, i, i - 1);
-    }
     int table = e->model.param_count - 1;
+    for (int first = 0, last; first <= table; first = last + 1) {
+        for (last = first; last < table && e->moves[last + 1] == MOVES_WITH_IT;) last++;
+        await_weights(e, first, last);
+        compute_forward(e, first, last);
+    }
     for (int last = table - 1, first; last >= 0; last = first - 1) {
         for (first = last; e->moves[first] == MOVES_WITH_IT;) first--;
         compute_back(e, first, last);

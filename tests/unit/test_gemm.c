@@ -240,9 +240,8 @@ static void between_tiles(void)
     for (int threads = 1; threads <= THREADS; threads++) {
         Calls calls = { .thread = pthread_self() };
         omp_set_num_threads(threads);
-        gemm_products_between(
-            &(GemmProduct){ out, N, { in.x, N, false }, { in.w, N, true }, NULL, N, N, N, 0 }, 1,
-            count_call, &calls);
+        GemmProduct product = { out, N, { in.x, N, false }, { in.w, N, true }, NULL, N, N, N, 0 };
+        gemm_products_part(&product, 1, &(GemmPart){ .between = count_call, .context = &calls });
         CHECK_TRUE(threads > 1 ? calls.calls <= TILES : calls.calls == TILES);
         CHECK_TRUE(!calls.elsewhere);
         CHECK_EQ(memcmp(expected, out, MOST * sizeof(float)), 0);
@@ -253,11 +252,45 @@ static void between_tiles(void)
     operands_release(&in);
 }
 
+/// Rows of tiles in two steps, which do not touch each other's: the bits of one.
+static void parts_of_rows(void)
+{
+    static const Shape shapes[] = { { 513, 333, 128 }, { 513, 17, 333 }, { 3, 333, 128 } };
+    static const int64_t runs[][2] = {
+        { 0, 272 }, { 200, 513 }, { 64, 320 }, { 0, 0 }, { 0, 513 }
+    };
+    Operands in;
+    operands_init(&in);
+    float *expected = MEM_NEW(float, MOST), *out = MEM_NEW(float, MOST);
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+        for (size_t r = 0; r < sizeof runs / sizeof *runs; r++) {
+            int64_t m = shapes[s].m, n = shapes[s].n, k = shapes[s].k;
+            GemmPart part = { .first = runs[r][0], .end = runs[r][1] };
+            GemmProduct product = { out, n, { in.x, k, false }, { in.w, k, true }, in.bias, m, n,
+                                    k,   0 };
+            gemm_forward(expected, in.x, in.w, in.bias, m, n, k, 0);
+            for (int64_t i = 0; i < m * n; i++) out[i] = -42;
+            part.rows = GEMM_INSIDE;
+            gemm_products_part(&product, 1, &part);
+            for (int64_t i = 0; i < m * n; i++)
+                if (out[i] != -42) CHECK_TRUE(i / n >= part.first && i / n < part.end);
+            for (int64_t i = 0; i < m * n; i++) // the first tile of two is of 272 rows
+                if (m > 272 && r < 2 && (i / n < 272) == !r) CHECK_TRUE(out[i] != -42);
+            part.rows = GEMM_OTHERS;
+            gemm_products_part(&product, 1, &part);
+            CHECK_EQ(memcmp(expected, out, (size_t)(m * n) * sizeof(float)), 0);
+        }
+    mem_free(expected);
+    mem_free(out);
+    operands_release(&in);
+}
+
 static const Case cases[] = {
     { "values_and_threads", values_and_threads },
     { "no_rows", no_rows },
     { "addresses_do_not_matter", addresses_do_not_matter },
     { "between_tiles", between_tiles },
+    { "parts_of_rows", parts_of_rows },
 };
 
 int main(int argc, char **argv)
