@@ -22,10 +22,16 @@ static void abort_job(void)
     MPI_Abort(MPI_COMM_WORLD, FAILED);
 }
 
+#ifdef OPEN_MPI
+enum { IS_OPEN_MPI = 1 };
+#else
+enum { IS_OPEN_MPI = 0 };
+#endif
+
 /// Open MPI's settings that this program wants, unless the user set them.
 static void set_defaults(void)
 {
-    if (probe_launcher_rank() >= 0) return;
+    if (!IS_OPEN_MPI || probe_launcher_rank() >= 0) return;
     // a program without a launcher needs no daemon beside it
     setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
     session_start();
