@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# TEST labels=cli,bad timeout=120
+# TEST labels=cli,bad,memory timeout=120
 # Model files that claim more than they hold are refused at once, in little memory; what lies
 # outside of the folder is not read.
 source "${TEMPER_SOURCE:?}/tests/support/train.sh"
