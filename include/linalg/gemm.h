@@ -51,7 +51,7 @@ typedef struct {
     int64_t stride;
     bool transposed; ///< of the operand
 } GemmDouble;
-/// Local, on the calling thread: one call of BLAS. c (m, n) = A B, with A (m, k) and B (k, n).
+/// Local, threads inside where it is called by one. c (m, n) = A B, with A (m, k) and B (k, n).
 void gemm_double(double *c, GemmDouble a, GemmDouble b, int64_t m, int64_t n, int64_t k);
 
 /// Local. Makes the BLAS use kernels for this CPU: old OpenBLAS releases do not know new CPUs and

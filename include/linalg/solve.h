@@ -2,7 +2,8 @@
 /// regression, as scikit-learn defines them (Ridge, RidgeCV; LogisticRegression with C = 1 /
 /// lambda), with an intercept that is not penalised or without one. In double. Every rank has its
 /// rows alone. The results are the same on all ranks, and up to SYSTEM_ALONE unknowns
-/// (linalg/system.h) have the same bits on any number of them; so have all sums over rows.
+/// (linalg/system.h) have the same bits on any number of them and of threads; so have all sums over
+/// rows.
 #pragma once
 #include "base/status.h"
 #include "linalg/row_blocks.h"

@@ -215,11 +215,26 @@ void gemm_products_part(const GemmProduct *products, int64_t count, const GemmPa
     pulse_progress();
 }
 
+/// From row `r` and column `c` on.
+static const double *place_double(GemmDouble x, int64_t r, int64_t c)
+{
+    return x.data + (x.transposed ? c * x.stride + r : r * x.stride + c);
+}
+
 void gemm_double(double *c, GemmDouble a, GemmDouble b, int64_t m, int64_t n, int64_t k)
 {
-    cblas_dgemm(CblasRowMajor, a.transposed ? CblasTrans : CblasNoTrans,
-                b.transposed ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k, 1, a.data,
-                (int)a.stride, b.data, (int)b.stride, 0, c, (int)n);
+    Cut rows = cut(m, TILE_ROWS, 1), columns = cut(n, TILE_COLUMNS, 2);
+#pragma omp parallel for collapse(2) schedule(dynamic)
+    for (int64_t i = 0; i < rows.count; i++) {
+        for (int64_t j = 0; j < columns.count; j++) {
+            int64_t row = i * rows.size, column = j * columns.size;
+            cblas_dgemm(CblasRowMajor, a.transposed ? CblasTrans : CblasNoTrans,
+                        b.transposed ? CblasTrans : CblasNoTrans, (int)extent(rows, i, m),
+                        (int)extent(columns, j, n), (int)k, 1, place_double(a, row, 0),
+                        (int)a.stride, place_double(b, 0, column), (int)b.stride, 0,
+                        c + row * n + column, (int)n);
+        }
+    }
 }
 
 // Declared here: other CBLAS libraries lack them.

@@ -8,13 +8,14 @@
 #include "support/check.h"
 
 #include <math.h>
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
 static Comm world;
 static Json *golden;
 
-enum { LAMBDAS = 5 };
+enum { LAMBDAS = 5, MANY = 20, WIDE = 900 };
 
 /// As make_solve.py has it.
 static float formula(int64_t i, int64_t j)
@@ -198,6 +199,43 @@ static void bits_are_those_of_one_rank(void)
     each(check_bits);
 }
 
+/// Of so many classes and features that products of a block are worth threads.
+static void fit_wide(LinearFit *fit, double *loss)
+{
+    Samples s = { .comm = &world, .all_rows = 100, .features = WIDE, .classes = MANY };
+    RowBlocks blocks;
+    row_blocks_init(&blocks, &world, s.all_rows);
+    float *x = MEM_NEW(float, blocks.rows *WIDE + 1);
+    int32_t *labels = MEM_NEW(int32_t, blocks.rows + 1);
+    for (int64_t i = 0; i < blocks.rows; i++) {
+        labels[i] = (int32_t)((blocks.first + i) % MANY);
+        for (int64_t j = 0; j < WIDE; j++) x[i * WIDE + j] = formula(blocks.first + i, j);
+    }
+    s.x = x;
+    s.labels = labels;
+    CHECK_EQ(solve_ridge(fit, &s, lambdas, LAMBDAS), OK);
+    *loss = solve_loss(fit, &s);
+    samples_release(&s);
+}
+
+static void bits_are_those_of_one_thread(void)
+{
+    LinearFit first = { 0 }, fit = { 0 };
+    double first_loss, loss;
+    if (world.size > 2) return; // of many threads on few cores
+    fit_wide(&first, &first_loss);
+    for (int threads = 2; threads <= 3; threads++) {
+        omp_set_num_threads(threads);
+        fit_wide(&fit, &loss);
+        CHECK_TRUE(fit.error == first.error);
+        CHECK_TRUE(loss == first_loss);
+        CHECK_TRUE(equal_bits(fit.weights, first.weights, MANY * WIDE));
+        linear_fit_release(&fit);
+    }
+    omp_set_num_threads(1);
+    linear_fit_release(&first);
+}
+
 /// Where all ranks have a part of the system: the same values, though not the same bits.
 static void large_systems_are_spread(void)
 {
@@ -216,6 +254,7 @@ static const Case cases[] = {
     { "logistic", logistic },
     { "rows_are_left_out", rows_are_left_out },
     { "bits_are_those_of_one_rank", bits_are_those_of_one_rank },
+    { "bits_are_those_of_one_thread", bits_are_those_of_one_thread },
     { "large_systems_are_spread", large_systems_are_spread },
 };
 

@@ -285,7 +285,46 @@ static void parts_of_rows(void)
     operands_release(&in);
 }
 
+static void check_double(Shape s, const double *a, const double *b)
+{
+    int64_t size = s.m * s.n;
+    double *first = MEM_NEW(double, size), *out = MEM_NEW(double, size);
+    for (int threads = 1; threads <= THREADS; threads++) {
+        omp_set_num_threads(threads);
+        gemm_double(threads == 1 ? first : out, (GemmDouble){ a, s.m, true },
+                    (GemmDouble){ b, s.k, true }, s.m, s.n, s.k);
+        if (threads > 1 && memcmp(first, out, (size_t)size * sizeof *out))
+            check_failed(__FILE__, __LINE__, "double %lld, %lld, %lld: other bits with %d threads",
+                         (long long)s.m, (long long)s.n, (long long)s.k, threads);
+    }
+    omp_set_num_threads(1);
+    for (int64_t at = 0; at<size; at += size> 300 ? size / 97 : 1) {
+        double expected = 0;
+        for (int64_t i = 0; i < s.k; i++) expected += a[i * s.m + at / s.n] * b[at % s.n * s.k + i];
+        CHECK_NEAR(first[at], expected, 1e-11);
+    }
+    mem_free(first);
+    mem_free(out);
+}
+
+static void doubles(void)
+{
+    float *numbers_a = numbers(6, MOST), *numbers_b = numbers(7, MOST);
+    double *a = MEM_NEW(double, 2 * MOST), *b = a + MOST;
+    for (int64_t i = 0; i < MOST; i++) {
+        a[i] = (double)numbers_a[i];
+        b[i] = (double)numbers_b[i];
+    }
+    for (int i = 0; i < SIZES * SIZES * SIZES; i++)
+        check_double(
+            (Shape){ sizes[i % SIZES], sizes[i / SIZES % SIZES], sizes[i / SIZES / SIZES] }, a, b);
+    mem_free(a);
+    mem_free(numbers_a);
+    mem_free(numbers_b);
+}
+
 static const Case cases[] = {
+    { "doubles", doubles },
     { "values_and_threads", values_and_threads },
     { "no_rows", no_rows },
     { "addresses_do_not_matter", addresses_do_not_matter },
