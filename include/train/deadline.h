@@ -35,6 +35,8 @@ void deadline_init(Deadline *deadline);
 /// and what the run ends with, take no longer than so many steps.
 void deadline_start(Deadline *deadline, const Recipe *recipe, double checkpoint_bytes,
                     double evaluation_steps, double finish_steps);
+/// Local. A step takes so many times the rows that `deadline_start` was told of.
+void deadline_step_rows(Deadline *deadline, double times);
 /// Local. Before a step: whether another one follows, and the evaluations and checkpoints that come
 /// with both.
 void deadline_plan(Deadline *deadline, bool follows, int64_t evaluations, int64_t saves);

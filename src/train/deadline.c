@@ -51,6 +51,12 @@ void deadline_start(Deadline *d, const Recipe *recipe, double checkpoint_bytes,
     snprintf(d->file, sizeof d->file, "%s/STOP", recipe->output.folder);
 }
 
+void deadline_step_rows(Deadline *d, double times)
+{
+    d->evaluation_steps /= times;
+    d->finish_steps /= times;
+}
+
 void deadline_plan(Deadline *d, bool follows, int64_t evaluations, int64_t saves)
 {
     d->ahead[WORK_STEP] = follows;
@@ -74,7 +80,7 @@ void deadline_evaluated(Deadline *d, double seconds)
 void deadline_finish(Deadline *d)
 {
     double step_s = d->longest_s[WORK_STEP], evaluation_s = d->longest_s[WORK_EVALUATION];
-    if (evaluation_s > 0) step_s = evaluation_s / d->evaluation_steps;
+    if (evaluation_s > 0 && d->evaluation_steps > 0) step_s = evaluation_s / d->evaluation_steps;
     d->finish_s = step_s * d->finish_steps;
     if (step_s == 0) d->max_end_s = INFINITY;
     d->finishes = true;

@@ -90,6 +90,10 @@ grep -qE "^step 1/1 .* [1-9][0-9]* GFLOP/s" "$work/err" || fail "no rate: $(cat 
 expect_exit 0 train 1 rate "${all[@]}" data.path=tell.tsv train.resume=never
 grep -qE "^step 1/1 .* 0 GFLOP/s \(0 % of sgemm\)" "$work/err" || fail "$(cat "$work/err")"
 
+# a step is all rows: what the run ends with takes a part of it
+TEMPER_FAULT=infer-slow:-1:0 expect_exit 0 train 1 timed "${probe[@]}" data.split.validation=0 \
+    train.batch_size=1 train.max_seconds=10
+
 # nothing of an optimizer is kept, and training does not go on from there but from the model
 expect_exit 0 "$TEMPER" inspect "$(newest ridge)" --validate
 expect_text out "classifier.weight"

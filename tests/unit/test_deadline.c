@@ -65,6 +65,18 @@ static void keeps_time_for_the_end(void)
     deadline_finish(&d);
     CHECK_TRUE(deadline_reached(&d));
     CHECK_EQ(d.reason, STOP_MAX_SECONDS);
+    // a step that takes four times the rows
+    d = start(1000, 0);
+    deadline_step_rows(&d, 4);
+    CHECK_NEAR(d.evaluation_steps, 0.5, 1e-9);
+    deadline_spent(&d, WORK_STEP, 5);
+    deadline_finish(&d);
+    CHECK_NEAR(deadline_reserve_s(&d, d.turn_s), 1.5 * 5 + 1, 1e-9);
+    // where nothing is watched
+    deadline_init(&d);
+    deadline_spent(&d, WORK_EVALUATION, 4);
+    deadline_finish(&d);
+    CHECK_TRUE(d.finish_s == 0);
     // a life that has nothing else to do
     d = start(0.001, 0);
     deadline_finish(&d);
