@@ -18,5 +18,6 @@ const Method *method_find(const char *name);
 /// same model and rows.
 COLLECTIVE
 Status probe_step(Trainer *trainer, StepRecord *out);
+extern const char *const probe_names[]; ///< of train.probe, ended by NULL
 /// Local. USAGE where the recipe asks of the probe what it does not have.
 Status probe_check(const Recipe *recipe);

@@ -173,6 +173,9 @@ static const Probe probes[] = {
     { "ridge", solve_ridge, MOST_PENALTIES, 3.1622776601683795, "leave-one-out error" },
     { "logistic", solve_logistic, 9, 10, "leave-one-out loss" },
 };
+enum { PROBES = sizeof probes / sizeof *probes };
+const char *const probe_names[] = { "ridge", "logistic", NULL };
+_Static_assert(sizeof probe_names / sizeof *probe_names == PROBES + 1, "a name for each probe");
 
 COLLECTIVE
 static int list_penalties(double *lambdas, const Probe *probe, const Features *f, const Trainer *t)

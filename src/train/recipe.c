@@ -15,7 +15,6 @@
 
 /// In the order of Recompute.
 static const char *const recomputes[] = { "none", "attention", "layer", NULL };
-static const char *const probes[] = { "ridge", "logistic", NULL };
 static const char *const sharings[] = { "auto", "never", NULL };
 static const char *const reproducibles[] = { "data", "strict", NULL };
 static const char *const backends[] = { "auto", "native", "scalapack", NULL };
@@ -122,7 +121,7 @@ const Option recipe_options[] = {
     { FIELD(Recipe, train.method), .def = "full", .choices = method_names,
       .help = "full: all weights by gradients; linear_probe: the last product of a classifier "
               "alone, solved exactly in one step, all else frozen" },
-    { FIELD(Recipe, train.probe), .def = "ridge", .choices = probes,
+    { FIELD(Recipe, train.probe), .def = "ridge", .choices = probe_names,
       .help = "linear_probe: ridge or multinomial logistic regression" },
     { FIELD(Recipe, train.regularization), .def = "0", .min = 0, .max = 1e30,
       .help = "linear_probe: penalty of the squared weights; 0: the one with the least error of "
