@@ -55,10 +55,10 @@ COLLECTIVE
 void comm_broadcast_text(const Comm *comm, char **text, int root);
 COLLECTIVE
 void comm_sum_int64(const Comm *comm, int64_t *values, int count);
-/// Collective. In the order of the ranks: the same bits on all of them. Allocates nothing once it
-/// has had as many values.
+/// Collective. Of a few values, in the order of the ranks: the same bits on all of them. Allocates
+/// nothing once it has had as many.
 COLLECTIVE
-void comm_sum_doubles(const Comm *comm, double *values, int64_t count);
+void comm_sum_doubles(const Comm *comm, double *values, int count);
 COLLECTIVE
 void comm_max_int64(const Comm *comm, int64_t *values, int count);
 /// Collective. The sum of `value` over the ranks below this one: its offset into the whole.

@@ -167,10 +167,10 @@ void comm_sum_int64(const Comm *comm, int64_t *values, int count)
     reduce(comm, values, count, MPI_INT64_T, MPI_SUM);
 }
 
-/// Of at most so many that one call takes them.
-static void sum_piece(const Comm *comm, double *values, int count)
+void comm_sum_doubles(const Comm *comm, double *values, int count)
 {
     int64_t all = (int64_t)count * comm->size;
+    if (comm->size == 1) return;
     if (all > summands.capacity) {
         if (summands.values) MPI_Free_mem(summands.values);
         MPI_Alloc_mem(all * (MPI_Aint)sizeof(double), MPI_INFO_NULL, &summands.values);
@@ -179,16 +179,8 @@ static void sum_piece(const Comm *comm, double *values, int count)
     PULSE_WAIT(MPI_Allgather(values, count, MPI_DOUBLE, summands.values, count, MPI_DOUBLE,
                              mpi_comm(comm)));
     memset(values, 0, (size_t)count * sizeof *values);
-    for (int64_t i = 0; i < all; i++) values[i % count] += summands.values[i];
-}
-
-void comm_sum_doubles(const Comm *comm, double *values, int64_t count)
-{
-    if (comm->size == 1) return;
-    int64_t most = (int64_t)(comm_piece_bytes / sizeof *values) / comm->size;
-    if (most < 1) most = 1;
-    for (int64_t at = 0; at < count; at += most)
-        sum_piece(comm, values + at, (int)(count - at < most ? count - at : most));
+    for (int rank = 0; rank < comm->size; rank++)
+        for (int i = 0; i < count; i++) values[i] += summands.values[(int64_t)rank * count + i];
 }
 
 void comm_max_int64(const Comm *comm, int64_t *values, int count)

@@ -88,26 +88,6 @@ static void gathers_on_the_root(void)
     mem_free(all);
 }
 
-static double summand(int rank, size_t i)
-{
-    return (double)((i * 2654435761u >> 9 & 1023) + 1024 * (size_t)rank);
-}
-
-static void sums(void)
-{
-    size_t count = bytes / sizeof(double), wrong = 0;
-    double *values = MEM_NEW(double, count);
-    for (size_t i = 0; i < count; i++) values[i] = summand(comm->rank, i);
-    comm_sum_doubles(comm, values, (int64_t)count);
-    for (size_t i = 0; i < count; i++) {
-        double sum = 0;
-        for (int rank = 0; rank < comm->size; rank++) sum += summand(rank, i);
-        wrong += values[i] != sum;
-    }
-    CHECK_EQ(wrong, 0);
-    mem_free(values);
-}
-
 const Case *counts_cases(const Comm *ranks, size_t length_bytes)
 {
     static const Case cases[COUNTS_CASES] = {
@@ -115,7 +95,6 @@ const Case *counts_cases(const Comm *ranks, size_t length_bytes)
         { "exchanges", exchanges },
         { "gathers", gathers },
         { "gathers on the root", gathers_on_the_root },
-        { "sums", sums },
     };
     comm = ranks;
     bytes = length_bytes;

@@ -3,7 +3,7 @@
 #include "comm/comm.h"
 #include "support/check.h"
 
-enum { COUNTS_CASES = 5 };
+enum { COUNTS_CASES = 4 };
 /// Local. Those cases, on these ranks and of so many bytes, of which `bytes_of_rank` and
 /// `is_bytes_of_rank` write and check a rank's.
 const Case *counts_cases(const Comm *comm, size_t bytes);
