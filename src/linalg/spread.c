@@ -51,6 +51,9 @@ void spread_over(Spread *m, const MatrixGrid *grid, int64_t rows, int64_t cols, 
     m->local_cols = owned(cols, col_block, grid->row, grid->rows);
     CHECK(rows <= INT32_MAX && cols <= INT32_MAX, "%lld x %lld are more than ScaLAPACK counts",
           (long long)rows, (long long)cols);
+    CHECK(m->local_rows * m->local_cols <= INT32_MAX,
+          "%lld x %lld elements of a rank are more than ScaLAPACK counts", (long long)m->local_rows,
+          (long long)m->local_cols);
     if (!data) m->data = MEM_NEW(double, m->local_rows * m->local_cols);
     const int desc[DESCRIPTOR] = { 1,
                                    grid->context,
