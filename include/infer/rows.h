@@ -3,6 +3,8 @@
 #include "data/leaves.h"
 #include "model/model.h"
 
+/// Most tokens of a leaf of several rows, and most rows.
+enum { INFER_LEAF_TOKENS = 1024, INFER_LEAF_SEQUENCES = 64 };
 /// A leaf whose pass has been started: packed into the buffers, with nothing on the tape yet.
 typedef struct {
     const Model *model;

@@ -47,6 +47,23 @@ Status solve_logistic(LinearFit *out, const Samples *samples, const double *lamb
 COLLECTIVE
 double solve_loss(const LinearFit *fit, const Samples *samples);
 
+/// What there is to solve.
+typedef struct {
+    int64_t all_rows, features, classes;
+    bool intercept;
+    int ranks, penalties;
+} SolveShape;
+/// What it takes at most, but for the features.
+typedef struct {
+    int64_t unknowns;
+    double matrix_elements; ///< of a matrix, on the rank that has most of it
+    double rank_bytes;      ///< of a rank
+    double first_bytes;     ///< of the first rank, beyond that
+} SolveNeed;
+/// Local.
+void solve_ridge_need(SolveNeed *out, const SolveShape *shape);
+void solve_logistic_need(SolveNeed *out, const SolveShape *shape);
+
 /// Local. out (block->count, count), row-major = columns [first, first + count) of the block's rows
 /// less `mean` (features; NULL: 0): behind the features one of `after`, then 0.
 void samples_columns(double *out, const Samples *samples, RowBlock block, int64_t first,

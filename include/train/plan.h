@@ -8,10 +8,10 @@ typedef struct {
 
 /// Nodes of one kind, and what joins them.
 typedef struct {
-    int64_t nodes, ranks_per_node, threads;  ///< threads: of a rank
-    double memory_bytes;                     ///< of a node, for the run
-    double gflops;                           ///< products of a core
-    double latency_s, bytes_per_s;           ///< of a message between nodes
+    int64_t nodes, ranks_per_node, threads; ///< threads: of a rank
+    double memory_bytes;           ///< of a node, for the run; 0: what the one here has left
+    double gflops;                 ///< products of a core
+    double latency_s, bytes_per_s; ///< of a message between nodes
     double near_latency_s, near_bytes_per_s; ///< of one within a node
 } Machine;
 
@@ -20,6 +20,7 @@ typedef struct {
     Layout layout;
     double weights_bytes, gradients_bytes, state_bytes, activations_bytes, buffers_bytes;
     double copy_bytes;            ///< of a copy for checkpoints; buffers_bytes may have it
+    double solver_elements;       ///< of a matrix of a probe, on the rank with most of it
     double base_bytes;            ///< of the program itself, its tokenizer and data
     double messages, sent_bytes;  ///< in a step
     double compute_s, exchange_s; ///< of a step; of the exchange what shows
@@ -37,7 +38,8 @@ typedef struct {
 /// Local. Counts the distinct tokens of the training rows that the run's steps take.
 void plan_input_init(PlanInput *input, const Recipe *recipe, const Model *model, Batches *batches,
                      int64_t leaves);
-/// Local. USAGE where the model or its leaves cannot be laid out so.
+/// Local. USAGE where the model or its leaves cannot be laid out so; FAILED where the machine's
+/// memory is not given, and a linear probe cannot be solved in what is left here.
 Status plan_make(Plan *out, const PlanInput *input, Layout layout, const Machine *machine);
 /// Local. True if the machine's nodes hold it.
 bool plan_fits(const Plan *plan, const Machine *machine);

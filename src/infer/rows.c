@@ -7,7 +7,6 @@
 
 #include <unistd.h>
 
-enum { LEAF_TOKENS = 1024, LEAF_SEQUENCES = 64 };
 enum { LEAST_US = 100000, MOST_US = 500000 }; // between two questions
 
 /// End of the leaf that starts at `at`; *tokens is its size.
@@ -15,9 +14,9 @@ static int64_t leaf_end(const Dataset *data, const int64_t *rows, int64_t at, in
                         int64_t *tokens)
 {
     int64_t end = at;
-    for (*tokens = 0; end < count && end - at < LEAF_SEQUENCES; end++) {
+    for (*tokens = 0; end < count && end - at < INFER_LEAF_SEQUENCES; end++) {
         int64_t next = dataset_length(data, rows[end]);
-        if (end > at && *tokens + next > LEAF_TOKENS) break;
+        if (end > at && *tokens + next > INFER_LEAF_TOKENS) break;
         *tokens += next;
     }
     return end;
@@ -75,8 +74,8 @@ static void run_leaves(const Comm *comm, char *results, const Inference *inferen
                        const Model *model, const Cuts *cuts)
 {
     Weight *weights = MEM_NEW(Weight, model->param_count);
-    Tape *tape = tape_new(
-        model_arena_bytes(model, cuts->most_tokens, LEAF_SEQUENCES, dataset_longest(cuts->data)));
+    Tape *tape = tape_new(model_arena_bytes(model, cuts->most_tokens, INFER_LEAF_SEQUENCES,
+                                            dataset_longest(cuts->data)));
     tape_set_group(tape, model->group, model->slices, comm_matrix_grid(comm));
     LeafBuffers buffers = { 0 };
     Pass pass = { .training = false };
@@ -131,7 +130,7 @@ void infer_own_rows(const Comm *comm, OwnRows *out, const Inference *inference, 
     cut_leaves(&cuts, comm_replicas(comm), data, rows, count);
     *out = (OwnRows){ .first = cuts.starts[cuts.first] };
     if (keeps) out->count = cuts.starts[cuts.end] - out->first;
-    size_t bytes = (size_t)(keeps ? out->count : LEAF_SEQUENCES) * inference->row_bytes;
+    size_t bytes = (size_t)(keeps ? out->count : INFER_LEAF_SEQUENCES) * inference->row_bytes;
     arena_init(&out->memory, bytes + 64);
     out->results = arena_take(&out->memory, bytes);
     run_leaves(comm, out->results, inference, keeps, model, &cuts);

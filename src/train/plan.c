@@ -7,6 +7,7 @@
 #include "nn/slices.h"
 #include "train/async.h"
 #include "train/blocks.h"
+#include "train/method.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -162,6 +163,14 @@ static double leaf_floats(const PlanInput *input, const Part *part, double token
     return floats;
 }
 
+/// Floats of a token where nothing goes back: of a layer at a time.
+static double forward_floats(const PlanInput *input, const Part *part, double cols)
+{
+    const ModelSpec *spec = &input->model->spec;
+    double layer = input->model->arch->layer_floats(spec), h = (double)spec->hidden_size;
+    return (layer + 4 * h) / cols + (part->grouped ? subtree_floats(part, cols) * h : 0);
+}
+
 static double bucket_bytes(const Part *part, double copies)
 {
     return 4 * (double)blocks_bucket_elements((int64_t)part->dense_elements, (int64_t)copies);
@@ -272,6 +281,8 @@ Status plan_make(Plan *out, const PlanInput *input, Layout layout, const Machine
                   input->recipe->model.path));
     look_at_leaves(&leaf_tokens, &tokens, input, leaves);
     plan_memory(out, input, &part, machine, leaf_tokens);
+    if (method_find(input->recipe->train.method)->once)
+        TRY(probe_plan(out, input, machine, forward_floats(input, &part, (double)layout.cols)));
     double busiest = ceil((double)leaves / copies) * copies / (double)leaves;
     double flops = step_flops(input, tokens);
     double rate = machine->gflops * 1e9 * (double)machine->threads * STEP_SHARE;
@@ -283,7 +294,8 @@ done:
 
 bool plan_fits(const Plan *plan, const Machine *machine)
 {
-    return plan_rank_bytes(plan) * (double)machine->ranks_per_node <= machine->memory_bytes;
+    return plan->solver_elements <= INT32_MAX &&
+           plan_rank_bytes(plan) * (double)machine->ranks_per_node <= machine->memory_bytes;
 }
 
 /// False where these ranks cannot be so many columns. As few rows as leave each copy a leaf.

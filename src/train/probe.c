@@ -162,6 +162,7 @@ done:
 typedef struct {
     const char *name;
     Status (*solve)(LinearFit *out, const Samples *samples, const double *lambdas, int count);
+    void (*need)(SolveNeed *out, const SolveShape *shape);
     /// Penalties to choose from: `count` of them, up to 100 times the features' mean square, each
     /// `ratio` times the one below.
     int count;
@@ -170,8 +171,9 @@ typedef struct {
 } Probe;
 enum { MOST_PENALTIES = 21 };
 static const Probe probes[] = {
-    { "ridge", solve_ridge, MOST_PENALTIES, 3.1622776601683795, "leave-one-out error" },
-    { "logistic", solve_logistic, 9, 10, "leave-one-out loss" },
+    { "ridge", solve_ridge, solve_ridge_need, MOST_PENALTIES, 3.1622776601683795,
+      "leave-one-out error" },
+    { "logistic", solve_logistic, solve_logistic_need, 9, 10, "leave-one-out loss" },
 };
 enum { PROBES = sizeof probes / sizeof *probes };
 const char *const probe_names[] = { "ridge", "logistic", NULL };
@@ -206,6 +208,18 @@ static void warn_of_end(const LinearFit *fit, const double *lambdas, int count)
     log_warn("linear probe: the penalty %g is the %s of %d that were tried: set "
              "train.regularization to a %s one, which may be better",
              fit->lambda, least ? "least" : "greatest", count, least ? "lower" : "greater");
+}
+
+void probe_need(SolveNeed *out, int64_t *width, const Recipe *recipe, const Model *model,
+                SolveShape shape)
+{
+    const Probe *probe = probe_find(recipe->train.probe);
+    int weight, bias;
+    label_params(&weight, &bias, model);
+    *width = shape.features = model->params[weight].cols;
+    shape.intercept = bias >= 0;
+    shape.penalties = recipe->train.regularization > 0 ? 1 : probe->count;
+    probe->need(out, &shape);
 }
 
 COLLECTIVE

@@ -1,0 +1,84 @@
+#include "linalg/solve.h"
+#include "linalg/system.h"
+
+#include <math.h>
+
+static double larger(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+/// Doubles of what a sum over rows keeps of `count` of them: a rank's subtrees, and those of all.
+static double sum_doubles(const SolveShape *s, double count)
+{
+    int64_t most = 0, all = 0;
+    for (int rank = 0; rank < s->ranks; rank++) {
+        const Comm comm = { .rank = rank, .size = s->ranks };
+        RowBlocks rows;
+        row_blocks_init(&rows, &comm, s->all_rows);
+        int64_t subtrees = tree_subtrees(rows.first_block, rows.blocks);
+        int64_t depth = subtrees + (int64_t)log2((double)rows.blocks + 1);
+        most = most < depth ? depth : most;
+        all += subtrees;
+    }
+    return count * (double)(most + all);
+}
+
+/// What BLAS packs of a product at a time: 384 columns of at most so many rows.
+static double packed_doubles(int64_t unknowns)
+{
+    return 384 * (double)(unknowns < 5120 ? unknowns : 5120);
+}
+
+/// As `matrix_grid_start_square` lays ranks out.
+static double largest_part(int64_t unknowns, int ranks)
+{
+    int rows = (int)sqrt((double)ranks);
+    while (ranks % rows) rows--;
+    int64_t cols = ranks / rows, tiles = unknowns / SYSTEM_TILE;
+    double tall = (double)((tiles + rows - 1) / rows), wide = (double)((tiles + cols - 1) / cols);
+    return tall * wide * SYSTEM_TILE * SYSTEM_TILE;
+}
+
+/// Where each matrix is, of which there are so many.
+static void need_matrices(SolveNeed *out, const SolveShape *s, int64_t unknowns, double matrices)
+{
+    bool alone = unknowns <= system_alone;
+    out->unknowns = unknowns;
+    out->matrix_elements = largest_part(unknowns, alone ? 1 : s->ranks);
+    double bytes = 8 * (matrices * out->matrix_elements + packed_doubles(unknowns));
+    if (alone)
+        out->first_bytes += bytes;
+    else
+        out->rank_bytes += bytes;
+}
+
+static double rows_of(const SolveShape *s)
+{
+    return ceil((double)s->all_rows / s->ranks);
+}
+
+void solve_ridge_need(SolveNeed *out, const SolveShape *s)
+{
+    int64_t n = system_padded(s->features);
+    double classes = (double)s->classes, wide = (double)n;
+    // sides, a panel and how it is gathered; of rows leverages and predictions
+    double doubles =
+        classes * wide + larger(sum_doubles(s, classes * wide), 2 * SYSTEM_TILE * wide);
+    doubles += rows_of(s) * s->penalties * (1 + classes);
+    *out = (SolveNeed){ .rank_bytes = 8 * doubles };
+    // of the Gram matrix one half, its copy and vectors, and of what pdsyevd asks for one half
+    need_matrices(out, s, n, 3.5);
+}
+
+void solve_logistic_need(SolveNeed *out, const SolveShape *s)
+{
+    double outputs = s->classes == 2 ? 1 : (double)s->classes, pairs = outputs * (outputs + 1) / 2;
+    int64_t n = (int64_t)outputs * system_padded(s->features + s->intercept);
+    double wide = (double)n;
+    // parameters, the best of them, gradient, direction and start, and one panel as above
+    double doubles = 5 * wide + larger(sum_doubles(s, wide + 1), 2 * SYSTEM_TILE * wide);
+    doubles += rows_of(s) * (2 * outputs + pairs);
+    *out = (SolveNeed){ .rank_bytes = 8 * doubles };
+    need_matrices(out, s, n, 0.5); // the upper half of the Hessian alone is ever touched
+}
