@@ -15,7 +15,7 @@ labelled() {
             print "label" i % labels "\tword" i * 7919 % 1000 " see you at " i
     }' >"$2"
 }
-labelled 70 some.tsv
+labelled 50 some.tsv
 labelled 5000 many.tsv
 probe=(train.method=linear_probe train.regularization=1 output.checkpoint_async=false
     data.split.test=0 data.split.validation=0)
