@@ -11,7 +11,7 @@ double classification_loss(Trainer *trainer, double divisor);
 COLLECTIVE
 void classification_evaluate(const Comm *comm, Evaluation *out, const TrainOptions *train,
                              const Model *model, const Tokenizer *tokenizer, const Dataset *data,
-                             const int64_t *rows, int64_t count);
+                             const int64_t *rows, int64_t count, Watch *watch);
 COLLECTIVE
 void classification_predict(const Comm *comm, FILE *out, const Model *model, const Dataset *data,
                             const int64_t *rows, int64_t count, bool logits);

@@ -1,5 +1,6 @@
 /// Metrics of rows of a data set.
 #pragma once
+#include "infer/rows.h"
 #include "train/evaluation.h"
 #include "train/objective.h"
 

@@ -1,6 +1,6 @@
 /// What an evaluation found, whatever the task.
 #pragma once
-#include "infer/rows.h"
+#include "base/text.h"
 #include "store/json.h"
 
 #include <stdbool.h>
@@ -18,7 +18,6 @@ typedef struct {
     Text table;      ///< for a person
     float *logits;   ///< (rows, labels) of classifications, owned; NULL of others
     TokenSums *sums; ///< (rows) of language models, owned; NULL of others
-    Watch *watch;    ///< borrowed: what may stop it; NULL: nothing
 } Evaluation;
 void evaluation_release(Evaluation *evaluation);
 /// Local. NaN if undefined.

@@ -10,7 +10,7 @@ double language_loss(Trainer *trainer, double divisor);
 COLLECTIVE
 void language_evaluate(const Comm *comm, Evaluation *out, const TrainOptions *train,
                        const Model *model, const Tokenizer *tokenizer, const Dataset *data,
-                       const int64_t *rows, int64_t count);
+                       const int64_t *rows, int64_t count, Watch *watch);
 COLLECTIVE
 void language_predict(const Comm *comm, FILE *out, const Model *model, const Dataset *data,
                       const int64_t *rows, int64_t count, bool logits);

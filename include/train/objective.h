@@ -1,5 +1,6 @@
 /// What is learnt: one row per task.
 #pragma once
+#include "infer/rows.h"
 #include "train/evaluation.h"
 #include "train/trainer.h"
 
@@ -14,10 +15,10 @@ struct Objective {
     /// and the gradient of the result for `tape_backward`.
     double (*loss)(Trainer *trainer, double divisor);
     /// Collective. Fills an empty evaluation with the metrics of some rows, the same on all ranks,
-    /// unless its watch stops it.
+    /// unless `watch` (NULL: none) stops it.
     void (*evaluate)(const Comm *comm, Evaluation *out, const TrainOptions *train,
                      const Model *model, const Tokenizer *tokenizer, const Dataset *data,
-                     const int64_t *rows, int64_t count);
+                     const int64_t *rows, int64_t count, Watch *watch);
     /// Collective. Writes a JSON line for each text of the rows, in order, to rank 0's `out`;
     /// `logits`: with them. NULL: there is nothing to predict.
     void (*predict)(const Comm *comm, FILE *out, const Model *model, const Dataset *data,

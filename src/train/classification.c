@@ -44,12 +44,12 @@ static void describe(Evaluation *out, const Model *model, const Dataset *data, c
 
 void classification_evaluate(const Comm *comm, Evaluation *out, const TrainOptions *train,
                              const Model *model, const Tokenizer *tokenizer, const Dataset *data,
-                             const int64_t *rows, int64_t count)
+                             const int64_t *rows, int64_t count, Watch *watch)
 {
     out->logits = MEM_NEW(float, count * model->spec.num_labels);
     (void)train, (void)tokenizer;
-    infer_logits(comm, out->logits, model, data, rows, count, out->watch);
-    if (!out->watch || !out->watch->stopped) describe(out, model, data, rows, count);
+    infer_logits(comm, out->logits, model, data, rows, count, watch);
+    if (!watch || !watch->stopped) describe(out, model, data, rows, count);
 }
 
 static void print_row(FILE *out, const Model *model, double *probabilities, const float *logits,

@@ -35,11 +35,11 @@ bool evaluate_split(const Comm *comm, Evaluation *out, const TrainOptions *train
                     Split split, Watch *watch)
 {
     int64_t *rows, count = dataset_split_rows(data, split, &rows);
-    *out = (Evaluation){ .values = json_new_object(), .watch = watch };
+    *out = (Evaluation){ .values = json_new_object() };
     fault_hang_at("hang-evaluation");
     if (count > 0)
         objective_find(model->head->task)
-            ->evaluate(comm, out, train, model, tokenizer, data, rows, count);
+            ->evaluate(comm, out, train, model, tokenizer, data, rows, count, watch);
     bool found = count > 0 && !(watch && watch->stopped);
     if (!found) evaluation_release(out);
     mem_free(rows);

@@ -104,15 +104,15 @@ static void describe(Evaluation *out, const TokenSums *sums, int64_t count)
 
 void language_evaluate(const Comm *comm, Evaluation *out, const TrainOptions *train,
                        const Model *model, const Tokenizer *tokenizer, const Dataset *data,
-                       const int64_t *rows, int64_t count)
+                       const int64_t *rows, int64_t count, Watch *watch)
 {
     TokenKinds kinds = { 0 };
     out->sums = MEM_NEW(TokenSums, count);
     if (!model->arch->causal) CHECK(token_kinds_init(&kinds, tokenizer, "") == OK, "no mask token");
     Evaluator evaluator = { .rule = rule_of(train, &kinds, TARGETS_FIXED) };
-    Inference inference = { sizeof *out->sums, score_leaf, &evaluator, out->watch };
+    Inference inference = { sizeof *out->sums, score_leaf, &evaluator, watch };
     infer_rows(comm, out->sums, &inference, model, data, rows, count);
-    if (!out->watch || !out->watch->stopped) describe(out, out->sums, count);
+    if (!watch || !watch->stopped) describe(out, out->sums, count);
     mem_free(evaluator.each);
     targets_release(&evaluator.targets);
     token_kinds_release(&kinds);
