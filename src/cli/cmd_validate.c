@@ -7,6 +7,7 @@
 #include "cli/job.h"
 #include "data/source.h"
 #include "model/model.h"
+#include "nn/group.h"
 #include "train/classification.h"
 #include "train/plan.h"
 #include "train/prepare.h"
@@ -90,15 +91,15 @@ static Status print_memory(const Recipe *recipe, const PlanInput *input)
 {
     Status status = OK;
     const GridOptions *grid = &recipe->grid;
+    int64_t cols = grid->cols ? grid->cols : 1;
     double available = plan_available_bytes();
     bool warned = available == 0;
     for (int64_t copies = grid->rows; copies <= recipe_leaves(grid, input->leaves, grid->rows);
          copies *= 2) {
-        int64_t ranks = copies * grid->cols;
+        int64_t ranks = copies * cols;
         const Machine machine = { .nodes = 1, .ranks_per_node = ranks, .threads = 1, .gflops = 1 };
         Plan plan;
-        TRY(plan_make(&plan, input, (Layout){ copies / grid->rows, grid->rows, grid->cols },
-                      &machine));
+        TRY(plan_make(&plan, input, (Layout){ copies / grid->rows, grid->rows, cols }, &machine));
         double each = plan_rank_bytes(&plan), all = each * (double)ranks;
         printf("memory %" PRId64 " rank%s  about %.2f GB a rank\n", ranks, ranks == 1 ? "" : "s",
                each / 1e9);
@@ -109,6 +110,36 @@ static Status print_memory(const Recipe *recipe, const PlanInput *input)
     }
 done:
     return status;
+}
+
+static int64_t most_cols(const Recipe *recipe, const Model *model)
+{
+    int cols = GROUP_MOST_RANKS;
+    while (model_check_group(&model->spec, cols, recipe_strict(&recipe->grid), "") != OK) cols--;
+    status_clear();
+    return cols;
+}
+
+/// The most ranks that a step keeps busy, and the number that theirs must be a multiple of. Where
+/// train chooses the grid, one for any number up to the most; a strict one has no rows to help.
+static Status print_ranks(const Recipe *recipe, const Model *model, int64_t leaves)
+{
+    const GridOptions *grid = &recipe->grid;
+    int64_t group = 1, most = leaves;
+    if (!grid->cols && !recipe_strict(grid)) most *= most_cols(recipe, model);
+    if (grid->cols) {
+        most = recipe_leaves(grid, leaves, grid->rows) * grid->cols;
+        group = (grid->data ? grid->data : 1) * grid->rows * grid->cols;
+        if (most < group)
+            return status_fail(USAGE,
+                               "grid: %" PRId64 " ranks at least, but %" PRId64
+                               " %s of a step keep %" PRId64 " busy: raise train.leaves or lower "
+                               "grid.data or grid.rows",
+                               group, leaves, leaves == 1 ? "leaf" : "leaves", most);
+        most = grid->data ? group : most - most % group;
+    }
+    printf("ranks %" PRId64 "  group %" PRId64 "\n", most, group);
+    return OK;
 }
 
 /// Of a recipe whose parts are sound: *leaves of a step, and what training takes.
@@ -126,7 +157,9 @@ static Status print_plan(int64_t *leaves, const Recipe *recipe, const Model *mod
     printf("steps %" PRId64 "  horizon %" PRId64 "  warm-up %" PRId64 "  tokens a step %.0f\n",
            batches.last, batches.horizon, schedule_warmup(&recipe->train, batches.horizon),
            batches.mean_tokens);
-    printf("leaves %" PRId64 "\nfolder %s\n", chosen, recipe->output.folder);
+    printf("leaves %" PRId64 "\n", chosen);
+    TRY(print_ranks(recipe, model, chosen));
+    printf("folder %s\n", recipe->output.folder);
     plan_input_init(&input, recipe, model, &batches, chosen);
     TRY(print_memory(recipe, &input));
     *leaves = chosen;
@@ -192,6 +225,7 @@ static Status check_weights(const Recipe *recipe)
 
 static Status check_cols(const Recipe *recipe, const Model *model)
 {
+    if (!recipe->grid.cols) return OK; // train chooses, on its own ranks
     return model_check_group(&model->spec, (int)recipe->grid.cols, recipe_strict(&recipe->grid),
                              recipe->model.path);
 }
@@ -210,7 +244,6 @@ static Status validate_run(const Invocation *invocation)
     bool read = findings_add(
         &errors, recipe_read(self, recipe, invocation->arguments[0], &invocation->overrides));
     if (read) findings_add(&errors, job_check(&recipe->slurm));
-    if (!recipe->grid.cols) recipe->grid.cols = 1; // train chooses, on its own ranks
     bool has_folder = *folder && findings_add(&errors, check_folder(folder));
     bool loaded = *path && findings_add(&errors, prepare_find_model(recipe)) &&
                   findings_add(&errors, prepare_model(self, &model, recipe));
@@ -238,7 +271,9 @@ const Command command_validate = {
     .summary = "checks a recipe before it is queued: every error at once",
     .description =
         "Checks keys, model, data files, columns, labels and folder, and prints lengths, "
-        "steps, the number\nof leaves (the most ranks that train can use) and the memory "
-        "of a rank. The data is prepared\non the way, so that the job starts at once.",
+        "steps, leaves, "
+        "the most\nranks that train can use with the recipe's grid and the group that their number "
+        "must be a\nmultiple of, and the memory of a rank. The data is prepared on the way, so "
+        "that the job starts\nat once.",
     .example = "temper validate jobs/sms-spam.yaml train.batch_size=64",
 };

@@ -88,6 +88,28 @@ done
 nodes=3 ran
 words recipe.yaml train.seed=3 slurm.nodes=3
 grep -q -- "--nodes=3 --ntasks=6 --cpus-per-task=4 " srun.line || fail "$(cat srun.line)"
+
+# started NTASKS NODES KEY=VALUE...: so many ranks, of the job with these keys.
+started() {
+    queued recipe.yaml slurm.ranks_per_node=0 "${@:3}"
+    nodes=$2 ran
+    grep -q -- " --ntasks=$1 " srun.line || fail "not $1 ranks with ${*:3}: $(cat srun.line)"
+}
+started 8 1                                   # one a core
+started 2 1 train.leaves=1 grid.cols=2        # what a step keeps busy
+started 8 1 train.leaves=2 grid.cols=4        # more than leaves
+started 6 1 train.leaves=2 grid.rows=3 grid.data=2
+started 4 1 train.leaves=1 grid.cols=0
+started 6 1 grid.rows=6
+started 12 2 grid.rows=6
+expect_failure started 8 1 grid.rows=6
+queued recipe.yaml slurm.ranks_per_node=1 grid.rows=6
+rm srun.words
+SLURM_JOB_ID=4711 SLURM_JOB_NODELIST=n1 SLURM_JOB_NUM_NODES=2 SLURM_CPUS_ON_NODE=8 \
+    expect_exit 2 bash "$script"
+expect_text err "recipe.yaml: its grid takes 6 ranks at a time, 2 nodes have room for 2"
+[ ! -e srun.words ] || fail "started all the same"
+
 queued recipe.yaml slurm.signal_seconds=0
 no_line "--signal"
 
