@@ -214,7 +214,7 @@ Status model_load_untrained(const Comm *comm, Model **out, const char *path, con
 /// read and go when memory is short. For models that outgrow it, to read each weight a time or two.
 /// Without a group; each rank verifies a part.
 COLLECTIVE
-Status model_open(const Comm *comm, Model **out, const char *path);
+Status model_open(const Comm *comm, Model **out, const char *path, const char *task);
 void model_free(Model *model); ///< NULL-safe
 
 /// Collective over those that share the values. Starts the parameters that the file did not have:

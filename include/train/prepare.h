@@ -7,6 +7,9 @@
 /// caller owns *out.
 COLLECTIVE
 Status prepare_model(const Comm *comm, Model **out, const Recipe *recipe);
+/// Collective. The same with weights that stay in their file, verified: for who only looks.
+COLLECTIVE
+Status prepare_model_open(const Comm *comm, Model **out, const Recipe *recipe);
 /// Collective. The same without its weights, which are 0: what there is to plan with.
 COLLECTIVE
 Status prepare_model_table(const Comm *comm, Model **out, const Recipe *recipe);

@@ -145,7 +145,7 @@ static Status compress_run(const Invocation *invocation)
     SvdCut cut = { given->rank, given->rank ? 1 : given->energy };
     TRY_ROOT(world, check_flags(given));
     TRY(start_job(&job, invocation));
-    TRY(model_open(world, &model, job.path));
+    TRY(model_open(world, &model, job.path, ""));
     TRY(model_factor(world, given->output, &sizes, model, cut, print_product, &table, job.path));
     TRY(finish_job(&job, given->output));
     if (world->rank == 0)

@@ -62,7 +62,7 @@ static Status export_run(const Invocation *invocation)
     Model *model = NULL;
     Comm self = comm_self();
     TRY(checkpoint_of_run(&path, invocation->arguments[0], false));
-    TRY(model_open(&self, &model, path));
+    TRY(model_open(&self, &model, path, ""));
     TRY(write_model(model, given));
     record_export(invocation->arguments[0], given);
     printf("%s: %s ", given->output, model->arch->model_type);

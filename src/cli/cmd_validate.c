@@ -246,7 +246,7 @@ static Status validate_run(const Invocation *invocation)
     if (read) findings_add(&errors, job_check(&recipe->slurm));
     bool has_folder = *folder && findings_add(&errors, check_folder(folder));
     bool loaded = *path && findings_add(&errors, prepare_find_model(recipe)) &&
-                  findings_add(&errors, prepare_model(self, &model, recipe));
+                  findings_add(&errors, prepare_model_open(self, &model, recipe));
     bool sound = *recipe->data.path && findings_add(&errors, check_source(self, recipe));
     if (loaded) findings_add(&errors, prepare_check_model(recipe, model));
     if (loaded) findings_add(&errors, check_cols(recipe, model));

@@ -213,14 +213,14 @@ static Status verify_share(const Comm *comm, TensorFile *file)
                           blocks * (comm->rank + 1) / comm->size);
 }
 
-Status model_open(const Comm *comm, Model **out, const char *path)
+Status model_open(const Comm *comm, Model **out, const char *path, const char *task)
 {
     Status status = OK;
     Comm ranks = *comm;
     TensorFile *file = NULL;
     Model *model = NULL;
     ranks.grid = NULL;
-    TRY(load_table(&ranks, &model, &file, path, "", NULL));
+    TRY(load_table(&ranks, &model, &file, path, task, NULL));
     TRY_ALL(comm, map_values(model, &file, path));
     TRY_ALL(comm, verify_share(comm, file));
     model->file = file;

@@ -80,6 +80,19 @@ done:
     return status;
 }
 
+Status prepare_model_open(const Comm *comm, Model **out, const Recipe *recipe)
+{
+    Status status = OK;
+    const ModelOptions *options = &recipe->model;
+    if (!strcmp(options->init, "random")) // agreed: by the recipe
+        return prepare_model_table(comm, out, recipe);
+    TRY_ALL(comm, check_sizes(options));
+    TRY_ROOT(comm, prepare_find_model(recipe));
+    TRY(model_open(comm, out, options->path, options->task));
+done:
+    return status;
+}
+
 Status prepare_model_table(const Comm *comm, Model **out, const Recipe *recipe)
 {
     Status status = OK;

@@ -30,3 +30,17 @@ base=(train.max_steps=1 data.split.validation=0)
 expect_exit 0 train 2 cols train.leaves=1 grid.cols=2 "${base[@]}"
 expect_exit 0 train 2 auto train.leaves=1 grid.cols=0 "${base[@]}"
 expect_exit 2 train 4 cols train.leaves=1 grid.cols=2 "${base[@]}"
+
+# the weights stay in their file, which is verified all the same
+model=$TEMPER_SOURCE/models/minilm-l6
+[ -d "$model" ] || skip "models/minilm-l6 is not there"
+expect_exit 0 "$TEMPER" import "$model" -o minilm.h5
+weights=$(($(stat -c %s minilm.h5) / 1024))
+expect_exit 0 python3 "$TEMPER_SOURCE/tests/support/peak_memory.py" peak.txt \
+    "$TEMPER" validate recipe.yaml model.path=minilm.h5
+own=$(cat peak.txt)
+[ "$own" -gt 1000 ] && [ $((2 * own)) -lt "$weights" ] || fail "$own KiB of $weights"
+echo "validate $own KiB, weights $weights KiB"
+printf '\377\377\377\377' | dd of=minilm.h5 bs=1 seek=$((weights * 512)) conv=notrunc status=none
+expect_exit 1 "$TEMPER" validate recipe.yaml model.path=minilm.h5
+expect_text err "is damaged in block"
