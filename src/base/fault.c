@@ -35,6 +35,7 @@ const FaultPoint fault_points[] = {
     { "spool-in-memory", FAULT_OTHER, ENOSPC, "rows in preparation stay in memory" },
     { "memory-none", FAULT_OTHER, ENOMEM, "a node has one byte of memory left" },
     { "disk-none", FAULT_OTHER, ENOSPC, "a disk has no room left" },
+    { "cores-of-two", FAULT_OTHER, EBUSY, "every two CPUs are hardware threads of one core" },
     { 0 }
 };
 

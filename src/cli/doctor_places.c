@@ -1,3 +1,4 @@
+#include "base/fault.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "cli/doctor.h"
@@ -43,14 +44,44 @@ void doctor_nodes(Doctor *doctor)
 }
 
 /// The CPUs of all ranks on the node of `rank`.
-static int node_cpus(const Doctor *doctor, int rank)
+static cpu_set_t node_set(const Doctor *doctor, int rank)
 {
     cpu_set_t all;
     CPU_ZERO(&all);
     for (int i = 0; i < doctor->world->size; i++)
         if (doctor->places[i].node == doctor->places[rank].node)
             CPU_OR(&all, &all, &doctor->places[i].cpus);
+    return all;
+}
+
+static int node_cpus(const Doctor *doctor, int rank)
+{
+    cpu_set_t all = node_set(doctor, rank);
     return CPU_COUNT(&all);
+}
+
+/// The first hardware thread of a CPU's core; the CPU itself where the kernel does not tell.
+static size_t core_of(size_t cpu)
+{
+    size_t first = cpu;
+    char path[96];
+    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%zu/topology/thread_siblings_list",
+             cpu);
+    FILE *file = fopen(path, "re");
+    if (file && fscanf(file, "%zu", &first) != 1) first = cpu;
+    if (file) fclose(file);
+    if (fault_at("cores-of-two")) first = cpu - cpu % 2;
+    return first < CPU_SETSIZE ? first : cpu;
+}
+
+/// Cores that the ranks of this node have a hardware thread of.
+static int own_cores(const Doctor *doctor)
+{
+    cpu_set_t cpus = node_set(doctor, doctor->world->rank), cores;
+    CPU_ZERO(&cores);
+    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &cpus)) CPU_SET(core_of(cpu), &cores);
+    return CPU_COUNT(&cores);
 }
 
 /// The CPUs that this process could have: the kernel cuts a mask of all to the job's.
@@ -95,25 +126,33 @@ void doctor_threads(Doctor *doctor)
 {
     int ranks = doctor->world->size;
     int64_t *threads = MEM_NEW(int64_t, ranks), least = INT64_MAX, most = 0, excess = 0;
+    int64_t paired = -own_cores(doctor);
     comm_gather_int64(doctor->world, threads, threads_count());
     for (int rank = 0; rank < ranks; rank++) {
         int64_t on_node = 0;
         for (int i = 0; i < ranks; i++)
             if (doctor->places[i].node == doctor->places[rank].node) on_node += threads[i];
+        if (rank == doctor->world->rank) paired += on_node;
         if (on_node - node_cpus(doctor, rank) > excess) excess = on_node - node_cpus(doctor, rank);
         if (threads[rank] < least) least = threads[rank];
         if (threads[rank] > most) most = threads[rank];
     }
+    comm_max_int64(doctor->world, &paired, 1);
     Text value = { 0 };
     text_printf(&value, least == most ? "%" PRId64 " a rank" : "%" PRId64 " to %" PRId64 " a rank",
                 least, most);
     if (excess > 0)
         text_printf(&value, ", %" PRId64 " more than CPUs on a node", excess);
+    else if (paired > 0)
+        text_printf(&value, ", %" PRId64 " more than cores on a node", paired);
     else if (least != most)
         text_append(&value, ", so that some ranks wait");
-    doctor_say(doctor, excess > 0 || least != most ? DOCTOR_WARN : DOCTOR_OK, "threads", value.data,
-               excess > 0 ? "unset OMP_NUM_THREADS or lower it"
-                          : "give every rank as many CPUs, or set OMP_NUM_THREADS");
+    bool well = excess <= 0 && paired <= 0 && least == most;
+    doctor_say(doctor, well ? DOCTOR_OK : DOCTOR_WARN, "threads", value.data,
+               excess > 0   ? "unset OMP_NUM_THREADS or lower it"
+               : paired > 0 ? "one thread a core: hardware threads of a core share its units "
+                              "(OMP_NUM_THREADS, srun --hint=nomultithread)"
+                            : "give every rank as many CPUs, or set OMP_NUM_THREADS");
     text_release(&value);
     mem_free(threads);
 }

@@ -29,6 +29,9 @@ verdict warn threads
 expect_text out "3 a rank, 5 more than CPUs on a node"
 expect_exit 0 env OMP_NUM_THREADS=1 $one_cpu "$TEMPER" doctor --folder "$work" --megabytes 1
 verdict ok threads
+threads=ok # by default one a CPU, of which a core may have several
+siblings=/sys/devices/system/cpu/cpu0/topology/thread_siblings_list
+! grep -qs '[,-]' $siblings || threads=warn
 if [ "$(nproc)" -gt 1 ]; then
     verdict warn cpus
     expect_exit 0 "$TEMPER" doctor --folder "$work" --megabytes 1
@@ -39,8 +42,22 @@ if [ "$(nproc)" -gt 1 ]; then
     expect_text out "$(nproc) a rank"
     # ranks that share a mask share its CPUs
     expect_exit 0 ranks 2 --bind-to none "$TEMPER" doctor --folder "$work" --megabytes 1
-    verdict ok threads
+    verdict $threads threads
     expect_text out "$(($(nproc) / 2)) a rank"
+    # hardware threads of one core
+    pair=$(python3 -c 'import os; a = os.sched_getaffinity(0)
+print(*["%d,%d" % (c, c + 1) for c in a if c % 2 == 0 and c + 1 in a][:1])')
+fi
+if [ -n "${pair:-}" ]; then
+    export TEMPER_FAULT=cores-of-two:-1:0
+    expect_exit 0 env OMP_NUM_THREADS=2 taskset -c $pair "$TEMPER" doctor --folder "$work" \
+        --megabytes 1
+    verdict warn threads
+    expect_text out "2 a rank, 1 more than cores on a node"
+    expect_exit 0 env OMP_NUM_THREADS=1 taskset -c $pair "$TEMPER" doctor --folder "$work" \
+        --megabytes 1
+    verdict ok threads
+    unset TEMPER_FAULT
 fi
 
 expect_exit 0 env SLURM_NTASKS=4 "$TEMPER" doctor --folder "$work" --megabytes 1

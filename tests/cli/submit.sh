@@ -21,6 +21,13 @@ printf '%s\0' "$@" >srun.words
 END
 printf '#!/bin/sh\necho 2000-01-01T00:00:00\n' >bin/squeue
 printf '#!/bin/sh\n' >bin/scontrol
+cat >bin/lscpu <<'END'
+#!/bin/sh
+[ -n "$CORES" ] || exit 1
+echo "# comment"
+seq 0 $((CORES - 1))
+seq 0 $((CORES - 1))
+END
 chmod +x bin/*
 export PATH=$work/bin:$PATH
 
@@ -96,6 +103,13 @@ started() {
     grep -q -- " --ntasks=$1 " srun.line || fail "not $1 ranks with ${*:3}: $(cat srun.line)"
 }
 started 8 1                                   # one a core
+CORES=8 started 8 1
+CORES=4 started 4 1                           # of two hardware threads
+grep -q -- "--ntasks=4 --cpus-per-task=2 " srun.line || fail "$(cat srun.line)"
+grep -q "ranks 4, threads a rank 1$" out || fail "$(cat out)"
+CORES=4 started 2 1 train.leaves=2            # two threads on two cores, so on four CPUs
+grep -q -- "--ntasks=2 --cpus-per-task=4 " srun.line || fail "$(cat srun.line)"
+grep -q "ranks 2, threads a rank 2$" out || fail "$(cat out)"
 started 2 1 train.leaves=1 grid.cols=2        # what a step keeps busy
 started 8 1 train.leaves=2 grid.cols=4        # more than leaves
 started 6 1 train.leaves=2 grid.rows=3 grid.data=2

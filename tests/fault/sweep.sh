@@ -38,6 +38,7 @@ delivery-late       012 goes_on
 spool-in-memory     012 goes_on
 memory-none         012 refuses
 disk-none           012 goes_on
+cores-of-two        012 goes_on
 END
 [ "$(cut -d ' ' -f 1 expected)" = "$("$TEMPER" help --faults | cut -d ' ' -f 1)" ] ||
     fail "other points: $(diff <(cut -d ' ' -f 1 expected) <("$TEMPER" help --faults))"

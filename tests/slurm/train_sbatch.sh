@@ -62,7 +62,7 @@ grep -q "train.epoch" bad-*.log || fail "$(cat bad-*.log)"
 
 # the controls: a script that takes all cores, and one that binds all threads of a rank to one
 sed 's/^    local ranks=.*/    local ranks=$most/' "$script" >greedy
-sed 's/--cpus-per-task="$threads"/--cpus-per-task=1/' "$script" >narrow
+sed 's/--cpus-per-task="[^"]*"/--cpus-per-task=1/' "$script" >narrow
 script=greedy
 expect_failure run greedy 1 1 1 1 2
 script=narrow
