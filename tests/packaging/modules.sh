@@ -36,6 +36,9 @@ works() {
     expect_text out "$prefix/bin/temper"
     expect_text out "temper $version"
     expect_text out "$prefix $prefix/share/man"
+    # an empty element: the manuals of the system, too
+    modules "$1" "unset MANPATH; module load temper/$version && echo at \$MANPATH"
+    grep -qE "^at $prefix/share/man:(.*:)?$" "$work/out" || fail "hides manuals: $(cat "$work/out")"
     modules "$1" "module load temper/$version && module unload temper && type -P temper"
     expect_lines out /usr/bin/temper
     modules "$1" "module help temper/$version 2>&1; module whatis temper/$version 2>&1"
