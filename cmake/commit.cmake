@@ -1,10 +1,17 @@
 # cmake -D HEADER=FILE -D SOURCE=FOLDER -D GIT=PROGRAM -P: the commit of the folder, and the SHA-256
 # of `git diff --binary HEAD` where that is not all, as a C header, touched only where it says
-# something new.
+# something new. Git also answers for a folder that lies in some other project's repository.
 set(commit "unknown")
 set(diff "")
+set(top "")
 if(GIT)
   set(ENV{GIT_OPTIONAL_LOCKS} 0)
+  execute_process(
+    COMMAND ${GIT} -C ${SOURCE} rev-parse --show-toplevel
+    OUTPUT_VARIABLE top OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  file(REAL_PATH ${SOURCE} source)
+endif()
+if(top AND top STREQUAL source)
   execute_process(
     COMMAND ${GIT} -C ${SOURCE} describe --always --dirty --abbrev=12
     OUTPUT_VARIABLE described OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE failed)
