@@ -1,8 +1,12 @@
-# Spack package. Unchecked: Spack could not be had where it was written, so neither its linter nor a
-# build has seen it. In a repository of your own (spack repo create), as packages/temper/package.py:
+# Spack package, for Spack 1.0 and later. Unchecked: Spack could not be had where it was written, so
+# neither its linter nor a build has seen it. In a repository of your own (spack repo create FOLDER
+# temper, spack repo add FOLDER/spack_repo/temper), as packages/temper/package.py there:
 #   spack develop --path CHECKOUT temper@develop, or in the checkout: spack dev-build temper@develop
 # There is no release archive yet. A release adds: version("X.Y.Z", sha256="..."), and its url.
 # OpenMP is no variant: threads are part of the program. So is the BLAS of the same OpenMP.
+# Before 1.0 CMakePackage came with spack.package, and a repository had no folder spack_repo.
+from spack_repo.builtin.build_systems.cmake import CMakePackage
+
 from spack.package import *
 
 
