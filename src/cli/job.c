@@ -28,9 +28,47 @@ static Status check_value(const char *key, const char *value, Plain plain)
                        plain.meaning);
 }
 
+/// Options that make sbatch run a command or write to any file: they set the environment of the
+/// script (BASH_ENV), what it is, its folder and its log. sbatch also takes their names cut short.
+static const char *const refused[] = { "chdir",        "error",  "export", "export-file",
+                                       "get-user-env", "output", "wrap" };
+
+static bool is_refused(const char *word)
+{
+    if (*word != '-') return false;
+    const char *letter = word + 1 + strspn(word + 1, "HIOQVWhksv"); // behind those without a value
+    if (word[1] != '-') return *letter && strchr("Deo", *letter);
+    size_t length = strcspn(word + 2, "=");
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        if (!strncmp(refused[i], word + 2, length)) return true;
+    return false;
+}
+
+/// A line of options, cut into words as sbatch does it, and at more places.
+static Status check_options(const char *line, size_t length)
+{
+    Status status = OK;
+    Text word = { 0 };
+    for (size_t i = 0; i <= length; i++)
+        if (i < length && !strchr(" \"'\\", line[i])) {
+            text_append_bytes(&word, line + i, 1);
+        } else if (i == length || line[i] == ' ') {
+            if (is_refused(text_chars(&word)))
+                FAIL(USAGE,
+                     "slurm.extra: '%.*s': the environment, folder and log of a job are not the "
+                     "recipe's to choose",
+                     (int)length, line);
+            text_clear(&word);
+        }
+done:
+    text_release(&word);
+    return status;
+}
+
 /// Lines of options.
 static Status check_extra(const char *lines)
 {
+    Status status = OK;
     for (const char *at = lines; *at; at += strcspn(at, "\n"), at += *at == '\n') {
         size_t length = strcspn(at, "\n");
         if (length && *at != '-')
@@ -42,8 +80,10 @@ static Status check_extra(const char *lines)
             if ((unsigned char)at[i] < ' ' || at[i] == 0x7f)
                 return status_fail(USAGE, "slurm.extra: a control character in line '%.*s'", (int)i,
                                    at);
+        TRY(check_options(at, length));
     }
-    return OK;
+done:
+    return status;
 }
 
 Status job_check(const SlurmOptions *s)

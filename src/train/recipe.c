@@ -207,7 +207,8 @@ const Option recipe_options[] = {
       .help = "temper submit: tasks of an array, as 0-3%2; each is a run of its own, whose seed is "
               "its number" },
     { FIELD(Recipe, slurm.extra), .def = "", .may_differ_on_resume = true,
-      .help = "temper submit: more options of sbatch, one a line, as they are" },
+      .help = "temper submit: more options of sbatch, one a line, as they are; not of the job's "
+              "environment, folder or log" },
     { 0 }
 };
 
