@@ -62,7 +62,7 @@ int main(int argc, char **argv)
     Invocation invocation = { 0 };
     Comm world = comm_self();
     bool speaks = probe_launcher_rank() <= 0;
-    gemm_choose_core(argv);
+    platform_choose_core(argv);
     if (argc < 2) FAIL(USAGE, "which command? 'temper --help' lists them");
     TRY(command_find(&command, argv[1]));
     TRY(arguments_read(&invocation, command, argc - 2, argv + 2));

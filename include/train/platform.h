@@ -3,6 +3,11 @@
 #include "comm/comm.h"
 #include "store/tensors.h"
 
+/// Local. First of all: `gemm_choose_core`, with a note for those programs that this one starts.
+void platform_choose_core(char **argv);
+/// Local. The environment for a program that may start others on other nodes: without an
+/// OPENBLAS_CORETYPE that this node chose.
+void platform_forget_core(void);
 /// Local. Names the kernels in the provenance of all that is written from now on.
 void platform_start(void);
 /// Local. Logs program, build and kernels.

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "cli/commands.h"
 #include "cli/job.h"
+#include "train/platform.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,6 +31,7 @@ static Status start_sbatch(pid_t *process, int *answer, const char *script)
     posix_spawn_file_actions_t actions;
     int ends[2];
     if (pipe2(ends, O_CLOEXEC)) return status_fail(FAILED, "pipe: %s", strerror(errno));
+    platform_forget_core(); // the job's nodes choose their own
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
     int error = posix_spawnp(process, words[0], &actions, NULL, words, environ);

@@ -8,6 +8,7 @@
 #include "linalg/kernel.h"
 #include "store/provenance.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { FACTS = 3 };
@@ -21,6 +22,20 @@ static const struct {
     { "kernels", "kernels", kernel_variant },
     { "blas_library", "the BLAS", gemm_library },
 };
+
+#define CHOSEN "TEMPER_CHOOSES_CORETYPE"
+
+void platform_choose_core(char **argv)
+{
+    if (!getenv("OPENBLAS_CORETYPE")) setenv(CHOSEN, "1", 1);
+    gemm_choose_core(argv);
+}
+
+void platform_forget_core(void)
+{
+    if (getenv(CHOSEN)) unsetenv("OPENBLAS_CORETYPE");
+    unsetenv(CHOSEN);
+}
 
 void platform_start(void)
 {

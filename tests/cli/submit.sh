@@ -9,6 +9,7 @@ mkdir bin
 cat >bin/sbatch <<'END'
 #!/bin/sh
 printf '%s\n' "$@" >sbatch.words
+echo "${OPENBLAS_CORETYPE:-none} ${TEMPER_CHOOSES_CORETYPE:-none}" >sbatch.core
 [ -z "$SBATCH_FAILS" ] || { echo "sbatch: error: no such partition" >&2; exit 1; }
 echo "${SBATCH_SAYS:-4711;cluster}"
 END
@@ -126,6 +127,16 @@ expect_text err "recipe.yaml: its grid takes 6 ranks at a time, 2 nodes have roo
 
 queued recipe.yaml slurm.signal_seconds=0
 no_line "--signal"
+
+# OpenBLAS chooses its kernels on the nodes, unless the user did
+# core WORD ENVIRONMENT...: what sbatch finds.
+core() {
+    expect_exit 0 env -u OPENBLAS_CORETYPE "${@:2}" "$TEMPER" submit recipe.yaml
+    [ "$(cat sbatch.core)" = "$1" ] || fail "sbatch finds $(cat sbatch.core), not $1"
+}
+core "none none"
+core "Haswell none" OPENBLAS_CORETYPE=Haswell
+core "none none" OPENBLAS_CORETYPE=SkylakeX TEMPER_CHOOSES_CORETYPE=1 # as started anew by itself
 
 # what queues a run again is the script of slurm/train.sbatch, word for word
 mark='# What follows is the end of every job.sbatch, too.'
