@@ -59,7 +59,8 @@ END
 job=$(sbatch --parsable --nodes=2 --requeue --open-mode=append --output=twice.log twice)
 slurm_await 60 test -s runs/twice/metrics.jsonl || fail "twice does not start: $(cat twice.log)"
 scancel --signal=KILL "$job.0"
-slurm_await 40 grep -q "^resumed from" <(sed 1,/^restarts.1/d twice.log)
+slurm_await 40 bash -c 'sed "1,/^restarts 1/d" twice.log | grep -q "^resumed from"' ||
+    fail "twice does not go on: $(cat twice.log)"
 sed -n '/^restarts 1/,$p' twice.log >life
 grep -q "^resumed from" life && ! grep -q waiting life || fail "$(cat life)"
 scancel "$job"
