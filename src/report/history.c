@@ -48,7 +48,9 @@ static void add_line(History *history, const Json *line)
     add_if_number(&history->loss, step, json_get(line, "loss"));
     add_if_number(&history->rate, step, json_get(line, "learning_rate"));
     history->steps++;
-    history->tokens += json_int(json_get(line, "tokens"), 0);
+    int64_t tokens = json_int(json_get(line, "tokens"), 0);
+    if (__builtin_add_overflow(history->tokens, tokens, &history->tokens))
+        history->tokens = INT64_MAX;
     history->seconds += json_number(json_get(line, "seconds"), 0);
     history->epochs = json_number(json_get(line, "epoch"), history->epochs);
 }

@@ -50,20 +50,27 @@ static double round_step(double range, int parts)
     return 10 * unit;
 }
 
+/// Values beyond the bounds are drawn at them: a step between ticks, and the places of all points,
+/// stay finite, and ticks apart from each other.
 static Axis axis_over(double low, double high, int parts)
 {
+    static const double most = 1e300, least_range = 1e-300;
     if (!(low <= high)) low = 0, high = 1;
+    low = fmax(-most, fmin(most, low));
+    high = fmax(-most, fmin(most, high));
     if (low > 0 && low < 0.4 * high) low = 0;
     if (high - low <= 1e-9 * fmax(fabs(low), fabs(high))) { // flat: room on both sides
         double half = low == 0 ? 0.5 : 0.5 * fabs(low);
         low -= half, high += half;
     }
+    if (high - low < least_range) high = low + least_range;
     return (Axis){ .low = low, .high = high, .step = round_step(high - low, parts) };
 }
 
 static double place(const Axis *axis, double value)
 {
     double share = (value - axis->low) / (axis->high - axis->low);
+    share = fmax(0, fmin(1, share)); // of a value beyond the bounds of its axis
     return axis->first_px + share * (axis->last_px - axis->first_px);
 }
 
