@@ -9,6 +9,8 @@ void html_escape(Text *out, const char *text);
 
 /// Local. Appends an element with escaped text; `open` is the tag with its attributes.
 void html_element(Text *out, const char *open, const char *content, const char *close);
+/// What every page begins with.
+extern const char html_head[];
 /// Local. What a page begins with, up to its heading, and its end.
 void html_start(Text *out, const char *title);
 void html_end(Text *out);

@@ -1,4 +1,5 @@
 #include "cli/commands.h"
+#include "cli/target.h"
 #include "report/side_by_side.h"
 #include "train/compare_runs.h"
 
@@ -20,6 +21,7 @@ static Status report_run(const Invocation *invocation)
     Text text = { 0 }, page = { 0 };
     int count = 0;
     while (count < WORDS_MAX && invocation->arguments[count]) count++;
+    TRY(target_check_page(given->output));
     TRY(compare_runs(&results, invocation->arguments, count));
     TRY(side_by_side_page(&page, results));
     TRY(text_write_file(given->output, page.data, page.length_bytes));

@@ -211,12 +211,14 @@ static void append_splits(Text *out, const Json *splits)
     }
 }
 
+const char html_head[] = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+                         "<meta name=\"viewport\" content=\"width=device-width\">\n"
+                         "<meta http-equiv=\"Content-Security-Policy\" "
+                         "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n";
+
 void html_start(Text *out, const char *title)
 {
-    text_append(out, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
-                     "<meta name=\"viewport\" content=\"width=device-width\">\n"
-                     "<meta http-equiv=\"Content-Security-Policy\" "
-                     "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n");
+    text_append(out, html_head);
     html_element(out, "<title>", title, "</title>\n");
     text_printf(out, "<style>%s</style></head>\n<body><main>\n", style);
     html_element(out, "<h1>", title, "</h1>\n");

@@ -78,6 +78,14 @@ expect_text out "runs/b alone is right on "
 
 # one run; none; a damaged one
 expect_exit 0 "$TEMPER" report runs/one
+expect_exit 0 "$TEMPER" report runs/one # over the page that was there
+# no file of others is replaced
+echo mine >notes.html
+expect_exit 2 "$TEMPER" report runs/one -o notes.html
+expect_text err "--output notes.html: is there, and is no sound file of temper's"
+[ "$(cat notes.html)" = mine ] || fail "notes.html is another"
+expect_exit 2 "$TEMPER" report runs/one -o nowhere/a.html
+expect_text err "--output nowhere"
 expect_exit 2 "$TEMPER" report
 expect_text err "missing argument 'RUN'"
 expect_exit 2 "$TEMPER" report runs/one nowhere
