@@ -190,14 +190,15 @@ for value in mem=4G $'--mem=4G\ntouch taken' $'--mem=4G\r--x' $'--a\tb' $'--a\n\
 done
 # nor by an option of sbatch, or a file elsewhere: whole, cut short, quoted, behind another
 for option in --export=ALL,BASH_ENV=f '--export ALL,BASH_ENV=f' --expo=ALL,BASH_ENV=f \
-    --export-file=f --error=f --err=f --output=f --outp=f --chdir=/ --wrap=ls --get-user-env -ef -of \
-    '-D /' -Hof '--mem=4G --export=ALL,BASH_ENV=f' '--comment="a b" -e f' '--ex"po"rt=ALL,BASH_ENV=f' \
-    "--mem=4G '--wrap=ls'" '--mem=4G \--error=f' $'--mem=4G\n--error=f'; do
+    --export-file=f --error=f --err=f --output=f --outp=f --chdir=/ --wrap=ls --get-user-env \
+    -ef -of '-D /' -Hof '--mem=4G --export=ALL,BASH_ENV=f' '--comment="a b" -e f' \
+    '--ex"po"rt=ALL,BASH_ENV=f' "--mem=4G '--wrap=ls'" \
+    '--mem=4G \--error=f' $'--mem=4G\n--error=f'; do
     expect_exit 2 "$TEMPER" submit recipe.yaml "slurm.extra=$option"
     expect_text err "are not the recipe's to choose"
 done
-for option in --exclude=n1 --exclusive=user '--comment=an --o-k option' --open-mode=truncate -pdebug \
-    '-p debug' -Hpdebug --mem=4G; do
+for option in --exclude=n1 --exclusive=user '--comment=an --o-k option' --open-mode=truncate \
+    -pdebug '-p debug' -Hpdebug --mem=4G; do
     queued recipe.yaml "slurm.extra=$option"
 done
 expect_exit 2 "$TEMPER" validate recipe.yaml slurm.extra=--wrap=ls

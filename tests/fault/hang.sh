@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # TEST labels=train timeout=180
 # A rank that stops answering ends the job: one sentence names the step, the rank and its phase, no
-# process is left, state.json says what it did, the checkpoints are sound, and the run goes on to the
-# same bits. Jobs that wait for their watchdogs do so at once.
+# process is left, state.json says what it did, the checkpoints are sound, and the run goes on to
+# the same bits. Jobs that wait for their watchdogs do so at once.
 source "${TEMPER_SOURCE:?}/tests/support/train.sh"
 settings=(output.save_steps=2 output.save_total_limit=2 output.checkpoint_async=false
     train.leaves=3 train.hang_seconds=4)
