@@ -67,7 +67,10 @@ static Status check_sizes(const ModelOptions *options)
                               "of its weights");
 }
 
-Status prepare_model(const Comm *comm, Model **out, const Recipe *recipe)
+typedef Status (*LoadModel)(const Comm *comm, Model **out, const char *path, const char *task);
+
+COLLECTIVE
+static Status prepare_by(LoadModel load, const Comm *comm, Model **out, const Recipe *recipe)
 {
     Status status = OK;
     const ModelOptions *options = &recipe->model;
@@ -75,22 +78,19 @@ Status prepare_model(const Comm *comm, Model **out, const Recipe *recipe)
         return prepare_model_table(comm, out, recipe);
     TRY_ALL(comm, check_sizes(options));
     TRY_ROOT(comm, prepare_find_model(recipe));
-    TRY(model_load(comm, out, options->path, options->task));
+    TRY(load(comm, out, options->path, options->task)); // agreed: both loaders are collective
 done:
     return status;
 }
 
+Status prepare_model(const Comm *comm, Model **out, const Recipe *recipe)
+{
+    return prepare_by(model_load, comm, out, recipe);
+}
+
 Status prepare_model_open(const Comm *comm, Model **out, const Recipe *recipe)
 {
-    Status status = OK;
-    const ModelOptions *options = &recipe->model;
-    if (!strcmp(options->init, "random")) // agreed: by the recipe
-        return prepare_model_table(comm, out, recipe);
-    TRY_ALL(comm, check_sizes(options));
-    TRY_ROOT(comm, prepare_find_model(recipe));
-    TRY(model_open(comm, out, options->path, options->task));
-done:
-    return status;
+    return prepare_by(model_open, comm, out, recipe);
 }
 
 Status prepare_model_table(const Comm *comm, Model **out, const Recipe *recipe)

@@ -14,14 +14,18 @@ expect_exit 1 env "OMPI_MCA_orte_tmpdir_base=$TMPDIR" "${doctor[@]}"
 expect_text err "unable to create"
 rm -rf "$TMPDIR"/temper-*
 
-programs=()
-for _ in 1 2 3 4; do
-    "${doctor[@]}" >/dev/null 2>>"$work/err" &
-    programs+=($!)
-done
-for program in "${programs[@]}"; do
-    wait "$program" || fail "exit code $?: $(cat "$work/err")"
-done
+# four_at_once: they start and end well.
+four_at_once() {
+    local programs=() program
+    for _ in 1 2 3 4; do
+        "${doctor[@]}" >/dev/null 2>>"$work/err" &
+        programs+=($!)
+    done
+    for program in "${programs[@]}"; do
+        wait "$program" || fail "exit code $?: $(cat "$work/err")"
+    done
+}
+four_at_once
 [ "$(ls "$TMPDIR")" = "ompi.$host.$(id -u)" ] || fail "left behind: $(ls "$TMPDIR")"
 
 # sessions: their folders.
@@ -51,14 +55,7 @@ wait $program 2>/dev/null
 mkdir "$TMPDIR"/{temper-session-elsewhere-abcdef,"temper-session-$host-models",temper-abcdef}
 touch "$TMPDIR/temper-session-$host-models/weights"
 ln -s "$work" "$TMPDIR/temper-session-$host-abcdef"
-programs=()
-for _ in 1 2 3 4; do # at once
-    "${doctor[@]}" >/dev/null 2>>"$work/err" &
-    programs+=($!)
-done
-for program in "${programs[@]}"; do
-    wait "$program" || fail "exit code $?: $(cat "$work/err")"
-done
+four_at_once
 [ "$(sessions)" = "$(printf '%s\n' temper-session-elsewhere-abcdef \
     "temper-session-$host-abcdef" "temper-session-$host-models" | sort)" ] ||
     fail "these are left: $(sessions)"
