@@ -270,10 +270,10 @@ const Command command_validate = {
     .keys = recipe_options,
     .summary = "checks a recipe before it is queued: every error at once",
     .description =
-        "Checks keys, model, data files, columns, labels and folder, and prints lengths, "
-        "steps, leaves, "
-        "the most\nranks that train can use with the recipe's grid and the group that their number "
-        "must be a\nmultiple of, and the memory of a rank. The data is prepared on the way, so "
-        "that the job starts\nat once.",
+        "Checks keys, model, data files, columns, labels and folder, and prints lengths, steps,\n"
+        "leaves, the most ranks that train can use with the recipe's grid and the group that "
+        "their\n"
+        "number must be a multiple of, and the memory of a rank. The data is prepared on the way,\n"
+        "so that the job starts at once.",
     .example = "temper validate jobs/sms-spam.yaml train.batch_size=64",
 };
