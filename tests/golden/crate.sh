@@ -75,7 +75,7 @@ expect_exit 1 validate crates/one
 expect_text out "MUST have an instrument"
 
 # a run that did not end, and none
-sed -i 's/"outputs"/"others"/' runs/one/record.json
+sed -i 's/"state": *"done"/"state": "stopped"/' runs/one/record.json
 expect_exit 1 "$TEMPER" record runs/one
 expect_text err "runs/one: the last part of the run, from step 3, is "
 expect_exit 2 "$TEMPER" record nowhere
