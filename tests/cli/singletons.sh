@@ -3,6 +3,7 @@
 # Programs without a launcher share no folder of MPI, and leave none behind: what one that was
 # killed left goes with the next.
 source tests/support/cli.sh
+[ "${TEMPER_TEST_MPI:-openmpi}" = openmpi ] || skip "only Open MPI has such folders"
 export TMPDIR=$work/tmp
 mkdir "$TMPDIR"
 host=$(hostname)
