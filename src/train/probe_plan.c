@@ -4,7 +4,6 @@
 
 #include <math.h>
 #include <stdint.h>
-#include <string.h>
 
 /// Of a leaf without a backward pass.
 static double leaf_tokens(const Dataset *data)
@@ -43,9 +42,8 @@ Status probe_plan(Plan *plan, const PlanInput *input, const Machine *machine, do
         (SolveShape){ .all_rows = input->batches->count, .classes = labels, .ranks = (int)ranks });
     double solver = need.rank_bytes + need.first_bytes / node;
     double leaf = 4 * leaf_tokens(data) * token_floats;
-    bool copies = !strcmp(input->recipe->output.checkpoint_async, "true");
     plan->gradients_bytes = 0;
-    plan->buffers_bytes = copies ? plan->copy_bytes : 0;
+    plan->buffers_bytes = 0;
     plan->state_bytes = 4 * ceil((double)input->batches->count / ranks) * (double)width;
     plan->activations_bytes = larger(leaf, solver);
     plan->solver_elements = need.matrix_elements;
