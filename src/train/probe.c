@@ -257,7 +257,7 @@ Status probe_step(Trainer *t, StepRecord *out)
     double start_s = clock_now_s();
     Features features = { 0 };
     LinearFit fit = { 0 };
-    deadline_step_rows(&t->deadline, (double)t->batches.count / (double)t->batches.most_sequences);
+    deadline_step_rows(&t->deadline, (double)t->batches.count / t->batches.mean_rows);
     optimizer_refresh_all(&t->optimizer);
     TRY(take_features(&features, t));
     int weight, bias;
