@@ -105,34 +105,37 @@ static Json *measure(const Outcomes *outcomes)
     return out;
 }
 
-static Json *measure_tokens(const Outcomes *outcomes)
+/// Those that are numbers.
+static Json *tokens_json(const double *values, const Interval *intervals)
 {
     Json *out = json_new_object();
-    Interval intervals[TOKEN_VALUES];
-    double values[TOKEN_VALUES];
-    TokenSums all = token_total(outcomes);
-    token_values(values, &all);
-    bootstrap_tokens(intervals, outcomes, NULL);
     for (int k = 0; k < TOKEN_VALUES; k++)
         if (isfinite(values[k]))
             json_set(out, token_names[k], metric_json(values[k], &intervals[k]));
     return out;
 }
 
+static Json *measure_tokens(const Outcomes *outcomes)
+{
+    Interval intervals[TOKEN_VALUES];
+    double values[TOKEN_VALUES];
+    TokenSums all = token_total(outcomes);
+    token_values(values, &all);
+    bootstrap_tokens(intervals, outcomes, NULL);
+    return tokens_json(values, intervals);
+}
+
 /// What the second has more.
 static Json *differences(const Outcomes *first, const Outcomes *second)
 {
-    Json *out = json_new_object();
     Interval intervals[TOKEN_VALUES];
-    double a[TOKEN_VALUES], b[TOKEN_VALUES];
+    double values[TOKEN_VALUES], before[TOKEN_VALUES];
     TokenSums all = token_total(first), others = token_total(second);
-    token_values(a, &all);
-    token_values(b, &others);
+    token_values(before, &all);
+    token_values(values, &others);
     bootstrap_tokens(intervals, first, second);
-    for (int k = 0; k < TOKEN_VALUES; k++)
-        if (isfinite(b[k] - a[k]))
-            json_set(out, token_names[k], metric_json(b[k] - a[k], &intervals[k]));
-    return out;
+    for (int k = 0; k < TOKEN_VALUES; k++) values[k] -= before[k];
+    return tokens_json(values, intervals);
 }
 
 static Json *mcnemar_json(const Outcomes *first, const Outcomes *second)
