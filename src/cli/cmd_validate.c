@@ -271,9 +271,8 @@ const Command command_validate = {
     .summary = "checks a recipe before it is queued: every error at once",
     .description =
         "Checks keys, model, data files, columns, labels and folder, and prints lengths, steps,\n"
-        "leaves, the most ranks that train can use with the recipe's grid and the group that "
-        "their\n"
-        "number must be a multiple of, and the memory of a rank. The data is prepared on the way,\n"
-        "so that the job starts at once.",
+        "leaves, the most ranks that train can use with the recipe's grid and the group that\n"
+        "their number must be a multiple of, and the memory of a rank. The data is prepared on\n"
+        "the way, so that the job starts at once.",
     .example = "temper validate jobs/sms-spam.yaml train.batch_size=64",
 };
