@@ -1,28 +1,48 @@
 /// Memory that the ranks of a node share, so that what all of them read is there once.
 ///
-/// It is a file in memory that the node's first rank makes and the others map, rather than an MPI
-/// window: its release is Local, and no size of /dev/shm bounds it.
+/// And islands: runs of nodes that reach each other faster than they reach others, as those at one
+/// switch or in one group of a dragonfly. What is for all of an island, or comes from all of it,
+/// crosses its border once: a node there passes it on.
+///
+/// Shared memory is a file in memory that the node's first rank makes and the others map, rather
+/// than an MPI window: its release is Local, and no size of /dev/shm bounds it.
 #pragma once
 #include "comm/comm.h"
 
 /// Where the ranks of a communicator are. A node is a contiguous run of ranks; where the launcher
 /// dealt ranks otherwise, every rank counts as a node of its own.
 typedef struct Node {
-    Comm all;                 ///< the communicator itself
-    Comm ranks;               ///< those of this node
-    Comm leaders;             ///< the first rank of every node; on the others of size 0; a
-                              ///< communicator of its own, for messages that cross others
-    int count;                ///< nodes
-    int *firsts;              ///< (count + 1), owned: node n has ranks [firsts[n], firsts[n + 1])
+    Comm all;     ///< the communicator itself
+    Comm ranks;   ///< those of this node
+    Comm leaders; ///< the first rank of every node; on the others of size 0; a
+                  ///< communicator of its own, for messages that cross others
+    int count;    ///< nodes
+    int *firsts;  ///< (count + 1), owned: node n has ranks [firsts[n], firsts[n + 1])
+    int island_count;
+    int *islands; ///< (island_count + 1), owned: island i has nodes [islands[i], islands[i + 1])
     const struct Node *alone; ///< the same where nothing is shared: each rank its own node
 } Node;
 
-/// Collective. Gives a communicator of several ranks its node. TEMPER_RANKS_PER_NODE, for tests,
-/// makes several nodes of one.
+/// Collective. Gives a communicator of several ranks its node, and the islands that Slurm's
+/// topology tells of (SLURM_TOPOLOGY_ADDR), else one. TEMPER_RANKS_PER_NODE, for tests, makes
+/// several nodes of one.
 COLLECTIVE
 void node_start(Comm *comm);
 COLLECTIVE
 void node_stop(Comm *comm);
+
+/// Collective. Gives a node that `node_start` makes its islands.
+COLLECTIVE
+void node_find_islands(Node *node);
+/// Local. Makes every so many nodes of a communicator an island, in place of those it has.
+void node_set_islands(const Node *node, int64_t nodes_per_island);
+/// Local. The island of a node.
+int node_island(const Node *node, int index);
+/// Local. The node of an island that passes on what `index` has for all of it, or sums up what all
+/// of it have for `index`; a node is that of its own island itself.
+int node_relay(const Node *node, int index, int island);
+/// Local. Likewise of ranks.
+int node_relay_rank(const Node *node, int rank, int island);
 
 /// Collective. Zeroed memory that the ranks of each node share; NULL on all ranks where some node
 /// has none, and where no node has several ranks. The caller owns it (`node_unshare`).

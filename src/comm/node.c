@@ -55,11 +55,13 @@ static Node *node_new(const Comm *comm)
     node->alone = node;
     node->firsts = take(((size_t)comm->size + 1) * sizeof *node->firsts);
     for (int rank = 0; rank <= comm->size; rank++) node->firsts[rank] = rank;
+    node->islands = take(((size_t)comm->size + 1) * sizeof *node->islands);
     return node;
 }
 
 static void node_free(Node *node)
 {
+    free(node->islands);
     free(node->firsts);
     free(node);
 }
@@ -76,11 +78,12 @@ void node_start(Comm *comm)
         node->alone = alone;
         node->ranks = comm_split(comm, (int)first);
         node->leaders = comm_split(comm, first == comm->rank ? 0 : -1);
-        comm->node = node;
     } else {
         node_free(node);
-        comm->node = alone;
+        node = alone;
     }
+    node_find_islands(node);
+    comm->node = node;
     mem_free(first_of);
 }
 

@@ -76,10 +76,69 @@ static void finds_nodes(void)
             CHECK_EQ(node_of(node, rank), n);
 }
 
+/// Each rank a node: two at a switch, as Slurm says it.
+static void set_addresses(const char *format)
+{
+    char address[64];
+    snprintf(address, sizeof address, format, world.rank / 2, world.rank);
+    setenv("SLURM_TOPOLOGY_ADDR", address, 1);
+    node_stop(&world);
+    node_start(&world);
+}
+
+static void check_islands(int islands)
+{
+    const Node *node = world.node;
+    if (!node) return;
+    CHECK_EQ(node->island_count, islands);
+    CHECK_EQ(node->islands[0], 0);
+    CHECK_EQ(node->islands[islands], node->count);
+    for (int n = 0; n < node->count; n++) {
+        int own = node_island(node, n);
+        CHECK_EQ(node->islands[own] <= n && n < node->islands[own + 1], true);
+        for (int i = 0; i < islands; i++) {
+            int relay = node_relay(node, n, i);
+            CHECK_EQ(node_island(node, relay), i);
+            if (i == own) CHECK_EQ(relay, n);
+        }
+    }
+    for (int rank = 0; rank < world.size; rank++)
+        for (int i = 0; i < islands; i++) {
+            int relay = node_relay_rank(node, rank, i);
+            CHECK_EQ(node_of(node, relay), node_relay(node, node_of(node, rank), i));
+        }
+}
+
+/// The highest switches that differ make islands; none do where all nodes are at one.
+static void finds_islands(void)
+{
+    const Node *node = world.node;
+    int nodes = node ? node->count : 1;
+    if (nodes == world.size) {
+        set_addresses("core.s%d.n%d");
+        check_islands((nodes + 1) / 2);
+        set_addresses("core.s%d.leaf%d.n1");
+        check_islands((nodes + 1) / 2);
+        set_addresses("core.s.%d"); // the node's own name
+        check_islands(1);
+    }
+    unsetenv("SLURM_TOPOLOGY_ADDR");
+    node_stop(&world);
+    node_start(&world);
+    check_islands(1);
+    for (int near = 1; near <= nodes && world.node; near++) {
+        node_set_islands(world.node, near);
+        check_islands((nodes + near - 1) / near);
+        CHECK_EQ(world.node->alone->islands[1],
+                 near < nodes ? world.node->firsts[near] : world.size);
+    }
+}
+
 static const Case cases[] = {
     { "shares memory", shares_memory },
     { "broadcasts", broadcasts },
     { "finds nodes", finds_nodes },
+    { "finds islands", finds_islands },
 };
 
 /// The whole machine as one node, then as several.
