@@ -1,7 +1,8 @@
 /// New weights of the dense part from the nodes that have made them to all others, bucket by bucket
 /// in ascending order, the order in which the next forward pass reads them: it goes on while they
 /// travel, and waits for what it needs. A rank sends what it has made to the first rank of every
-/// other node, which receives for its node and counts in shared memory what has arrived.
+/// other node of its island, which receives for its node and counts in shared memory what has
+/// arrived, and to one node of every other island, which passes it on there.
 #pragma once
 #include "train/blocks.h"
 

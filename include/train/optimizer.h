@@ -9,22 +9,19 @@
 #include "train/gradients.h"
 #include "train/late.h"
 #include "train/recipe.h"
+#include "train/row_delivery.h"
 
 typedef struct {
     const Comm *comm;
     Model *model;
     const Blocks *blocks;
     const TrainOptions *options;
-    float *exp_avg;             ///< (blocks->own_elements) first moment, in the order of segments
-    float *exp_avg_sq;          ///< (blocks->own_elements) second moment
-    Late late;                  ///< rows of tables
-    AdamStep step;              ///< the last update
-    Delivery *delivery;         ///< of new weights, owned
-    struct Exchange *rows;      ///< of rows of tables between nodes, owned
-    int64_t *counts_bytes;      ///< (ranks): of what is gathered
-    const float **unread;       ///< (ranks): in what was gathered
-    float *outgoing, *incoming; ///< rows in transit, growing in the first steps
-    int64_t outgoing_floats, incoming_floats;
+    float *exp_avg;     ///< (blocks->own_elements) first moment, in the order of segments
+    float *exp_avg_sq;  ///< (blocks->own_elements) second moment
+    Late late;          ///< rows of tables
+    AdamStep step;      ///< the last update
+    Delivery *delivery; ///< of new weights, owned
+    RowDelivery rows;   ///< of new rows of tables
 } Optimizer;
 
 /// Collective. Zero moments.

@@ -10,17 +10,21 @@
 // What is received at once: little, so that what is needed first arrives first, as a large message
 // does not move before its receive is posted; but enough that few nodes seldom wait for each other.
 enum { ROUNDS_AT_ONCE = 2, BUCKETS_AT_ONCE = 16 };
+// between two ranks, of what the sender has made and of what it passes on; rows of tables have 1
+enum { MADE_TAG = 0, PASSED_TAG = 2 };
 
 struct Delivery {
     const Node *node;
     const Comm *owners; ///< all ranks, for messages that cross others
     const Blocks *blocks;
     float *values;
-    int here; ///< the node of this rank
+    int here, island; ///< the node of this rank, and that one's
     Exchange *leaving;
     Exchange **arriving; ///< (round_count), on a leader: a round is as many buckets as ranks
+    Exchange **crossing; ///< (round_count), likewise: those that it passes on to its island
     int round_count;
     int arrived, posted; ///< rounds before them are there, are received
+    int passed, crossed; ///< likewise: what crosses to this island is passed on, is received
     bool sent;           ///< all that was sent has left
     bool late;           ///< a fault: what has not been awaited is not there
     /// Rounds that have arrived on this node, those of earlier steps too; NULL: for this rank
@@ -39,26 +43,55 @@ static bool receives(const Delivery *d)
     return node_leads(d->node);
 }
 
+static int node_of_owner(const Delivery *d, int bucket)
+{
+    return node_of(d->node, d->blocks->buckets[bucket].owner);
+}
+
+/// The node that brings a bucket to this island: the one that has made it, if that is of it.
+static int bringer(const Delivery *d, int bucket)
+{
+    return node_relay(d->node, node_of_owner(d, bucket), d->island);
+}
+
 static bool is_from_here(const Delivery *d, int bucket)
 {
-    return node_of(d->node, d->blocks->buckets[bucket].owner) == d->here;
+    return node_of_owner(d, bucket) == d->here;
+}
+
+/// This node passes the bucket on.
+static bool is_passed_on(const Delivery *d, int bucket)
+{
+    return bringer(d, bucket) == d->here && !is_from_here(d, bucket);
+}
+
+static Exchange **new_rounds(const Delivery *d)
+{
+    Exchange **rounds = MEM_NEW(Exchange *, d->round_count);
+    for (int i = 0; i < d->round_count; i++) rounds[i] = exchange_new(d->owners, d->node->all.size);
+    return rounds;
 }
 
 static void init_messages(Delivery *d)
 {
     const Node *node = d->node;
     const Blocks *blocks = d->blocks;
-    int ranks = node->all.size, own = 0;
+    int ranks = node->all.size, messages = 0;
     d->owners = &node->alone->leaders;
     d->here = node_of(node, node->all.rank);
+    d->island = node_island(node, d->here);
+    int near = node->islands[d->island + 1] - node->islands[d->island] - 1;
     for (int i = 0; i < blocks->bucket_count; i++)
-        own += blocks->buckets[i].owner == node->all.rank;
-    d->leaving = exchange_new(d->owners, own * (node->count - 1));
+        if (blocks->buckets[i].owner == node->all.rank)
+            messages += near + node->island_count - 1;
+        else if (receives(d) && is_passed_on(d, i))
+            messages += near;
+    d->leaving = exchange_new(d->owners, messages);
     d->round_count = (blocks->bucket_count + ranks - 1) / ranks;
-    d->arrived = d->posted = d->round_count;
+    d->arrived = d->posted = d->passed = d->crossed = d->round_count;
     if (!receives(d)) return;
-    d->arriving = MEM_NEW(Exchange *, d->round_count);
-    for (int i = 0; i < d->round_count; i++) d->arriving[i] = exchange_new(d->owners, ranks);
+    d->arriving = new_rounds(d);
+    d->crossing = new_rounds(d);
 }
 
 Delivery *delivery_new(const Node *node, const Blocks *blocks, float *values)
@@ -77,33 +110,81 @@ void delivery_free(Delivery *d)
     if (!d) return;
     delivery_await_all(d);
     if (d->leaving) exchange_await(d->leaving);
-    for (int i = 0; d->arriving && i < d->round_count; i++) exchange_free(d->arriving[i]);
+    for (int i = 0; d->arriving && i < d->round_count; i++) {
+        exchange_free(d->arriving[i]);
+        exchange_free(d->crossing[i]);
+    }
     mem_free(d->arriving);
+    mem_free(d->crossing);
     exchange_free(d->leaving);
     node_unshare((void *)d->on_node, sizeof *d->on_node);
     mem_free(d);
 }
 
+static void send(Delivery *d, int bucket, int node, int tag)
+{
+    const Bucket *b = &d->blocks->buckets[bucket];
+    exchange_send(d->leaving, d->values + b->first, (size_t)b->count * sizeof(float),
+                  d->node->firsts[node], tag);
+}
+
+static void send_to_island(Delivery *d, int bucket, int tag)
+{
+    int first = d->node->islands[d->island], nodes = d->node->islands[d->island + 1] - first;
+    for (int i = 1; i < nodes; i++) // each node begins with another one
+        send(d, bucket, first + (d->here - first + i) % nodes, tag);
+}
+
+static int round_end(const Delivery *d, int round)
+{
+    int end = (round + 1) * d->node->all.size;
+    return end < d->blocks->bucket_count ? end : d->blocks->bucket_count;
+}
+
+/// Receives a round: what crosses to this island, or what comes from its nodes.
+static void receive_round(Delivery *d, int round, bool crossing)
+{
+    for (int i = round * d->node->all.size; i < round_end(d, round); i++) {
+        const Bucket *bucket = &d->blocks->buckets[i];
+        int from = bringer(d, i), made_on = node_of_owner(d, i);
+        bool passed = from != d->here && from != made_on;
+        if (is_from_here(d, i) || crossing != is_passed_on(d, i)) continue;
+        exchange_receive(crossing ? d->crossing[round] : d->arriving[round],
+                         d->values + bucket->first, (size_t)bucket->count * sizeof(float),
+                         passed ? d->node->firsts[from] : bucket->owner,
+                         passed ? PASSED_TAG : MADE_TAG);
+    }
+}
+
 static void post_rounds(Delivery *d)
 {
-    int ranks = d->node->all.size, at_once = BUCKETS_AT_ONCE / ranks;
+    int at_once = BUCKETS_AT_ONCE / d->node->all.size;
     if (at_once < ROUNDS_AT_ONCE) at_once = d->arrived ? ROUNDS_AT_ONCE : 1; // waited for
-    for (; d->posted < d->round_count && d->posted < d->arrived + at_once; d->posted++) {
-        int end = (d->posted + 1) * ranks;
-        if (end > d->blocks->bucket_count) end = d->blocks->bucket_count;
-        for (int i = d->posted * ranks; i < end; i++) {
-            const Bucket *bucket = &d->blocks->buckets[i];
-            if (!is_from_here(d, i))
-                exchange_receive(d->arriving[d->posted], d->values + bucket->first,
-                                 (size_t)bucket->count * sizeof(float), bucket->owner, 0);
-        }
+    for (; d->posted < d->round_count && d->posted < d->arrived + at_once; d->posted++)
+        receive_round(d, d->posted, false);
+    for (; d->crossed < d->round_count && d->crossed < d->passed + at_once; d->crossed++)
+        receive_round(d, d->crossed, true);
+}
+
+/// What has crossed to this island, to its other nodes.
+static void pass_on(Delivery *d)
+{
+    int ranks = d->node->all.size;
+    while (d->passed < d->crossed && exchange_test(d->crossing[d->passed])) {
+        for (int i = d->passed * ranks; i < round_end(d, d->passed); i++)
+            if (is_passed_on(d, i)) send_to_island(d, i, PASSED_TAG);
+        d->passed++;
+        post_rounds(d);
     }
 }
 
 /// True if the next round is there.
 static bool has_arrived(Delivery *d)
 {
-    if (receives(d)) return exchange_test(d->arriving[d->arrived]);
+    if (receives(d)) {
+        pass_on(d);
+        return d->passed > d->arrived && exchange_test(d->arriving[d->arrived]);
+    }
     return atomic_load_explicit(d->on_node, memory_order_acquire) > d->earlier + d->arrived;
 }
 
@@ -118,9 +199,12 @@ static void await_leader(Delivery *d)
 
 static void await_round(Delivery *d)
 {
-    if (receives(d))
+    if (receives(d)) {
+        // before it waits for others, who wait for this
+        if (d->passed == d->arrived) exchange_await(d->crossing[d->passed]);
+        pass_on(d);
         exchange_await(d->arriving[d->arrived]);
-    else if (!has_arrived(d))
+    } else if (!has_arrived(d))
         PULSE_WAIT(await_leader(d));
     d->arrived++;
     if (!receives(d)) return;
@@ -135,7 +219,7 @@ void delivery_start(Delivery *d)
     delivery_await_all(d);
     exchange_await(d->leaving); // of the step before
     d->earlier += d->round_count;
-    d->arrived = d->posted = 0;
+    d->arrived = d->posted = d->passed = d->crossed = 0;
     d->sent = false;
     if (!receives(d)) return;
     for (int i = 0; i < d->blocks->bucket_count && d->late; i++)
@@ -148,11 +232,9 @@ void delivery_start(Delivery *d)
 void delivery_made(Delivery *d, int index)
 {
     if (!crosses_nodes(d)) return;
-    const Bucket *bucket = &d->blocks->buckets[index];
-    int nodes = d->node->count;
-    for (int i = 1; i < nodes; i++) // each node begins with another one
-        exchange_send(d->leaving, d->values + bucket->first, (size_t)bucket->count * sizeof(float),
-                      d->node->firsts[(d->here + i) % nodes], 0);
+    send_to_island(d, index, MADE_TAG);
+    for (int i = 0; i < d->node->island_count; i++)
+        if (i != d->island) send(d, index, node_relay(d->node, d->here, i), MADE_TAG);
     exchange_test(d->leaving);
 }
 

@@ -11,7 +11,7 @@ struct Gradients {
     const Model *model;
     const Blocks *blocks;
     Subtrees subtrees;
-    Sources sources;
+    Sources sources, near; ///< of all ranks; of this island's ranks and of other islands
     Buckets *buckets;
     bool *complete;         ///< (param_count): of the leaf in hand
     int *order;             ///< (dense_params): dense parameters by their places
@@ -52,7 +52,8 @@ Gradients *gradients_new(const Comm *comm, const Model *model, const Blocks *blo
     *g = (Gradients){ .comm = comm, .model = model, .blocks = blocks, .end_leaf = end };
     subtrees_init(&g->subtrees, model, blocks, first, end - first, leaf_tokens);
     sources_init(&g->sources, comm, cuts, &g->subtrees);
-    g->buckets = buckets_new(comm, blocks, &g->sources, g->subtrees.items[0].dense);
+    sources_init_near(&g->near, comm, cuts, &g->subtrees);
+    g->buckets = buckets_new(comm, blocks, &g->near, g->subtrees.items[0].dense);
     g->complete = MEM_NEW(bool, model->param_count);
     g->order = MEM_NEW(int, model->param_count);
     for (int i = 0; i < model->param_count; i++) {
@@ -79,6 +80,7 @@ void gradients_free(Gradients *g)
     mem_free(g->theirs);
     mem_free(g->complete);
     mem_free(g->order);
+    sources_release(&g->near);
     sources_release(&g->sources);
     subtrees_release(&g->subtrees);
     mem_free(g);

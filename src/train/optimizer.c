@@ -1,13 +1,9 @@
 #include "train/optimizer.h"
 #include "base/mem.h"
-#include "comm/exchange.h"
 #include "train/touched.h"
 
 #include <math.h>
 #include <string.h>
-
-// new weights of the dense part travel between the same ranks with tag 0
-enum { ROWS_TAG = 1 };
 
 static const Param *table_param(const Optimizer *o, int table)
 {
@@ -20,25 +16,18 @@ void optimizer_init(Optimizer *o, const Comm *comm, Model *model, const Blocks *
     *o = (Optimizer){ .comm = comm, .model = model, .blocks = blocks, .options = options };
     o->exp_avg = MEM_NEW(float, blocks->own_elements);
     o->exp_avg_sq = MEM_NEW(float, blocks->own_elements);
-    if (model->node && node_leads(model->node))
-        o->rows = exchange_new(&model->node->leaders, 2 * model->node->count);
+    row_delivery_init(&o->rows, model->node, blocks);
     o->delivery = delivery_new(model->node, blocks, model->values);
     late_init(&o->late, model, blocks, comm->size);
-    o->counts_bytes = MEM_NEW(int64_t, comm->size);
-    o->unread = MEM_NEW(const float *, comm->size);
 }
 
 void optimizer_release(Optimizer *o)
 {
     late_release(&o->late);
     delivery_free(o->delivery);
-    exchange_free(o->rows);
+    row_delivery_release(&o->rows);
     mem_free(o->exp_avg);
     mem_free(o->exp_avg_sq);
-    mem_free(o->counts_bytes);
-    mem_free(o->unread);
-    mem_free(o->outgoing);
-    mem_free(o->incoming);
     *o = (Optimizer){ 0 };
 }
 
@@ -128,49 +117,6 @@ double optimizer_bytes(const Optimizer *o, const Gradients *gradients)
     return (double)elements * MOVED * sizeof(float);
 }
 
-static float *grow(float **buffer, int64_t *capacity, int64_t floats)
-{
-    if (floats > *capacity) {
-        *capacity = floats + floats / 2;
-        *buffer = mem_resize(*buffer, (size_t)*capacity, sizeof(float));
-    }
-    return *buffer;
-}
-
-/// Sends the fresh rows among `ids` of this node to the others, and takes theirs.
-COLLECTIVE
-static void gather_rows(Optimizer *o, int table, const int32_t *ids, int64_t count)
-{
-    const Node *node = o->model->node;
-    const Param *p = table_param(o, table);
-    int64_t cols = p->cols, row_bytes = cols * (int64_t)sizeof(float), own = 0;
-    float *values = o->model->values + p->offset;
-    float *out = grow(&o->outgoing, &o->outgoing_floats, count * cols);
-    float *in = grow(&o->incoming, &o->incoming_floats, count * cols);
-    memset(o->counts_bytes, 0, (size_t)node->count * sizeof *o->counts_bytes);
-    for (int64_t i = 0; i < count; i++) {
-        int from = node_of(node, blocks_of_row(o->blocks, table, ids[i])->owner);
-        o->counts_bytes[from] += row_bytes;
-        if (from == node->leaders.rank)
-            memcpy(out + own++ * cols, values + ids[i] * cols, (size_t)row_bytes);
-    }
-    for (int n = 0; n < node->count; n++) {
-        bool here = n == node->leaders.rank;
-        o->unread[n] = here ? out : in;
-        if (here) continue;
-        exchange_receive(o->rows, in, (size_t)o->counts_bytes[n], n, ROWS_TAG);
-        exchange_send(o->rows, out, (size_t)(own * row_bytes), n, ROWS_TAG);
-        in += o->counts_bytes[n] / (int64_t)sizeof *in;
-    }
-    exchange_finish(o->rows); // agreed: of all leaders
-    for (int64_t i = 0; i < count; i++) {
-        const float **from =
-            &o->unread[node_of(node, blocks_of_row(o->blocks, table, ids[i])->owner)];
-        memcpy(values + ids[i] * cols, *from, (size_t)row_bytes);
-        *from += cols;
-    }
-}
-
 void optimizer_refresh(Optimizer *o, int table, const int32_t *ids, int64_t count)
 {
     const Node *node = o->model->node;
@@ -180,7 +126,9 @@ void optimizer_refresh(Optimizer *o, int table, const int32_t *ids, int64_t coun
     if (o->comm->size == 1) return;
     node_settle(node);
     if (node->count == 1) return; // agreed: all ranks see the same nodes
-    if (node_leads(node)) gather_rows(o, table, ids, count);
+    const Param *p = table_param(o, table);
+    if (node_leads(node))
+        row_delivery_run(&o->rows, o->model->values + p->offset, p->cols, table, ids, count);
     node_settle(node);
 }
 

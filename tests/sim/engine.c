@@ -4,6 +4,7 @@
 #include "support/noise.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 const char *const phase_names[PHASES] = { "leaves", "exchange", "vote", "ahead", "update" };
 
@@ -61,6 +62,8 @@ void engine_init(Engine *e, const Comm *all, const Shape *shape, int cols, int64
     *e = (Engine){ .shape = shape, .computes = computes };
     CHECK(grid_start(&e->grid, all, 0, 1, cols, true, false) == OK, "%s", status_message());
     const Comm *comm = e->comm = &e->grid.replicas;
+    const char *island = getenv("NODES_PER_ISLAND");
+    if (island && comm->node) node_set_islands(comm->node, atoll(island));
     shape_init(&e->model, &e->moves, shape, cols);
     size_t bytes = (size_t)e->model.elements * sizeof(float);
     if (!computes) cost_fold(all, bytes);

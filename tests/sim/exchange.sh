@@ -23,6 +23,9 @@ for nodes in 3 4 5 6 7 16 1x3 2x2 3x3; do # with x: several ranks on each
     expect_bits fat-tree $nodes
 done
 expect_bits dragonfly 8
+for islands in "4 2" "6 4" "13 5" "16 4" "3x3 2"; do # nodes, and how many of them are an island
+    NODES_PER_ISLAND=${islands#* } expect_bits fat-tree "${islands% *}"
+done
 expect_failure expect_bits fat-tree 32 # more nodes than leaves
 expect_exit 2 sim fat-tree 1 nonsense
 expect_text err "SHAPE: bert-base"
@@ -52,6 +55,13 @@ for at_once in 0 1; do
     expect_value step_s 1.1010 1.1035
     expect_value exposed_s 0.0110 0.0130
 done
+
+# where links between groups are few, what crosses to a router's nodes crosses once; without that,
+# 69 ms show, and where links are not few it costs nothing
+NODES_PER_ISLAND=4 expect_exit 0 sim dragonfly 32 bert-base 65536 1 1 0
+expect_value exposed_s 0.010 0.025
+NODES_PER_ISLAND=16 expect_exit 0 sim fat-tree 32 bert-base 65536 1 1 0
+expect_value exposed_s 0.012 0.015
 
 # with two ranks a node, all of which go on while new weights arrive
 expect_exit 0 sim fat-tree 4x2 bert-base 65536 1 1 0
