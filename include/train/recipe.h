@@ -47,6 +47,7 @@ typedef struct {
     char backend[12];         ///< "auto", "native" or "scalapack"
     char shared_weights[8];   ///< "auto" or "never"
     char reproducible[8];     ///< "data": bits do not depend on data; "strict": on none of them
+    int64_t nodes_per_island; ///< 0: as Slurm says
 } GridOptions;
 
 typedef struct {

@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "cli/doctor.h"
+#include "comm/node.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -38,6 +39,9 @@ void doctor_nodes(Doctor *doctor)
     Text value = { 0 };
     text_printf(&value, "%d, ranks on each: ", nodes);
     text_printf(&value, least == most ? "%d" : "%d to %d", least, most);
+    const Node *node = doctor->world->node;
+    if (node && node->island_count > 1)
+        text_printf(&value, ", in %d islands of Slurm's topology", node->island_count);
     doctor_say(doctor, least == most ? DOCTOR_OK : DOCTOR_WARN, "nodes", value.data,
                "give every node the same number of ranks (--ntasks-per-node, --map-by ppr:n:node)");
     text_release(&value);

@@ -165,6 +165,8 @@ Status recipe_grid(Comm *out, Grid *grid, const Comm *comm, const GridOptions *o
     *out = *comm;
     if (status != OK) return status; // agreed: the same sizes on all ranks
     out->grid = grid;
+    if (options->nodes_per_island && grid->node) // agreed: the same options, the same ranks
+        node_set_islands(grid->node, options->nodes_per_island);
     if (!scalapack || grid->cols == 1) return OK;
     grid->matrix = MEM_NEW(MatrixGrid, 1);
     matrix_grid_start(grid->matrix, &grid->group, 1, grid->cols);

@@ -166,6 +166,12 @@ const Option recipe_options[] = {
       .may_differ_on_resume = true,
       .help = "data: the same bits for every number of data at the same rows and cols; strict: on "
               "every grid, in more and smaller products" },
+    { FIELD(Recipe, grid.nodes_per_island), .def = "0", .min = 0, .max = 1e6, .unit = "nodes",
+      .may_differ_on_resume = true,
+      .help =
+          "nodes that reach each other faster than they reach others, as those at one switch or "
+          "in one group of a dragonfly: gradients are summed among them, and weights brought "
+          "to them, before the rest; 0: what Slurm knows of the topology, else all" },
 
     { FIELD(Recipe, output.folder), .required = true, .may_differ_on_resume = true,
       .help = "the run folder" },

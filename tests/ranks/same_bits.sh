@@ -37,6 +37,16 @@ same_run one late
 TEMPER_FAULT=delivery-late:-1:0 TEMPER_RANKS_PER_NODE=2 expect_exit 0 train 5 late2
 same_run one late2
 
+# where some nodes reach each other first, as many on each island or not, and not whole subtrees
+for islands in "1 4 2" "1 5 3" "2 8 2" "2 7 3" "1 6 4"; do
+    read -r on_node count near <<<"$islands"
+    name=islands$on_node-$count-$near
+    TEMPER_FAULT=delivery-late:-1:0 TEMPER_RANKS_PER_NODE=$on_node expect_exit 0 train "$count" \
+        "$name" grid.nodes_per_island="$near"
+    expect_text err "islands 2, of"
+    same_run one "$name"
+done
+
 # with layers, or a half of each, run once more on the way back
 for what in layer attention; do
     expect_exit 0 train 2 "again-$what" "train.recompute=$what"

@@ -34,6 +34,7 @@ goes_on() {
 
 begin left --no-kill
 slurm_fail_node 2
+grep -q "^islands 2, of 3 nodes" "$log" || fail "no islands: $(cat "$log")"
 goes_on left 4
 grep -q "^1 of 3 nodes failed: going on with 2" "$log" || fail "$(cat "$log")"
 grep -q "^recipe.yaml: nodes 2, ranks 4, threads a rank 1" "$log" || fail "$(cat "$log")"

@@ -50,8 +50,9 @@ same_as_undisturbed() {
     same_run undisturbed "$1"
 }
 
-# slurm_start NODES: nodes n1, n2 ... of two CPUs each, all idle. Every node is a host of its own
-# to the programs on it: name, processes, shared memory; all share this file system.
+# slurm_start NODES: nodes n1, n2 ... of two CPUs each, all idle; two at a switch. Every
+# node is a host of its own to the programs on it: name, processes, shared memory; all share this
+# file system.
 slurm_start() {
     local node
     slurm=$work/slurm
@@ -65,6 +66,7 @@ slurm_start() {
     ip addr add 10.0.0.1/24 dev lo # programs look up no names where all addresses are 127.*
     slurm_write_hosts "$1"
     slurm_write_conf "$1"
+    slurm_write_topology "$1" >"$slurm/topology.conf"
     (umask 077; head -c 1024 /dev/urandom >"$slurm/munge/key")
     munged --foreground --force --key-file="$slurm/munge/key" --socket="$slurm/munge/socket" \
         --pid-file="$slurm/munge/pid" --seed-file="$slurm/munge/seed" \
@@ -139,6 +141,7 @@ AccountingStorageType=accounting_storage/none
 JobCompType=jobcomp/filetxt
 JobCompLoc=$slurm/log/ends
 SwitchType=switch/none
+TopologyPlugin=topology/tree
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 MpiDefault=pmix
@@ -157,6 +160,15 @@ $(for node in $(seq "$1"); do echo "NodeName=n$node NodeAddr=10.0.0.1 Port=$((70
 PartitionName=batch Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1 GraceTime=20
 PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=10
 CONF
+}
+
+slurm_write_topology() {
+    local switches=$((($1 + 1) / 2)) switch
+    for switch in $(seq "$switches"); do
+        echo "SwitchName=s$switch Nodes=n$((2 * switch - 1))$(
+            [ $((2 * switch)) -gt "$1" ] || echo ",n$((2 * switch))")"
+    done
+    echo "SwitchName=core Switches=s[1-$switches]"
 }
 
 # slurm_field JOB NAME: what `scontrol show job` says of it.
