@@ -183,6 +183,32 @@ static void sum(Engine *e, int first, int last, double share)
     if (e->grid.cols > 1) group_sum_finish(e->tape, &started);
 }
 
+/// Everybody's own tokens to all, of so many floats each; nothing hides it.
+static void share(Engine *e, int64_t floats)
+{
+    if (e->grid.cols == 1) return;
+    Tokens tokens = take_tokens(e);
+    group_share_tokens(e->tape, tokens.all, tokens.own, floats);
+    group_share_finish(e->tape);
+}
+
+/// The way back of the product with the vocabulary: what each rank makes of its words is summed
+/// meanwhile, and goes to all.
+static void vocabulary_back(Engine *e, int param)
+{
+    GroupSum started;
+    enum { PART_FLOATS = 8 }; // what a slice of the words says of a row
+    share(e, PART_FLOATS * e->grid.cols);
+    compute(e, param, param, 1);
+    if (e->grid.cols > 1) {
+        Tokens tokens = take_tokens(e);
+        started = group_sum_slices(e->tape, tokens.own, tokens.all,
+                                   e->leaf_tokens * e->shape->hidden, false);
+    }
+    compute(e, param, param, 1);
+    if (e->grid.cols > 1) group_sum_finish(e->tape, &started);
+}
+
 static void compute_forward(Engine *e, int first, int last)
 {
     bool sums = e->moves[first] == MOVES_SUMS_OUT;
@@ -197,6 +223,10 @@ static void compute_forward(Engine *e, int first, int last)
 /// The way back of parameters [first, last], which are one operator's.
 static void compute_back(Engine *e, int first, int last)
 {
+    if (e->moves[first] == MOVES_SUMS_BACK) {
+        vocabulary_back(e, first);
+        return;
+    }
     if (e->moves[first] == MOVES_SUMS_OUT)
         gather(e, first, last);
     else
@@ -220,11 +250,13 @@ static void run_leaf(Engine *e, int64_t leaf)
 {
     gradients_leaf_start(e->gradients, e->weights);
     int table = e->model.param_count - 1;
+    sum(e, table, table, 0); // of the rows that are looked up, of which each rank has some
     for (int first = 0, last; first <= table; first = last + 1) {
         for (last = first; last < table && e->moves[last + 1] == MOVES_WITH_IT;) last++;
         await_weights(e, first, last);
         compute_forward(e, first, last);
     }
+    share(e, e->shape->hidden); // hidden values, for the head
     for (int last = table - 1, first; last >= 0; last = first - 1) {
         for (first = last; e->moves[first] == MOVES_WITH_IT;) first--;
         compute_back(e, first, last);
@@ -233,6 +265,7 @@ static void run_leaf(Engine *e, int64_t leaf)
             gradients_ready(e->gradients, i);
         }
     }
+    share(e, e->shape->hidden); // gradients of the rows
     fill(e, leaf, table);
     gradients_ready(e->gradients, table);
     gradients_leaf_done(e->gradients);

@@ -68,14 +68,14 @@ expect_exit 0 sim fat-tree 4x2 bert-base 65536 1 1 0
 expect_value compute_s 4 4.8
 expect_value exposed_s 0.003 0.012
 
-# two and two nodes with a model between them: eight times a layer half of the tokens' values, and
-# half of the weights there and back
+# two and two nodes with a model between them: half of the tokens' values eight times a layer and
+# three times a leaf, and half of the weights there and back
 expect_exit 0 sim fat-tree 4 bert-base 65536 1 2 0
-expect_value received_MB 4900 5150
-expect_value exposed_s 0.25 0.32
+expect_value received_MB 5050 5300
+expect_value exposed_s 0.26 0.33
 expect_failure expect_value exposed_s 0.35 0.5
 
 # in leaves of which each rank has tiles of its own, the group's messages hide as well
 expect_exit 0 sim fat-tree 4 bert-base 65536 1 2 32
-expect_value received_MB 4900 5150
-expect_value exposed_s 0.002 0.02
+expect_value received_MB 5050 5300
+expect_value exposed_s 0.01 0.025

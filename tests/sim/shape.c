@@ -81,7 +81,7 @@ static void add_decoder(Table *table, const Shape *s, int64_t ranks)
         add_param(table, h, f, MOVES_SUMS_OUT);
     }
     add_vectors(table, 1, h);
-    add_param(table, s->vocab / ranks, h, MOVES_NOTHING);
+    add_param(table, s->vocab / ranks, h, MOVES_SUMS_BACK);
 }
 
 void shape_init(Model *model, Moves **moves, const Shape *shape, int cols)

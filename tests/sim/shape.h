@@ -16,8 +16,14 @@ const char *shape_names(void);
 
 /// Where a group's messages go: tokens are gathered before the first of the products that read them
 /// (the others are with it) and summands are summed after a row parallel one; what comes back goes
-/// the other way.
-typedef enum { MOVES_NOTHING, MOVES_TOKENS_IN, MOVES_WITH_IT, MOVES_SUMS_OUT } Moves;
+/// the other way. Of a product with the vocabulary every rank gets the sum of what comes back.
+typedef enum {
+    MOVES_NOTHING,
+    MOVES_TOKENS_IN,
+    MOVES_WITH_IT,
+    MOVES_SUMS_OUT,
+    MOVES_SUMS_BACK
+} Moves;
 
 /// Local. What one of `cols` ranks has of a model of that shape, without values, and what moves
 /// around each parameter: (*moves)[param_count]. Owned: `shape_release`.
