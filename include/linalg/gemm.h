@@ -44,6 +44,8 @@ typedef struct {
 } GemmPart;
 /// Local, likewise, a part of them.
 void gemm_products_part(const GemmProduct *products, int64_t count, const GemmPart *part);
+/// Local. Rows, of m, in tiles that GEMM_INSIDE makes.
+int64_t gemm_rows_inside(int64_t m, int64_t first, int64_t end);
 
 /// A part of a matrix in double.
 typedef struct {

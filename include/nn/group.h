@@ -46,8 +46,9 @@ static inline Span group_share(int64_t count, int64_t ranks, int64_t rank)
 }
 /// Local. How many of a model's heads a rank has: its share, at least one.
 int64_t group_heads(const Tape *tape, int64_t heads);
-/// Local. The tokens of a rank of the group: whole blocks of 64.
-Span tape_tokens_of(const Tape *tape, int rank);
+/// Local. The tokens of a rank of the group, of which there are `size`: whole blocks of 64.
+Span group_token_span(int64_t tokens, int size, int rank);
+Span tape_tokens_of(const Tape *tape, int rank); ///< Local. Likewise, of the leaf's.
 
 /// Ranks [first, first + count) of the group, which have all slices between them.
 typedef struct {

@@ -1,7 +1,6 @@
 /// How weights are found: a row of a table.
 #pragma once
 #include "linalg/solve.h"
-#include "train/plan.h"
 #include "train/trainer.h"
 
 typedef struct {
@@ -24,9 +23,6 @@ Status probe_step(Trainer *trainer, StepRecord *out);
 /// *width: floats of a row's features.
 void probe_need(SolveNeed *out, int64_t *width, const Recipe *recipe, const Model *model,
                 SolveShape shape);
-/// Local. Makes the memory of a plan of training that of the recipe's probe, of whose forward pass
-/// a token takes so many floats. FAILED as `plan_make` says.
-Status probe_plan(Plan *plan, const PlanInput *input, const Machine *machine, double token_floats);
 extern const char *const probe_names[]; ///< of train.probe, ended by NULL
 /// Local. USAGE where the recipe asks of the probe what it does not have.
 Status probe_check(const Recipe *recipe);

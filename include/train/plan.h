@@ -19,11 +19,14 @@ typedef struct {
 typedef struct {
     Layout layout;
     double weights_bytes, gradients_bytes, state_bytes, activations_bytes, buffers_bytes;
-    double copy_bytes;            ///< of a copy for checkpoints; buffers_bytes may have it
-    double solver_elements;       ///< of a matrix of a probe, on the rank with most of it
-    double base_bytes;            ///< of the program itself, its tokenizer and data
-    double messages, sent_bytes;  ///< in a step
-    double compute_s, exchange_s; ///< of a step; of the exchange what shows
+    double copy_bytes;           ///< of a copy for checkpoints; buffers_bytes may have it
+    double solver_elements;      ///< of a matrix of a probe, on the rank with most of it
+    double base_bytes;           ///< of the program itself, its tokenizer and data
+    double messages, sent_bytes; ///< in a step
+    double group_bytes;          ///< of them within groups
+    double compute_s;            ///< of a step
+    double exchange_s, group_s;  ///< what shows of messages: of weights, and within groups
+    double solve_s;              ///< a probe's, behind the features: computing and messages
 } Plan;
 
 /// What plans of one recipe have in common.

@@ -215,6 +215,17 @@ void gemm_products_part(const GemmProduct *products, int64_t count, const GemmPa
     pulse_progress();
 }
 
+int64_t gemm_rows_inside(int64_t m, int64_t first, int64_t end)
+{
+    Cut rows = cut(m, TILE_ROWS, 1);
+    int64_t inside = 0;
+    for (int64_t i = first / rows.size; i < rows.count && i * rows.size < end; i++) {
+        int64_t at = i * rows.size, size = extent(rows, i, m);
+        if (at >= first && at + size <= end) inside += size;
+    }
+    return inside;
+}
+
 /// From row `r` and column `c` on.
 static const double *place_double(GemmDouble x, int64_t r, int64_t c)
 {

@@ -19,14 +19,18 @@ int64_t group_heads(const Tape *tape, int64_t heads)
     return heads > size ? heads / size : heads > 0;
 }
 
-Span tape_tokens_of(const Tape *tape, int rank)
+Span group_token_span(int64_t tokens, int size, int rank)
 {
-    int64_t tokens = tape_packing(tape)->tokens, size = tape_group_size(tape);
     int64_t blocks = (tokens + COLUMN_BLOCK - 1) / COLUMN_BLOCK;
     int64_t first = blocks * rank / size * COLUMN_BLOCK;
     int64_t end = blocks * (rank + 1) / size * COLUMN_BLOCK;
     if (end > tokens) end = tokens;
     return (Span){ first, first < end ? end - first : 0 };
+}
+
+Span tape_tokens_of(const Tape *tape, int rank)
+{
+    return group_token_span(tape_packing(tape)->tokens, tape_group_size(tape), rank);
 }
 
 static Span own_tokens(const Tape *tape)

@@ -1,0 +1,39 @@
+#include "train/plan_parts.h"
+
+#include <math.h>
+#include <string.h>
+
+/// What shows of messages that take so long behind so much computing, of which `last_s` are the
+/// last ones.
+static double beyond(double messages_s, double hidden_s, double last_s)
+{
+    double rest = messages_s - hidden_s;
+    return rest > last_s ? rest : plan_least(last_s, messages_s);
+}
+
+/// Subtrees to their owners, and new weights.
+static void plan_exchange(Plan *out, const Planning *p)
+{
+    const Machine *machine = p->machine;
+    double copies = p->copies, bucket = plan_bucket_bytes(p), dense = 4 * p->part.dense_elements;
+    bool shares = strcmp(p->input->recipe->grid.shared_weights, "never");
+    double leaders = shares ? plan_least((double)machine->nodes, copies) : copies;
+    bool far = machine->nodes > 1 && copies > 1;
+    double bytes_per_s =
+        far ? machine->bytes_per_s / (double)machine->ranks_per_node : machine->near_bytes_per_s;
+    double gradient = dense * (copies - 1) / copies, gather = dense * (leaders - 1) / copies;
+    out->messages += (copies - 1) * ceil(dense / copies / bucket);
+    out->sent_bytes += gradient + gather;
+    // between nodes gradients travel during the backward pass of a rank's last leaf, new weights
+    // during the forward pass of its first; of both the last buckets show
+    double leaf_s = out->compute_s / p->rank_leaves;
+    double last_s = plan_least(copies * bucket, dense) / bytes_per_s;
+    out->exchange_s = beyond(gradient / bytes_per_s, far ? leaf_s * 2 / 3 : 0, last_s) +
+                      beyond(gather / bytes_per_s, far ? leaf_s / 3 : 0, last_s);
+}
+
+void plan_messages(Plan *out, const Planning *p)
+{
+    plan_exchange(out, p);
+    plan_group_messages(out, p, p->rank_leaves, p->tokens / (double)p->leaves, true);
+}
