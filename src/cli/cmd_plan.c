@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "linalg/gemm.h"
 #include "train/layout.h"
+#include "train/method.h"
 
 #include <inttypes.h>
 #include <omp.h>
@@ -61,23 +62,112 @@ static Status read_machine(Machine *out, const PlanFlags *given)
 typedef struct {
     const Machine *machine;
     double alone_s; ///< a step of one rank
+    bool probe;
 } Table;
+
+static double weights(const Table *t, const Plan *p)
+{
+    return (void)t, p->weights_bytes / 1e9;
+}
+static double gradients(const Table *t, const Plan *p)
+{
+    return (void)t, p->gradients_bytes / 1e9;
+}
+static double state(const Table *t, const Plan *p)
+{
+    return (void)t, p->state_bytes / 1e9;
+}
+static double activations(const Table *t, const Plan *p)
+{
+    return (void)t, p->activations_bytes / 1e9;
+}
+static double buffers(const Table *t, const Plan *p)
+{
+    return (void)t, p->buffers_bytes / 1e9;
+}
+static double rank_memory(const Table *t, const Plan *p)
+{
+    return (void)t, plan_rank_bytes(p) / 1e9;
+}
+static double node_memory(const Table *t, const Plan *p)
+{
+    return plan_rank_bytes(p) * (double)t->machine->ranks_per_node / 1e9;
+}
+static double messages(const Table *t, const Plan *p)
+{
+    return (void)t, p->messages;
+}
+static double sent(const Table *t, const Plan *p)
+{
+    return (void)t, p->sent_bytes / 1e6;
+}
+static double step(const Table *t, const Plan *p)
+{
+    return (void)t, plan_step_s(p);
+}
+static double efficiency(const Table *t, const Plan *p)
+{
+    double ranks = (double)(t->machine->nodes * t->machine->ranks_per_node);
+    return t->alone_s / plan_step_s(p) / ranks;
+}
+static double waits(const Table *t, const Plan *p)
+{
+    return (void)t, p->exchange_s + p->group_s;
+}
+static double solver(const Table *t, const Plan *p)
+{
+    return (void)t, p->solve_s;
+}
+
+/// A column is named for training and for a probe; NULL: there is no such thing.
+typedef struct {
+    const char *training, *probe;
+    int width, decimals;
+    double (*value)(const Table *table, const Plan *plan);
+} Column;
+
+static const Column columns[] = {
+    { "weights", "weights", 8, 2, weights },
+    { "gradient", NULL, 8, 2, gradients },
+    { "state", "features", 8, 2, state },
+    { "activat.", "work", 8, 2, activations },
+    { "buffers", NULL, 8, 2, buffers },
+    { "GB/rank", "GB/rank", 8, 2, rank_memory },
+    { "GB/node", "GB/node", 9, 2, node_memory },
+    { "messages", "messages", 9, 0, messages },
+    { "MB sent", "MB sent", 9, 1, sent },
+    { "s/step", "s/step", 8, 3, step },
+    { "effic.", "effic.", 6, 2, efficiency },
+    { "waits", "waits", 8, 3, waits },
+    { NULL, "solver", 8, 3, solver },
+};
+enum { COLUMNS = sizeof columns / sizeof *columns };
 
 static void print_plan(void *context, const Plan *p)
 {
     const Table *table = context;
-    const Machine *machine = table->machine;
-    double bytes = plan_rank_bytes(p), node = bytes * (double)machine->ranks_per_node;
     Text grid = { 0 };
     text_printf(&grid, "%lldx%lldx%lld", (long long)p->layout.data, (long long)p->layout.rows,
                 (long long)p->layout.cols);
-    printf("%-12s %8.2f %8.2f %8.2f %8.2f %8.2f %8.2f %9.2f %9.0f %9.1f %8.3f %6.2f  %s\n",
-           grid.data, p->weights_bytes / 1e9, p->gradients_bytes / 1e9, p->state_bytes / 1e9,
-           p->activations_bytes / 1e9, p->buffers_bytes / 1e9, bytes / 1e9, node / 1e9, p->messages,
-           p->sent_bytes / 1e6, plan_step_s(p),
-           table->alone_s / plan_step_s(p) / (double)(machine->nodes * machine->ranks_per_node),
-           plan_fits(p, machine) ? "" : "does not fit");
+    printf("%-12s", grid.data);
+    for (const Column *c = columns; c < columns + COLUMNS; c++) {
+        if (table->probe ? c->probe : c->training)
+            printf(" %*.*f", c->width, c->decimals, c->value(table, p));
+        else if (table->probe)
+            printf(" %*s", c->width, "-");
+    }
+    printf("  %s\n", plan_fits(p, table->machine) ? "" : "does not fit");
     text_release(&grid);
+}
+
+static void print_names(bool probe)
+{
+    printf("%-12s", "grid");
+    for (const Column *c = columns; c < columns + COLUMNS; c++) {
+        const char *name = probe && c->probe ? c->probe : c->training;
+        if (name) printf(" %*s", c->width, name);
+    }
+    printf("\n");
 }
 
 /// Prints all grids of these ranks; *best is the fastest that fits, its data 0 if none does.
@@ -85,15 +175,17 @@ static Status print_grids(Plan *best, const PlanInput *input, const Machine *mac
 {
     Status status = OK;
     Machine single = *machine;
-    Table table = { .machine = machine };
+    Table table = { .machine = machine, .probe = method_find(input->recipe->train.method)->once };
     Plan alone;
     single.nodes = single.ranks_per_node = 1;
     TRY(plan_make(&alone, input, (Layout){ 1, 1, 1 }, &single));
     table.alone_s = plan_step_s(&alone);
-    printf("%-12s %8s %8s %8s %8s %8s %8s %9s %9s %9s %8s %6s\n", "grid", "weights", "gradient",
-           "state", "activat.", "buffers", "GB/rank", "GB/node", "messages", "MB sent", "s/step",
-           "effic.");
+    print_names(table.probe);
     TRY(plan_best(best, input, machine, print_plan, &table));
+    if (table.probe)
+        printf("where %s/features.h5 has the features of this model and these rows, a step is the "
+               "solver's part alone\n",
+               input->recipe->output.folder);
 done:
     return status;
 }
@@ -110,6 +202,18 @@ static Status advise(const Plan *best, const PlanInput *input, const Machine *ma
     return plan_none_fits(input, machine);
 }
 
+static void print_input(const PlanSource *source, const Recipe *recipe, const Machine *machine)
+{
+    const Batches *b = &source->batches;
+    printf("%.1f M parameters, ", (double)model_parameters(source->model) / 1e6);
+    if (method_find(recipe->train.method)->once)
+        printf("%" PRId64 " rows of %" PRId64 " tokens in one step", b->count, b->tokens);
+    else
+        printf("%.0f tokens and %" PRId64 " leaves a step", b->mean_tokens, source->input.leaves);
+    printf("; %" PRId64 " x %" PRId64 " ranks of %" PRId64 " threads, %.0f GFLOP/s a core\n",
+           machine->nodes, machine->ranks_per_node, machine->threads, machine->gflops);
+}
+
 static Status plan_run(const Invocation *invocation)
 {
     Status status = OK;
@@ -121,11 +225,7 @@ static Status plan_run(const Invocation *invocation)
     TRY(recipe_read(&self, recipe, invocation->arguments[0], &invocation->overrides));
     TRY(read_machine(&machine, invocation->flags));
     TRY(plan_source_open(&self, &source, recipe));
-    printf("%.1f M parameters, %.0f tokens and %" PRId64 " leaves a step; %" PRId64 " x %" PRId64
-           " ranks of %" PRId64 " threads, %.0f GFLOP/s a core\n",
-           (double)model_parameters(source.model) / 1e6, source.batches.mean_tokens,
-           source.input.leaves, machine.nodes, machine.ranks_per_node, machine.threads,
-           machine.gflops);
+    print_input(&source, recipe, &machine);
     TRY(print_grids(&best, &source.input, &machine));
     TRY(advise(&best, &source.input, &machine));
 done:
@@ -144,10 +244,11 @@ const Command command_plan = {
     .summary = "what each process grid would take: memory, messages, time",
     .description =
         "For a job of so many nodes and ranks: the memory of a rank in GB by what holds it, the "
-        "messages\nand megabytes it sends in a step, the seconds of a step, and the share of a "
-        "perfect speed-up over\none rank. Names the fastest grid that fits. Exit code 1 if none "
-        "does, with "
-        "the fewest nodes that\nwould.",
+        "messages\nand megabytes it sends in a step, the seconds of a step, the share of a perfect "
+        "speed-up over\none rank, and of the step the seconds in which it waits for messages that "
+        "nothing hides. Names the\nfastest grid that fits. Exit code 1 if none does, with the "
+        "fewest nodes that would.\nOf a linear probe, which is one step: its features and what "
+        "computing and solving take, and of the\nstep the seconds behind the pass forward.",
     .example = "temper plan jobs/sms-spam.yaml\n"
                "temper plan jobs/sms-spam.yaml --nodes 8 --ranks-per-node 4 --threads 16 "
                "--memory-per-node 256",
