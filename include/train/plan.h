@@ -36,6 +36,7 @@ typedef struct {
     Batches *batches;
     int64_t leaves; ///< of a step, without the grid's rows
     int64_t words;  ///< distinct tokens of the steps to come
+    double targets; ///< share of tokens that a head predicts from the vocabulary
 } PlanInput;
 
 /// Local. Counts the distinct tokens of the training rows that the run's steps take.

@@ -51,8 +51,6 @@ void plan_messages(Plan *out, const Planning *p);
 /// Local. Adds those between the ranks of a group, of so many leaves and tokens in each.
 void plan_group_messages(Plan *out, const Planning *p, double leaves, double leaf_tokens,
                          bool trains);
-/// Local. Share of a step's tokens that the head's product with the vocabulary is made of.
-double plan_target_share(const PlanInput *input);
 /// Local. Makes the plan that of the recipe's probe, where its memory was that of training. FAILED
 /// as `plan_make` says.
 Status probe_plan(Plan *plan, const Planning *p);

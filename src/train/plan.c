@@ -24,12 +24,24 @@ static int64_t mark_tokens(bool *seen, const Dataset *data, int64_t row)
     return fresh;
 }
 
+/// Of all tokens those that are predicted, by the first ones.
+static double target_share(const Recipe *recipe, const Model *model, const Dataset *data)
+{
+    int64_t tokens = data->tokens < TOKENS_LOOKED_AT ? data->tokens : TOKENS_LOOKED_AT, wanted = 0;
+    if (!model->head->vocabulary) return 0;
+    if (!model->arch->causal) return recipe->train.mlm_probability;
+    if (!data->wanted || !tokens) return 1;
+    for (int64_t i = 0; i < tokens; i++) wanted += data->wanted[i];
+    return (double)wanted / (double)tokens;
+}
+
 void plan_input_init(PlanInput *input, const Recipe *recipe, const Model *model, Batches *batches,
                      int64_t leaves)
 {
     const Dataset *data = batches->data;
     bool *seen = MEM_NEW(bool, model->spec.vocab_size);
-    *input = (PlanInput){ recipe, model, batches, leaves, 0 };
+    *input = (PlanInput){ .recipe = recipe, .model = model, .batches = batches, .leaves = leaves };
+    input->targets = target_share(recipe, model, data);
     for (int64_t step = 0; step < batches->last && batches->last <= STEPS_LOOKED_AT; step++) {
         Batch batch;
         batches_take(batches, &batch, step);
@@ -140,17 +152,6 @@ double plan_forward_flops(const Planning *p, double tokens)
     return model_forward_flops(p->input->model, (int64_t)tokens) * (1 + p->attention);
 }
 
-/// Tokens that are predicted, of all.
-double plan_target_share(const PlanInput *input)
-{
-    const Dataset *data = input->batches->data;
-    int64_t wanted = 0;
-    if (!input->model->head->vocabulary) return 0;
-    if (!input->model->arch->causal) return input->recipe->train.mlm_probability;
-    for (int64_t i = 0; i < data->tokens && data->wanted; i++) wanted += data->wanted[i];
-    return data->wanted ? (double)wanted / (double)data->tokens : 1;
-}
-
 static double step_flops(const Planning *p)
 {
     const PlanInput *input = p->input;
@@ -164,7 +165,7 @@ static double step_flops(const Planning *p)
         [RECOMPUTE_LAYER] = forward,
     };
     double flops = 3 * forward + again[recipe_recompute(&input->recipe->train)];
-    return flops + 6 * plan_target_share(input) * p->tokens * h * (double)spec->vocab_size;
+    return flops + 6 * input->targets * p->tokens * h * (double)spec->vocab_size;
 }
 
 Status plan_make(Plan *out, const PlanInput *input, Layout layout, const Machine *machine)

@@ -105,7 +105,7 @@ static void list_calls(Places *out, const Planning *p, bool trains)
 static void list_ends(Places *out, const Planning *p, bool trains)
 {
     const ModelSpec *spec = &p->input->model->spec;
-    double h = (double)spec->hidden_size, targets = plan_target_share(p->input);
+    double h = (double)spec->hidden_size, targets = p->input->targets;
     double words = (double)spec->vocab_size / p->cols;
     add_place(out, (Place){ .floats = h, .times = trains ? 2 : 1 });
     add_place(out, (Place){ .floats = h, .times = 1 });

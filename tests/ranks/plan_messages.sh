@@ -45,3 +45,14 @@ counted 1x1x2
 counted 1x1x2 grid.reproducible=strict train.recompute=layer
 counted 1x1x2 grid.backend=scalapack
 counted 2x1x2
+
+# what a step waits for: most of it where the network is slow
+waits() {
+    expect_exit 0 "$TEMPER" plan recipe.yaml "${steps[@]}" --nodes 2 --ranks-per-node 1 \
+        --memory-per-node 1000 --gflops 1 --network "$1"
+    awk '$1 == "grid" { named = $NF == "waits" }
+         $1 == "1x1x2" && named && $11 > 0 { print $13 / $11 }' "$work/out"
+}
+slow=$(waits 0.01Gb/s,2us) fast=$(waits 1000Gb/s,0us)
+echo "$slow $fast" | awk '{ exit !(NF == 2 && $1 > 0.8 && $1 < 1 && $2 < 0.1) }' ||
+    fail "a slow network does not show: $slow and $fast of a step"

@@ -186,7 +186,7 @@ static void what_hides_depends_on_the_recipe(void)
     CHECK_TRUE(scalapack.group_bytes > native.group_bytes);
     CHECK_TRUE(scalapack.group_s > 0.3 && native.group_s < 0.02);
     strcpy(grid->backend, "auto");
-    strcpy(grid->reproducible, "strict"); // 12 slices: 8 and 4 here, no sum of one slice alone
+    strcpy(grid->reproducible, "strict"); // 12 slices: of six come two sums, of none alone
     Plan strict = grouped(&s, 2);
     CHECK_TRUE(strict.group_s > 0.1 && strict.group_bytes > 1.2 * native.group_bytes);
     strcpy(grid->reproducible, "data");
@@ -228,6 +228,25 @@ static void long_rows_and_targets_take_their_time(void)
     flops += 0.15 * 65536 * words;  // of a token that is to be predicted alone
     double rate = machine.gflops * 1e9 * 32 * 0.75;
     CHECK_NEAR(plan_of(&s, (Layout){ 1, 1, 1 }, machine).compute_s * rate / flops, 1, 1e-9);
+    source_close(&s);
+}
+
+static void of_completions_their_tokens_are_predicted(void)
+{
+    enum { TOKENS = 4096 };
+    Source s;
+    Machine machine = cluster(1, 1);
+    source_open(&s, llama_quarter, "causal_lm", TOKENS, 2048, 0);
+    double all_s = plan_of(&s, (Layout){ 1, 1, 1 }, machine).compute_s;
+    uint8_t *wanted = MEM_NEW(uint8_t, TOKENS);
+    memset(wanted, 1, TOKENS / 4);
+    s.data.wanted = wanted;
+    plan_input_init(&s.input, &s.recipe, s.model, &s.batches, s.input.leaves);
+    double flops = 0.75 * TOKENS * 6 * 4096.0 * 32000;
+    double rate = machine.gflops * 1e9 * 32 * 0.75;
+    CHECK_NEAR((all_s - plan_of(&s, (Layout){ 1, 1, 1 }, machine).compute_s) * rate / flops, 1,
+               1e-6);
+    mem_free(wanted);
     source_close(&s);
 }
 
@@ -294,6 +313,7 @@ int main(int argc, char **argv)
         { "hides", what_hides_depends_on_the_recipe },
         { "node", within_a_node_a_message_is_a_copy },
         { "flops", long_rows_and_targets_take_their_time },
+        { "completions", of_completions_their_tokens_are_predicted },
         { "delivery", new_weights_travel_with_several_ranks_on_a_node },
         { "probe", a_probe_is_one_pass_and_a_solver },
         { "solvers", solvers_take_what_their_sums_and_matrices_do },
