@@ -47,13 +47,16 @@ void plan_input_init(PlanInput *input, const Recipe *recipe, const Model *model,
 Status plan_make(Plan *out, const PlanInput *input, Layout layout, const Machine *machine);
 /// Local. True if the machine's nodes hold it.
 bool plan_fits(const Plan *plan, const Machine *machine);
-typedef void (*PlanVisit)(void *context, const Plan *plan);
-/// Local. The fastest plan that fits, of all grids that the machine's ranks can be; best->layout is
-/// 0 where none fits. `visit` (may be NULL) is told of each.
+/// `refusal`: why there is no such grid; NULL where there is.
+typedef void (*PlanVisit)(void *context, const Plan *plan, const char *refusal);
+/// Local. The fastest plan that fits, of all numbers of columns that the machine's ranks divide
+/// into; best->layout is 0 where none fits. USAGE where there is no grid at all. `visit` (may be
+/// NULL) is told of each.
 Status plan_best(Plan *best, const PlanInput *input, const Machine *machine, PlanVisit visit,
                  void *context);
-/// Local. The fewest nodes of this kind on which some grid fits, up to 1024; 0: on none.
-int64_t plan_least_nodes(const PlanInput *input, const Machine *machine);
+/// Local. The fewest nodes of this kind, up to 1024, on which some grid fits, with as many ranks on
+/// each or some of them with more threads; false: on none.
+bool plan_least_nodes(Machine *least, const PlanInput *input, const Machine *machine);
 /// Local. FAILED: no grid fits, with what would do.
 Status plan_none_fits(const PlanInput *input, const Machine *machine);
 /// Local. All of it.

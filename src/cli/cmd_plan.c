@@ -5,6 +5,7 @@
 #include "train/method.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <omp.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,7 +36,8 @@ static Status read_network(Machine *out, const char *text)
     double gigabits, microseconds;
     int end = 0;
     sscanf(text, "%lfGb/s,%lfus%n", &gigabits, &microseconds, &end);
-    if (!end || text[end] || !(gigabits > 0) || !(microseconds >= 0))
+    if (!end || text[end] || !(gigabits > 0 && microseconds >= 0) || !isfinite(gigabits) ||
+        !isfinite(microseconds))
         return status_fail(USAGE, "--network: '%s' is not of the form 100Gb/s,2us", text);
     out->bytes_per_s = gigabits * 1e9 / 8;
     out->latency_s = microseconds * 1e-6;
@@ -143,20 +145,28 @@ static const Column columns[] = {
 };
 enum { COLUMNS = sizeof columns / sizeof *columns };
 
-static void print_plan(void *context, const Plan *p)
+static void print_plan(void *context, const Plan *p, const char *refusal)
 {
     const Table *table = context;
+    double over = node_memory(table, p) - table->machine->memory_bytes / 1e9;
     Text grid = { 0 };
     text_printf(&grid, "%lldx%lldx%lld", (long long)p->layout.data, (long long)p->layout.rows,
                 (long long)p->layout.cols);
     printf("%-12s", grid.data);
-    for (const Column *c = columns; c < columns + COLUMNS; c++) {
+    for (const Column *c = columns; c < columns + COLUMNS && !refusal; c++) {
         if (table->probe ? c->probe : c->training)
             printf(" %*.*f", c->width, c->decimals, c->value(table, p));
         else if (table->probe)
             printf(" %*s", c->width, "-");
     }
-    printf("  %s\n", plan_fits(p, table->machine) ? "" : "does not fit");
+    if (refusal)
+        printf(" cannot be: %s\n", refusal);
+    else if (plan_fits(p, table->machine))
+        printf("\n");
+    else if (over > 0)
+        printf("  does not fit: %.2f GB a node too much\n", over);
+    else
+        printf("  does not fit: a matrix of the solver is too large for a rank\n");
     text_release(&grid);
 }
 

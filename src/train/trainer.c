@@ -90,12 +90,13 @@ static Status check_memory(Trainer *t, double *copy_bytes, bool *copy_fits, int6
     *copy_fits = 0.9 * (needed + plan.copy_bytes * (double)ranks_here) <= available;
     if (0.9 * needed <= available) goto done;
     machine.memory_bytes = available + weights * (double)ranks_here;
-    int64_t least = plan_least_nodes(&input, &machine);
-    if (least > nodes)
+    Machine least;
+    if (plan_least_nodes(&least, &input, &machine) && least.nodes > nodes)
         FAIL(FAILED,
              "training takes about %.2f GB more on a node with %lld ranks, which has %.2f GB left: "
-             "%lld such nodes would do, see temper plan",
-             needed / 1e9, (long long)ranks_here, available / 1e9, (long long)least);
+             "%lld such nodes with %lld ranks each would do, see temper plan",
+             needed / 1e9, (long long)ranks_here, available / 1e9, (long long)least.nodes,
+             (long long)least.ranks_per_node);
     FAIL(FAILED,
          "training takes about %.2f GB more on a node with %lld ranks, which has %.2f GB left: "
          "start fewer ranks on a node, choose another grid (temper plan lists them), set "

@@ -29,7 +29,7 @@ pair 1x1x2 model.path=factors.h5 train.batch_size=128
 
 # what does not fit is said before it is tried, with what would
 expect_exit 1 "$TEMPER" plan recipe.yaml --ranks-per-node 2 --memory-per-node 0.3
-expect_text err "no grid fits into 0.30 GB a node: 2 nodes with 2 ranks each would do"
+expect_text err "no grid fits into 0.30 GB a node: 2 nodes with 2 ranks of"
 expect_exit 1 "$TEMPER" plan recipe.yaml --ranks-per-node 2 --memory-per-node 0.01
 expect_text err "nor would one on more nodes"
 expect_exit 0 "$TEMPER" plan recipe.yaml --nodes 4 --ranks-per-node 1 --network 10Gb/s,5us
