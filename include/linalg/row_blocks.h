@@ -33,7 +33,12 @@ void row_blocks_subtrees(TreeSum *sum, const RowBlocks *rows, RowBlockSummand su
                          void *context);
 /// Local. Pushes a rank's subtrees, which lie one after the other; returns their end.
 const double *row_blocks_add(TreeSum *sum, const RowBlocks *rows, int rank, const double *subtrees);
-/// Collective. out (count) = the sum over all blocks, on all ranks.
+/// Collective. out (parts, count) = sums over all blocks, on all ranks, each of its own context and
+/// each on one of several threads.
+COLLECTIVE
+void row_blocks_sums(const RowBlocks *rows, double *out, int64_t parts, int64_t count,
+                     RowBlockSummand summand, void *const *contexts);
+/// Collective. As of one part.
 COLLECTIVE
 void row_blocks_sum(const RowBlocks *rows, double *out, int64_t count, RowBlockSummand summand,
                     void *context);
