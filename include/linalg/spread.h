@@ -40,6 +40,10 @@ void spread_gather_columns(double *columns, const Spread *matrix, int64_t first,
 COLLECTIVE
 void spread_multiply(Spread *c, const Spread *a, bool a_transposed, const Spread *b,
                      bool b_transposed);
+/// Collective. c (n, sides) = columns [first, first + b's rows) of a symmetric a, of which the
+/// upper triangle counts, times b. Both are whole blocks.
+COLLECTIVE
+void spread_multiply_part(Spread *c, const Spread *a, int64_t first, const Spread *b);
 /// Collective. x = a^-1 x for a symmetric positive definite a, of which the upper triangle counts;
 /// a becomes its Cholesky factor. False if it is not positive definite.
 COLLECTIVE

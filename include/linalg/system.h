@@ -50,6 +50,11 @@ COLLECTIVE
 bool system_solve(const System *system, Spread *matrix, double *x, int64_t sides);
 COLLECTIVE
 void system_invert(const System *system, Spread *factor);
+/// Collective. y (sides, n) on all ranks = the inverse's columns [first, first + count), whole
+/// tiles, times x (sides, count), which is on all ranks.
+COLLECTIVE
+void system_apply(const System *system, double *y, const Spread *inverse, int64_t first,
+                  int64_t count, const double *x, int64_t sides);
 COLLECTIVE
 void system_eigen(const System *system, double *values, Spread *vectors, Spread *matrix);
 /// Collective. panel (n, SYSTEM_TILE), column-major, on all ranks = a column of tiles.

@@ -8,6 +8,11 @@ extern void pdgemm_(const char *transa, const char *transb, const int *m, const 
                     const int *ja, const int *desca, const double *b, const int *ib, const int *jb,
                     const int *descb, const double *beta, double *c, const int *ic, const int *jc,
                     const int *descc);
+extern void pdsymm_(const char *side, const char *uplo, const int *m, const int *n,
+                    const double *alpha, const double *a, const int *ia, const int *ja,
+                    const int *desca, const double *b, const int *ib, const int *jb,
+                    const int *descb, const double *beta, double *c, const int *ic, const int *jc,
+                    const int *descc);
 extern void pdgemr2d_(const int *m, const int *n, const double *a, const int *ia, const int *ja,
                       const int *desca, double *b, const int *ib, const int *jb, const int *descb,
                       const int *context);
@@ -194,6 +199,23 @@ void spread_multiply(Spread *c, const Spread *a, bool a_transposed, const Spread
     int threads = scalapack_begin();
     pdgemm_(a_transposed ? "T" : "N", b_transposed ? "T" : "N", &m, &n, &k, &alpha, a->data, &one,
             &one, a->desc, b->data, &one, &one, b->desc, &beta, c->data, &one, &one, c->desc);
+    scalapack_end(threads);
+}
+
+void spread_multiply_part(Spread *c, const Spread *a, int64_t first, const Spread *b)
+{
+    const int before = (int)first, count = (int)b->rows, sides = (int)b->cols;
+    const int at = before + 1, end = at + count, after = (int)a->rows - before - count;
+    const double alpha = 1, beta = 0;
+    int threads = scalapack_begin();
+    if (before)
+        pdgemm_("N", "N", &before, &sides, &count, &alpha, a->data, &one, &at, a->desc, b->data,
+                &one, &one, b->desc, &beta, c->data, &one, &one, c->desc);
+    pdsymm_("L", "U", &count, &sides, &alpha, a->data, &at, &at, a->desc, b->data, &one, &one,
+            b->desc, &beta, c->data, &at, &one, c->desc);
+    if (after)
+        pdgemm_("T", "N", &after, &sides, &count, &alpha, a->data, &at, &end, a->desc, b->data,
+                &one, &one, b->desc, &beta, c->data, &end, &one, c->desc);
     scalapack_end(threads);
 }
 

@@ -190,13 +190,20 @@ static void tell_all(const System *system, void *data, size_t bytes)
     if (system->n <= system_alone) comm_broadcast(system->comm, data, bytes, 0); // agreed: same n
 }
 
+/// Sides x (sides, n) as columns.
+static void spread_sides(Spread *out, const System *system, const double *x, int64_t n,
+                         int64_t sides)
+{
+    spread_init(out, &system->grid, n, sides);
+    for (int64_t side = 0; side < sides; side++) spread_set_column(out, side, x + side * n);
+}
+
 bool system_solve(const System *system, Spread *matrix, double *x, int64_t sides)
 {
     int64_t n = system->n, solved = 1;
     if (system->part.size) { // agreed: all of the part
         Spread all;
-        spread_init(&all, &system->grid, n, sides);
-        for (int64_t e = 0; e < n * sides; e++) spread_add(&all, e % n, e / n, x[e]);
+        spread_sides(&all, system, x, n, sides);
         solved = spread_solve(matrix, &all);
         spread_gather(x, &all);
         spread_release(&all);
@@ -209,6 +216,21 @@ bool system_solve(const System *system, Spread *matrix, double *x, int64_t sides
 void system_invert(const System *system, Spread *factor)
 {
     if (system->part.size) spread_invert(factor); // agreed: all of the part
+}
+
+void system_apply(const System *system, double *y, const Spread *inverse, int64_t first,
+                  int64_t count, const double *x, int64_t sides)
+{
+    if (system->part.size) { // agreed: all of the part
+        Spread in, out;
+        spread_sides(&in, system, x, count, sides);
+        spread_init(&out, &system->grid, system->n, sides);
+        spread_multiply_part(&out, inverse, first, &in);
+        spread_gather(y, &out);
+        spread_release(&out);
+        spread_release(&in);
+    }
+    tell_all(system, y, (size_t)(system->n * sides) * sizeof *y);
 }
 
 void system_eigen(const System *system, double *values, Spread *vectors, Spread *matrix)
