@@ -18,31 +18,53 @@ typedef struct {
     bool intercept; ///< false: fit_intercept=False
 } Samples;
 
+/// How logistic regression leaves rows out: by solving again without each, by one step of Newton's
+/// from the solution with it, or by the first as far as `solve_refit_flops` is at most
+/// SOLVE_REFIT_FLOPS.
+typedef enum { LEAVE_OUT_AUTO, LEAVE_OUT_EXACT, LEAVE_OUT_STEP } LeaveOut;
+#define SOLVE_REFIT_FLOPS 1e13
+/// What there is to choose from.
 typedef struct {
-    double *weights; ///< (classes, features), owned, on all ranks
-    double *bias;    ///< (classes), owned; NULL: without an intercept
-    double lambda;   ///< of the solution
-    double error;    ///< mean of every row when it is left out: ridge's squared error, logistic's
-                     ///< cross entropy
-    int steps;       ///< logistic: Newton's, for all penalties
+    const double *lambdas; ///< (count), ascending, above 0
+    int count;
+    LeaveOut leave_out; ///< of logistic regression; ridge's is always exact
+} Penalties;
+
+typedef struct {
+    double *weights;  ///< (classes, features), owned, on all ranks
+    double *bias;     ///< (classes), owned; NULL: without an intercept
+    double lambda;    ///< of the solution
+    double error;     ///< mean of every row when it is left out: ridge's squared error, logistic's
+                      ///< cross entropy
+    double *left_out; ///< (rows of this rank), owned: logistic's of each; NULL: ridge
+    bool exact;       ///< rows were left out by solving without them, not by a step
+    // logistic, for all penalties
+    int steps;      ///< Newton's, with all rows
+    int64_t trials; ///< gradients of rows left out
+    int64_t alone;  ///< of these rows, such as Newton's method solved alone
 } LinearFit;
 void linear_fit_release(LinearFit *fit); ///< of an empty one too
 
-/// Collective. Ridge regression of 1 for a row's class and -1 for others; of `lambdas` (ascending,
-/// above 0) the one whose exact leave-one-out error is least: from the eigenvectors of the Gram
-/// matrix (Golub et al. 1979), the solution from its Cholesky factor. FAILED where it has none.
+/// Collective. Ridge regression of 1 for a row's class and -1 for others; of the penalties the one
+/// whose exact leave-one-out error is least: from the eigenvectors of the Gram matrix (Golub et al.
+/// 1979), the solution from its Cholesky factor. FAILED where it has none.
 COLLECTIVE
-Status solve_ridge(LinearFit *out, const Samples *samples, const double *lambdas, int count);
+Status solve_ridge(LinearFit *out, const Samples *samples, const Penalties *penalties);
 /// Collective. Least sum of cross entropies + lambda / 2 |weights|^2, by Newton's method; of two
-/// classes with one vector of weights, as scikit-learn has them, half of it for each class. Of
-/// `lambdas` (ascending, above 0) the one whose leave-one-out cross entropy is least, each solved
-/// from the solution of the one above. A row is left out by one step of Newton's from the solution
-/// with it (approximate leave-one-out: Beirami et al. 2017; Rad & Maleki 2020), here for
-/// several classes: with C = X_i H^-1 X_i', A = diag(p) - p p' and g = p - y of the row, its scores
-/// become z + C (I - A C)^-1 g. FAILED if the greatest penalty does not converge; lower ones that
-/// do not are not taken.
+/// classes with one vector of weights, as scikit-learn has them, half of it for each class. Of the
+/// penalties the one whose leave-one-out cross entropy is least, each solved from the solution of
+/// the one above. FAILED if the greatest penalty does not converge; lower ones that do not are not
+/// taken.
+///
+/// With C = X_i H^-1 X_i', A = diag(p) - p p' and g = p - y of a row at the solution, a step
+/// without it makes its scores z + C (I - A C)^-1 g: approximate leave-one-out (Beirami et al.
+/// 2017; Rad & Maleki 2020), here for several classes. Exact leave-one-out goes on from there:
+/// descents of many rows at once, with L-BFGS beyond the Hessian of that step, to within 1e-7 of
+/// each row's loss in that Hessian's norm; rows that have not come there after many steps are
+/// solved alone by Newton's method. With an intercept, a row that is alone in its class is in
+/// neither: nothing would hold that class's intercept.
 COLLECTIVE
-Status solve_logistic(LinearFit *out, const Samples *samples, const double *lambdas, int count);
+Status solve_logistic(LinearFit *out, const Samples *samples, const Penalties *penalties);
 /// Collective. Mean cross entropy of the rows.
 COLLECTIVE
 double solve_loss(const LinearFit *fit, const Samples *samples);
@@ -52,6 +74,7 @@ typedef struct {
     int64_t all_rows, features, classes;
     bool intercept;
     int ranks, penalties;
+    LeaveOut leave_out;
 } SolveShape;
 /// What it takes at most, but for the features.
 typedef struct {
@@ -63,6 +86,12 @@ typedef struct {
 /// Local.
 void solve_ridge_need(SolveNeed *out, const SolveShape *shape);
 void solve_logistic_need(SolveNeed *out, const SolveShape *shape);
+/// Local. Floating-point operations of exact leave-one-out by logistic regression, of n rows and p
+/// unknowns (in whole tiles for each class, one class of two): 24 n^2 p + 14 n p^2 a penalty, which
+/// is six gradients a row.
+double solve_refit_flops(const SolveShape *shape);
+/// Local. Whether rows are to be left out exactly.
+bool solve_refits(const SolveShape *shape);
 
 /// Local. out (block->count, count), row-major = columns [first, first + count) of the block's rows
 /// less `mean` (features; NULL: 0): behind the features one of `after`, then 0.

@@ -23,6 +23,7 @@ Status probe_step(Trainer *trainer, StepRecord *out);
 /// *width: floats of a row's features.
 void probe_need(SolveNeed *out, int64_t *width, const Recipe *recipe, const Model *model,
                 SolveShape shape);
-extern const char *const probe_names[]; ///< of train.probe, ended by NULL
+extern const char *const probe_names[];         ///< of train.probe, ended by NULL
+extern const char *const leave_one_out_names[]; ///< likewise
 /// Local. USAGE where the recipe asks of the probe what it does not have.
 Status probe_check(const Recipe *recipe);

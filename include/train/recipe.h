@@ -32,6 +32,7 @@ typedef struct {
     int64_t leaves;             ///< 0: chosen
     char method[16], probe[16]; ///< "full" or "linear_probe", solved as "ridge" or "logistic"
     double regularization;      ///< of the probe; 0: chosen
+    char leave_one_out[12];     ///< of it: "auto", "exact" or "one_step"
     char resume[1024];
     double max_seconds;  ///< 0: no limit
     double hang_seconds; ///< 0: no watchdog

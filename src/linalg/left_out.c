@@ -3,7 +3,6 @@
 #include "linalg/logistic.h"
 
 #include <math.h>
-#include <string.h>
 
 /// What the inverse of the Hessian makes of rows: of each, C = X_i H^-1 X_i' between its classes.
 typedef struct {
@@ -50,77 +49,77 @@ static void add_panel(LeftOut *o, RowBlock block)
     mem_free(x);
 }
 
-/// u = a^-1 u by elimination, a (n, n) row-major; both are destroyed. False if a is singular.
-static bool eliminate(double *a, double *u, int64_t n)
+static void swap(double *a, double *b, int64_t n)
+{
+    for (int64_t j = 0; j < n && a != b; j++) {
+        double kept = a[j];
+        a[j] = b[j];
+        b[j] = kept;
+    }
+}
+
+static void subtract(double *to, double factor, const double *from, int64_t n)
+{
+    for (int64_t j = 0; j < n; j++) to[j] -= factor * from[j];
+}
+
+bool logistic_eliminate(double *a, double *u, int64_t n, int64_t sides)
 {
     for (int64_t k = 0; k < n; k++) {
         int64_t pivot = k;
         for (int64_t i = k + 1; i < n; i++)
             if (fabs(a[i * n + k]) > fabs(a[pivot * n + k])) pivot = i;
         if (!(fabs(a[pivot * n + k]) > 0)) return false;
-        for (int64_t j = 0; j < n; j++) {
-            double swap = a[k * n + j];
-            a[k * n + j] = a[pivot * n + j];
-            a[pivot * n + j] = swap;
-        }
-        double side = u[k];
-        u[k] = u[pivot];
-        u[pivot] = side;
+        swap(a + k * n, a + pivot * n, n);
+        swap(u + k * sides, u + pivot * sides, sides);
         for (int64_t i = k + 1; i < n; i++) {
             double factor = a[i * n + k] / a[k * n + k];
-            for (int64_t j = k; j < n; j++) a[i * n + j] -= factor * a[k * n + j];
-            u[i] -= factor * u[k];
+            subtract(a + i * n + k, factor, a + k * n + k, n - k);
+            subtract(u + i * sides, factor, u + k * sides, sides);
         }
     }
     for (int64_t k = n - 1; k >= 0; k--) {
-        for (int64_t j = k + 1; j < n; j++) u[k] -= a[k * n + j] * u[j];
-        u[k] /= a[k * n + k];
+        for (int64_t j = k + 1; j < n; j++)
+            subtract(u + k * sides, a[k * n + j], u + j * sides, sides);
+        for (int64_t j = 0; j < sides; j++) u[k * sides + j] /= a[k * n + k];
     }
     return true;
 }
 
-static double pair_of(const double *c, int64_t k, int64_t m)
+void logistic_downdate(double *a, const double *p, const double *c, int64_t n)
 {
-    return k < m ? c[k + m * (m + 1) / 2] : c[m + k * (k + 1) / 2];
+    for (int64_t m = 0; m < n; m++) {
+        double mean = 0;
+        for (int64_t k = 0; k < n; k++) mean += p[k] * c[k * n + m];
+        for (int64_t k = 0; k < n; k++) a[k * n + m] = (k == m) - p[k] * (c[k * n + m] - mean);
+    }
 }
 
-/// The row's loss at scores z + C (I - A C)^-1 g, with A = diag(p) - p p'. scratch (outputs + 3,
-/// outputs).
+/// The row's loss at scores z + C (I - A C)^-1 g. scratch (2 outputs + 3, outputs).
 static double left_out_loss(const LeftOut *o, double *scratch, int64_t row)
 {
     const Logistic *l = o->logistic;
     int64_t n = l->outputs;
-    const double *p = l->probabilities + row * n, *c = o->c + row * o->pairs;
-    double *a = scratch, *u = a + n * n, *z = u + n, *ignored = z + n;
+    const double *p = l->probabilities + row * n, *pairs = o->c + row * o->pairs;
+    double *a = scratch, *c = a + n * n, *u = c + n * n, *z = u + n, *ignored = z + n;
     for (int64_t m = 0; m < n; m++) {
-        double mean = 0;
-        for (int64_t k = 0; k < n; k++) mean += p[k] * pair_of(c, k, m);
-        for (int64_t k = 0; k < n; k++) a[k * n + m] = (k == m) - p[k] * (pair_of(c, k, m) - mean);
+        for (int64_t k = 0; k <= m; k++) c[k * n + m] = c[m * n + k] = pairs[k + m * (m + 1) / 2];
         u[m] = p[m] - logistic_target(l, row, m);
     }
-    if (!eliminate(a, u, n)) return INFINITY;
+    logistic_downdate(a, p, c, n);
+    if (!logistic_eliminate(a, u, n, 1)) return INFINITY;
     for (int64_t k = 0; k < n; k++) {
         z[k] = l->scores[row * n + k];
-        for (int64_t m = 0; m < n; m++) z[k] += pair_of(c, k, m) * u[m];
+        for (int64_t m = 0; m < n; m++) z[k] += c[k * n + m] * u[m];
     }
     double loss = logistic_row(l, ignored, z, row);
     return isnan(loss) ? INFINITY : loss;
 }
 
-static void add_losses(double *out, RowBlock block, void *context)
-{
-    const LeftOut *o = context;
-    int64_t n = o->logistic->outputs;
-    double *scratch = MEM_NEW(double, (n + 3) * n);
-    for (int64_t i = 0; i < block.count; i++) *out += left_out_loss(o, scratch, block.first + i);
-    mem_free(scratch);
-}
-
-double logistic_left_out(Logistic *l)
+void logistic_step_out(Logistic *l)
 {
     int64_t n = l->outputs * l->padded;
     LeftOut o = { .logistic = l, .pairs = l->outputs * (l->outputs + 1) / 2 };
-    double sum = 0;
     o.c = MEM_NEW(double, l->rows.rows *o.pairs + 1);
     o.panel = MEM_NEW(double, n *SYSTEM_TILE);
     system_invert(&l->system, &l->hessian);
@@ -130,8 +129,9 @@ double logistic_left_out(Logistic *l)
 #pragma omp parallel for schedule(dynamic)
         for (int64_t i = 0; i < l->rows.blocks; i++) add_panel(&o, row_block_at(&l->rows, i));
     }
-    row_blocks_sum(&l->rows, &sum, 1, add_losses, &o);
+    double *scratch = MEM_NEW(double, (2 * l->outputs + 3) * l->outputs);
+    for (int64_t i = 0; i < l->rows.rows; i++) l->left_out[i] = left_out_loss(&o, scratch, i);
+    mem_free(scratch);
     mem_free(o.panel);
     mem_free(o.c);
-    return sum / (double)l->samples->all_rows;
 }

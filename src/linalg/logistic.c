@@ -21,11 +21,17 @@ static void logistic_start(Logistic *l, const Samples *samples)
     l->gradient = MEM_NEW(double, 1 + n);
     l->scores = MEM_NEW(double, l->rows.rows * l->outputs + 1);
     l->probabilities = MEM_NEW(double, l->rows.rows * l->outputs + 1);
+    l->left_out = MEM_NEW(double, l->rows.rows + 1);
+    l->skipped = -1;
+    l->members = MEM_NEW(int64_t, samples->classes);
+    for (int64_t i = 0; i < l->rows.rows; i++) l->members[samples->labels[i]]++;
+    comm_sum_int64(samples->comm, l->members, samples->classes);
 }
 
 COLLECTIVE
 static void logistic_stop(Logistic *l)
 {
+    mem_free(l->members), mem_free(l->left_out);
     mem_free(l->probabilities), mem_free(l->scores), mem_free(l->gradient), mem_free(l->x);
     spread_release(&l->hessian);
     system_stop(&l->system);
@@ -38,9 +44,9 @@ double logistic_row(const Logistic *l, double *probabilities, const double *z, i
     if (l->outputs == 1) sum = exp(-most); // of the first class, whose score is 0
     for (int64_t k = 0; k < l->outputs; k++) {
         loss -= logistic_target(l, row, k) * z[k];
-        sum += exp(z[k] - most);
+        sum += probabilities[k] = exp(z[k] - most);
     }
-    for (int64_t k = 0; k < l->outputs; k++) probabilities[k] = exp(z[k] - most) / sum;
+    for (int64_t k = 0; k < l->outputs; k++) probabilities[k] /= sum;
     return loss + most + log(sum);
 }
 
@@ -57,7 +63,12 @@ static void add_loss(double *out, RowBlock block, void *context)
     for (int64_t i = 0; i < block.count; i++) {
         int64_t row = block.first + i;
         double *p = l->probabilities + row * outputs;
-        out[0] += logistic_row(l, p, scores + i * outputs, row);
+        double loss = logistic_row(l, p, scores + i * outputs, row);
+        if (row == l->skipped) {
+            memset(p, 0, (size_t)outputs * sizeof *p); // nor a part of the Hessian
+            continue;
+        }
+        out[0] += loss;
         for (int64_t k = 0; k < outputs; k++)
             errors[i * outputs + k] = p[k] - logistic_target(l, row, k);
     }
@@ -66,8 +77,7 @@ static void add_loss(double *out, RowBlock block, void *context)
     mem_free(rows);
 }
 
-/// Whether a parameter is penalised; those that only fill tiles are 0 and may be.
-static bool penalised(const Logistic *l, int64_t e)
+bool logistic_penalised(const Logistic *l, int64_t e)
 {
     return e % l->padded != l->samples->features || !l->samples->intercept;
 }
@@ -80,7 +90,7 @@ static double evaluate(Logistic *l)
     double penalty = 0;
     row_blocks_sum(&l->rows, l->gradient, 1 + n, add_loss, l);
     for (int64_t e = 0; e < n; e++) {
-        if (!penalised(l, e)) continue;
+        if (!logistic_penalised(l, e)) continue;
         penalty += l->x[e] * l->x[e];
         l->gradient[1 + e] += l->lambda * l->x[e];
     }
@@ -115,7 +125,7 @@ static bool newton(Logistic *l, double *direction)
     int64_t n = l->outputs * l->padded, last = l->samples->features;
     system_sum(&l->system, &l->hessian, &l->rows, hessian_tile, l);
     for (int64_t e = 0; e < n; e++)
-        if (penalised(l, e)) system_add(&l->hessian, e, e, l->lambda);
+        if (logistic_penalised(l, e)) system_add(&l->hessian, e, e, l->lambda);
     // all intercepts may grow alike without a change: their sum stays 0
     for (int64_t k = 0; k < l->outputs && l->outputs > 1 && l->samples->intercept; k++)
         for (int64_t m = k; m < l->outputs; m++)
@@ -171,21 +181,75 @@ static void unpack(LinearFit *out, const Logistic *l, const double *x)
     }
 }
 
-Status solve_logistic(LinearFit *out, const Samples *samples, const double *lambdas, int count)
+void logistic_refit_alone(Logistic *l, int64_t row)
+{
+    int steps = 0;
+    int64_t own = row - l->rows.first;
+    bool has = own >= 0 && own < l->rows.rows;
+    size_t bytes = (size_t)(l->outputs * l->padded) * sizeof(double);
+    double *x = mem_copy(l->x, bytes);
+    if (has) l->skipped = own;
+    bool solved = solve_at(l, &steps, l->lambda);
+    if (has) {
+        const double *z = l->scores + own * l->outputs;
+        double *ignored = l->probabilities + own * l->outputs;
+        l->left_out[own] = solved ? logistic_row(l, ignored, z, own) : INFINITY;
+    }
+    l->skipped = -1;
+    memcpy(l->x, x, bytes);
+    mem_free(x);
+}
+
+static void add_left_out(double *out, RowBlock block, void *context)
+{
+    const Logistic *l = context;
+    for (int64_t i = block.first; i < block.first + block.count; i++)
+        if (!logistic_lone(l, i)) *out += l->left_out[i];
+}
+
+/// Collective. The mean loss of rows that are left out of the solution at x.
+COLLECTIVE
+static double leave_out(LinearFit *out, Logistic *l)
+{
+    double sum = 0;
+    int64_t rows = l->samples->all_rows;
+    if (out->exact) // agreed: follows from the problem
+        logistic_refit(l, &out->trials, &out->alone);
+    else
+        logistic_step_out(l);
+    for (int k = 0; k < l->samples->classes; k++)
+        rows -= l->samples->intercept && l->members[k] == 1;
+    row_blocks_sum(&l->rows, &sum, 1, add_left_out, l);
+    return rows ? sum / (double)rows : 0;
+}
+
+/// What is the best so far.
+static void keep(LinearFit *out, double **best, const Logistic *l, double error)
+{
+    mem_free(*best);
+    mem_free(out->left_out);
+    *best = mem_copy(l->x, (size_t)(l->outputs * l->padded) * sizeof(double));
+    out->left_out = mem_copy(l->left_out, (size_t)(l->rows.rows + 1) * sizeof(double));
+    out->error = error;
+    out->lambda = l->lambda;
+}
+
+Status solve_logistic(LinearFit *out, const Samples *samples, const Penalties *penalties)
 {
     Status status = OK;
     Logistic l;
     logistic_start(&l, samples);
-    size_t bytes = (size_t)(l.outputs * l.padded) * sizeof(double);
+    out->exact = solve_refits(&(SolveShape){ .all_rows = samples->all_rows,
+                                             .features = samples->features,
+                                             .classes = samples->classes,
+                                             .intercept = samples->intercept,
+                                             .penalties = penalties->count,
+                                             .leave_out = penalties->leave_out });
     double *best = NULL;
-    for (int i = count - 1; i >= 0; i--) {
-        if (!solve_at(&l, &out->steps, lambdas[i])) break; // agreed: all have the same values
-        double error = logistic_left_out(&l);
-        if (best && !(error < out->error)) continue; // agreed: as above
-        mem_free(best);
-        best = mem_copy(l.x, bytes);
-        out->error = error;
-        out->lambda = lambdas[i];
+    for (int i = penalties->count - 1; i >= 0; i--) {
+        if (!solve_at(&l, &out->steps, penalties->lambdas[i])) break; // agreed: the same values
+        double error = leave_out(out, &l);
+        if (!best || error < out->error) keep(out, &best, &l, error);
     }
     if (best)
         unpack(out, &l, best);
@@ -193,7 +257,7 @@ Status solve_logistic(LinearFit *out, const Samples *samples, const double *lamb
         status = status_fail(FAILED,
                              "logistic regression with a penalty of %g does not converge in %d "
                              "steps: raise train.regularization",
-                             lambdas[count - 1], out->steps);
+                             penalties->lambdas[penalties->count - 1], out->steps);
     mem_free(best);
     logistic_stop(&l);
     return status;

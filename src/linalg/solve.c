@@ -10,6 +10,7 @@ void linear_fit_release(LinearFit *fit)
 {
     mem_free(fit->weights);
     mem_free(fit->bias);
+    mem_free(fit->left_out);
     *fit = (LinearFit){ 0 };
 }
 
@@ -198,10 +199,11 @@ static void take_weights(LinearFit *out, const Ridge *r, const double *x)
 }
 
 COLLECTIVE
-static void ridge_start(Ridge *r, const Samples *samples, const double *lambdas, int count)
+static void ridge_start(Ridge *r, const Samples *samples, const Penalties *penalties)
 {
     int64_t n = system_padded(samples->features), classes = samples->classes;
-    *r = (Ridge){ .samples = samples, .lambdas = lambdas, .lambda_count = count };
+    int count = penalties->count;
+    *r = (Ridge){ .samples = samples, .lambdas = penalties->lambdas, .lambda_count = count };
     row_blocks_init(&r->rows, samples->comm, samples->all_rows);
     system_start(&r->system, samples->comm, n);
     system_matrix(&r->gram, &r->system);
@@ -223,11 +225,11 @@ static void ridge_stop(Ridge *r)
     system_stop(&r->system);
 }
 
-Status solve_ridge(LinearFit *out, const Samples *samples, const double *lambdas, int count)
+Status solve_ridge(LinearFit *out, const Samples *samples, const Penalties *penalties)
 {
     Status status = OK;
     Ridge r;
-    ridge_start(&r, samples, lambdas, count);
+    ridge_start(&r, samples, penalties);
     centre(&r);
     row_blocks_sum(&r.rows, r.sides, samples->classes * r.system.n, add_sides, &r);
     system_sum(&r.system, &r.gram, &r.rows, gram_tile, &r);
@@ -239,6 +241,7 @@ Status solve_ridge(LinearFit *out, const Samples *samples, const double *lambdas
                              "ridge regression with a penalty of %g has no single solution: "
                              "raise train.regularization",
                              out->lambda);
+    out->exact = true;
     take_weights(out, &r, r.sides);
     ridge_stop(&r);
     return status;

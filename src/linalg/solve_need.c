@@ -1,5 +1,4 @@
-#include "linalg/solve.h"
-#include "linalg/system.h"
+#include "linalg/logistic.h"
 
 #include <math.h>
 
@@ -71,14 +70,49 @@ void solve_ridge_need(SolveNeed *out, const SolveShape *s)
     need_matrices(out, s, n, 3.5);
 }
 
+static int64_t logistic_outputs(const SolveShape *s)
+{
+    return s->classes == 2 ? 1 : s->classes;
+}
+
+static int64_t logistic_unknowns(const SolveShape *s)
+{
+    return logistic_outputs(s) * system_padded(s->features + s->intercept);
+}
+
+double solve_refit_flops(const SolveShape *s)
+{
+    double n = (double)s->all_rows, p = (double)logistic_unknowns(s);
+    return s->penalties * (24 * n * n * p + 14 * n * p * p);
+}
+
+bool solve_refits(const SolveShape *s)
+{
+    return s->leave_out == LEAVE_OUT_EXACT ||
+           (s->leave_out == LEAVE_OUT_AUTO && solve_refit_flops(s) <= SOLVE_REFIT_FLOPS);
+}
+
+/// Rows on their way with the sums of their gradients, and what the inverse makes of them.
+static double refit_doubles(const SolveShape *s)
+{
+    int64_t n = logistic_unknowns(s);
+    RefitShape shape = refit_shape(s->all_rows, logistic_outputs(s), n);
+    double rows = (double)(shape.rows * shape.parts), vectors = rows * (double)n;
+    double sums = larger(sum_doubles(s, vectors), 3 * vectors);
+    return rows * (double)shape.row_doubles + sums;
+}
+
 void solve_logistic_need(SolveNeed *out, const SolveShape *s)
 {
-    double outputs = s->classes == 2 ? 1 : (double)s->classes, pairs = outputs * (outputs + 1) / 2;
-    int64_t n = (int64_t)outputs * system_padded(s->features + s->intercept);
+    double outputs = (double)logistic_outputs(s), pairs = outputs * (outputs + 1) / 2;
+    int64_t n = logistic_unknowns(s);
     double wide = (double)n;
-    // parameters, the best of them, gradient, direction and start, and one panel as above
-    double doubles = 5 * wide + larger(sum_doubles(s, wide + 1), 2 * SYSTEM_TILE * wide);
-    doubles += rows_of(s) * (2 * outputs + pairs);
+    double step =
+        2 * SYSTEM_TILE * wide + rows_of(s) * pairs; // a panel as above, and terms of rows
+    double leaving = solve_refits(s) ? refit_doubles(s) : step;
+    // parameters, the best of them, gradient, direction and start
+    double doubles = 5 * wide + larger(sum_doubles(s, wide + 1), leaving);
+    doubles += rows_of(s) * (2 * outputs + 2);
     *out = (SolveNeed){ .rank_bytes = 8 * doubles };
     need_matrices(out, s, n, 0.5); // the upper half of the Hessian alone is ever touched
 }

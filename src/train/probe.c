@@ -161,7 +161,7 @@ done:
 /// How the head is solved: a row for each train.probe.
 typedef struct {
     const char *name;
-    Status (*solve)(LinearFit *out, const Samples *samples, const double *lambdas, int count);
+    Status (*solve)(LinearFit *out, const Samples *samples, const Penalties *penalties);
     void (*need)(SolveNeed *out, const SolveShape *shape);
     /// Penalties to choose from: `count` of them, up to 100 times the features' mean square, each
     /// `ratio` times the one below.
@@ -176,6 +176,7 @@ static const Probe probes[] = {
     { "logistic", solve_logistic, solve_logistic_need, 9, 10, "leave-one-out loss" },
 };
 enum { PROBES = sizeof probes / sizeof *probes };
+const char *const leave_one_out_names[] = { "auto", "exact", "one_step", NULL };
 const char *const probe_names[] = { "ridge", "logistic", NULL };
 _Static_assert(sizeof probe_names / sizeof *probe_names == PROBES + 1, "a name for each probe");
 
@@ -200,6 +201,13 @@ static const Probe *probe_find(const char *name)
     return probe;
 }
 
+static LeaveOut how_to_leave_out(const Recipe *recipe)
+{
+    int i = 0;
+    while (strcmp(leave_one_out_names[i], recipe->train.leave_one_out)) i++;
+    return (LeaveOut)i;
+}
+
 /// What is chosen of a list may be better outside of it.
 static void warn_of_end(const LinearFit *fit, const double *lambdas, int count)
 {
@@ -219,6 +227,7 @@ void probe_need(SolveNeed *out, int64_t *width, const Recipe *recipe, const Mode
     *width = shape.features = model->params[weight].cols;
     shape.intercept = bias >= 0;
     shape.penalties = recipe->train.regularization > 0 ? 1 : probe->count;
+    shape.leave_out = how_to_leave_out(recipe);
     probe->need(out, &shape);
 }
 
@@ -229,9 +238,10 @@ static Status solve(LinearFit *fit, const Samples *samples, const Features *f, c
     const Probe *probe = probe_find(t->recipe->train.probe);
     double lambdas[MOST_PENALTIES];
     int count = list_penalties(lambdas, probe, f, t);
-    TRY(probe->solve(fit, samples, lambdas, count)); // agreed: every solver is collective
-    log_info("linear probe: %s, penalty %g, %s %.6g", probe->name, fit->lambda, probe->error,
-             fit->error);
+    Penalties penalties = { lambdas, count, how_to_leave_out(t->recipe) };
+    TRY(probe->solve(fit, samples, &penalties)); // agreed: every solver is collective
+    log_info("linear probe: %s, penalty %g, %s %.6g (%s)", probe->name, fit->lambda, probe->error,
+             fit->error, fit->exact ? "exact" : "one step");
     warn_of_end(fit, lambdas, count);
 done:
     return status;

@@ -118,7 +118,12 @@ const Option recipe_options[] = {
       .help = "linear_probe: ridge or multinomial logistic regression" },
     { FIELD(Recipe, train.regularization), .def = "0", .min = 0, .max = 1e30,
       .help = "linear_probe: penalty of the squared weights; 0: the one with the least error of "
-              "rows left out one at a time, exact of ridge, of logistic by a step of Newton's" },
+              "rows left out one at a time" },
+    { FIELD(Recipe, train.leave_one_out), .def = "auto", .choices = leave_one_out_names,
+      .help = "linear_probe, logistic: rows are left out by solving without each (exact), by one "
+              "step of Newton's from the solution with it (one_step), or exactly as far as that "
+              "takes 1e13 floating-point operations at most: 24 n^2 p + 14 n p^2 a penalty, of n "
+              "rows and p weights (auto); ridge is always exact" },
     { FIELD(Recipe, train.resume), .def = "auto", .may_differ_on_resume = true,
       .help = "auto: from the newest checkpoint of the run folder; never; or a checkpoint file" },
     { FIELD(Recipe, train.max_seconds), .def = "0", .min = 0, .max = 1e9, .unit = "s",
