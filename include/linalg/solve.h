@@ -36,7 +36,8 @@ typedef struct {
     double lambda;    ///< of the solution
     double error;     ///< mean of every row when it is left out: ridge's squared error, logistic's
                       ///< cross entropy
-    double *left_out; ///< (rows of this rank), owned: logistic's of each; NULL: ridge
+    double *left_out; ///< (rows of this rank), owned: logistic's of each, NAN where there is none;
+                      ///< NULL: ridge
     bool exact;       ///< rows were left out by solving without them, not by a step
     // logistic, for all penalties
     int steps;      ///< Newton's, with all rows

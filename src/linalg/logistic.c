@@ -202,9 +202,12 @@ void logistic_refit_alone(Logistic *l, int64_t row)
 
 static void add_left_out(double *out, RowBlock block, void *context)
 {
-    const Logistic *l = context;
+    Logistic *l = context;
     for (int64_t i = block.first; i < block.first + block.count; i++)
-        if (!logistic_lone(l, i)) *out += l->left_out[i];
+        if (logistic_lone(l, i))
+            l->left_out[i] = NAN;
+        else
+            *out += l->left_out[i];
 }
 
 /// Collective. The mean loss of rows that are left out of the solution at x.

@@ -33,6 +33,7 @@ for kind in ridge logistic; do
     expect_exit 0 train 1 "$kind" "${probe[@]}" train.probe=$kind
     expect_text err "linear probe: $kind, penalty "
     expect_text err ", leave-one-out "
+    expect_text err " (exact)"
     chosen=$(grep -o "linear probe.*" "$work/err")
     no_text err "that were tried"
     for count in 2 3 4; do
@@ -44,6 +45,18 @@ for kind in ridge logistic; do
     [ "$(wc -l <"runs/$kind/metrics.jsonl")" = 2 ] || fail "not one step and one evaluation"
 done
 expect_exit 1 "$TEMPER" compare "$(newest ridge)" "$(newest logistic)" --tolerance 1e-5
+
+# rows left out by a step: another loss of the same penalty; exactly: what auto takes
+exact=$(sed -E 's/ \(.*//' <<<"$chosen")
+penalty=$(sed -nE 's/.* penalty ([^,]*),.*/\1/p' <<<"$chosen")
+for count in 1 2; do
+    out_by=("${probe[@]}" train.probe=logistic "train.regularization=$penalty" train.resume=never)
+    expect_exit 0 train $count out-$count "${out_by[@]}" train.leave_one_out=exact
+    expect_text err "$exact (exact)"
+    expect_exit 0 train $count out-$count "${out_by[@]}" train.leave_one_out=one_step
+    expect_text err " (one step)"
+    no_text err "$exact"
+done
 expect_exit 0 train 1 body train.max_steps=1 train.learning_rate=0 # what is not the head
 expect_exit 1 "$TEMPER" compare "$(newest ridge)" "$(newest body)"
 expect_text out "model/classifier.weight"
