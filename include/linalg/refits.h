@@ -24,7 +24,8 @@ typedef struct {
 typedef struct {
     Logistic *logistic;
     RefitShape shape;
-    int64_t n, slots, next;           ///< unknowns; rows at once; the next row
+    int64_t n, slots;                 ///< unknowns; rows at once
+    int64_t active, next;             ///< those that are on their way; the next row
     Refit *refits;                    ///< (slots)
     double *memory;                   ///< (slots, shape.row_doubles)
     double *trials, *sides, *results; ///< (slots, n)

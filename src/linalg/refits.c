@@ -122,8 +122,7 @@ static void turn_features(Refits *r, const double *records, int64_t count)
     }
 }
 
-/// Collective. New rows where rows have left, not a few at a time. False if there are none on their
-/// way.
+/// Collective. New rows where rows have left, not a few at a time. False if there are none.
 COLLECTIVE
 static bool refill(Refits *r)
 {
@@ -131,7 +130,7 @@ static bool refill(Refits *r)
     for (int64_t s = 0; s < r->slots; s++)
         if (r->refits[s].row < 0) r->list[empty++] = s;
     int64_t count = empty < left ? empty : left;
-    if (!count || 4 * empty < r->slots) return empty < r->slots; // agreed: all have the same slots
+    if (!count || 4 * empty < r->slots) return false; // agreed: all have the same slots
     double *records = MEM_NEW(double, count *record_doubles(r->logistic));
     gather_records(records, r, count);
     turn_features(r, records, count);
@@ -140,6 +139,7 @@ static bool refill(Refits *r)
         refit_start(&r->refits[r->list[i]], r->logistic, records + i * record_doubles(r->logistic),
                     r->next + i);
     r->next += count;
+    r->active += count;
     mem_free(records);
     return true;
 }
@@ -156,13 +156,16 @@ static void take_loss(const Refit *f, Logistic *l)
     mem_free(z);
 }
 
-/// Those that have ended, and those that are to be solved alone, make room.
-static void leave(Refits *r)
+/// Collective. Those that have ended, and those that are to be solved alone, make room.
+COLLECTIVE
+static void turn_or_leave(Refits *r)
 {
+    refits_turn(r);
     for (int64_t s = 0; s < r->slots; s++) {
         Refit *f = &r->refits[s];
         if (f->row < 0 || !f->turns) continue;
         r->made += f->trials;
+        r->active--;
         if (f->fails)
             r->alone[r->alone_count++] = f->row;
         else
@@ -176,11 +179,11 @@ void logistic_refit(Logistic *l, int64_t *trials, int64_t *alone)
     Refits r;
     refits_init(&r, l);
     system_invert(&l->system, &l->hessian);
-    while (refill(&r)) { // agreed: all have the same slots
-        refits_turn(&r);
-        leave(&r);
-        refits_try(&r);
-    }
+    do { // agreed: all have the same slots
+        if (r.active) refits_try(&r);
+        do turn_or_leave(&r); // some are there before they try
+        while (refill(&r));
+    } while (r.active);
     for (int64_t i = 0; i < r.alone_count; i++) logistic_refit_alone(l, r.alone[i]);
     *trials += r.made;
     *alone += r.alone_count;
