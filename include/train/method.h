@@ -1,6 +1,6 @@
 /// How weights are found: a row of a table.
 #pragma once
-#include "linalg/solve.h"
+#include "linalg/solve_work.h"
 #include "train/trainer.h"
 
 typedef struct {
@@ -19,10 +19,10 @@ const Method *method_find(const char *name);
 /// same model and rows.
 COLLECTIVE
 Status probe_step(Trainer *trainer, StepRecord *out);
-/// Local. What the recipe's probe takes to solve; all_rows, classes and ranks are the shape's.
-/// *width: floats of a row's features.
-void probe_need(SolveNeed *out, int64_t *width, const Recipe *recipe, const Model *model,
-                SolveShape shape);
+/// Local. Completes the shape of the recipe's probe, of which rows, classes and ranks are known.
+void probe_shape(SolveShape *shape, const Recipe *recipe, const Model *model);
+/// Local. What it takes to solve.
+void probe_need(SolveNeed *need, SolveWork *work, const Recipe *recipe, const SolveShape *shape);
 extern const char *const probe_names[];         ///< of train.probe, ended by NULL
 extern const char *const leave_one_out_names[]; ///< likewise
 /// Local. USAGE where the recipe asks of the probe what it does not have.

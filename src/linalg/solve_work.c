@@ -41,10 +41,15 @@ void solve_ridge_work(SolveWork *out, const SolveShape *s)
     add_cholesky(out, n, classes, 1);
 }
 
-/// Adds leaving rows out at every penalty: the inverse of the Hessian, and what it makes of rows.
+/// Adds leaving rows out at every penalty: by solving again without them, or the inverse of the
+/// Hessian, and what it makes of rows.
 static void add_left_out(SolveWork *out, const SolveShape *s, double n, double outputs)
 {
     double rows = (double)s->all_rows, cube = outputs * outputs * outputs;
+    if (solve_refits(s)) {
+        out->row_flops += solve_refit_flops(s);
+        return;
+    }
     out->matrix_flops += s->penalties * 2.0 / 3 * n * n * n;
     out->row_flops += s->penalties * rows * (n * n * (1 + 1 / outputs) + 2 * cube / 3);
 }

@@ -163,6 +163,7 @@ typedef struct {
     const char *name;
     Status (*solve)(LinearFit *out, const Samples *samples, const Penalties *penalties);
     void (*need)(SolveNeed *out, const SolveShape *shape);
+    void (*work)(SolveWork *out, const SolveShape *shape);
     /// Penalties to choose from: `count` of them, up to 100 times the features' mean square, each
     /// `ratio` times the one below.
     int count;
@@ -171,9 +172,10 @@ typedef struct {
 } Probe;
 enum { MOST_PENALTIES = 21 };
 static const Probe probes[] = {
-    { "ridge", solve_ridge, solve_ridge_need, MOST_PENALTIES, 3.1622776601683795,
+    { "ridge", solve_ridge, solve_ridge_need, solve_ridge_work, MOST_PENALTIES, 3.1622776601683795,
       "leave-one-out error" },
-    { "logistic", solve_logistic, solve_logistic_need, 9, 10, "leave-one-out loss" },
+    { "logistic", solve_logistic, solve_logistic_need, solve_logistic_work, 9, 10,
+      "leave-one-out loss" },
 };
 enum { PROBES = sizeof probes / sizeof *probes };
 const char *const leave_one_out_names[] = { "auto", "exact", "one_step", NULL };
@@ -218,17 +220,22 @@ static void warn_of_end(const LinearFit *fit, const double *lambdas, int count)
              fit->lambda, least ? "least" : "greatest", count, least ? "lower" : "greater");
 }
 
-void probe_need(SolveNeed *out, int64_t *width, const Recipe *recipe, const Model *model,
-                SolveShape shape)
+void probe_shape(SolveShape *shape, const Recipe *recipe, const Model *model)
 {
-    const Probe *probe = probe_find(recipe->train.probe);
     int weight, bias;
     label_params(&weight, &bias, model);
-    *width = shape.features = model->params[weight].cols;
-    shape.intercept = bias >= 0;
-    shape.penalties = recipe->train.regularization > 0 ? 1 : probe->count;
-    shape.leave_out = how_to_leave_out(recipe);
-    probe->need(out, &shape);
+    shape->features = model->params[weight].cols;
+    shape->intercept = bias >= 0;
+    shape->penalties =
+        recipe->train.regularization > 0 ? 1 : probe_find(recipe->train.probe)->count;
+    shape->leave_out = how_to_leave_out(recipe);
+}
+
+void probe_need(SolveNeed *need, SolveWork *work, const Recipe *recipe, const SolveShape *shape)
+{
+    const Probe *probe = probe_find(recipe->train.probe);
+    probe->need(need, shape);
+    probe->work(work, shape);
 }
 
 COLLECTIVE

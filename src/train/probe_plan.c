@@ -62,36 +62,20 @@ static void plan_features(Plan *plan, const Planning *p)
 
 /// The file there and back, and the solver.
 static void plan_solver(Plan *plan, const Planning *p, const SolveShape *shape,
-                        const SolveNeed *need)
+                        const SolveNeed *need, const SolveWork *work)
 {
     const Machine *m = p->machine;
-    bool ridge = !strcmp(p->input->recipe->train.probe, "ridge");
     double thread_flop_s = m->gflops * 1e9 * SOLVE_SHARE, ranks = shape->ranks;
     double bytes_per_s =
         m->nodes > 1 ? m->bytes_per_s / (double)m->ranks_per_node : m->near_bytes_per_s;
     double file_bytes = 4 * (double)shape->all_rows * (double)shape->features;
-    SolveWork work;
-    (ridge ? solve_ridge_work : solve_logistic_work)(&work, shape);
-    plan->solve_s = 2 * file_bytes / FILE_BYTES_S +
-                    work.row_flops / ranks / (double)m->threads / thread_flop_s +
-                    work.matrix_flops / (need->unknowns > SYSTEM_ALONE ? ranks : 1) / thread_flop_s;
-    if (ranks > 1) plan->solve_s += work.sent_bytes / bytes_per_s;
-    plan->messages += work.messages;
-    plan->sent_bytes += work.sent_bytes;
-}
-
-/// As train/probe.c lists them.
-static int count_penalties(const TrainOptions *train)
-{
-    if (train->regularization > 0) return 1;
-    return strcmp(train->probe, "ridge") ? 9 : 21;
-}
-
-static bool has_bias(const Model *model)
-{
-    for (int i = 0; i < model->param_count; i++)
-        if (model->params[i].labels && model->params[i].rank == 1) return true;
-    return false;
+    plan->solve_s =
+        2 * file_bytes / FILE_BYTES_S +
+        work->row_flops / ranks / (double)m->threads / thread_flop_s +
+        work->matrix_flops / (need->unknowns > SYSTEM_ALONE ? ranks : 1) / thread_flop_s;
+    if (ranks > 1) plan->solve_s += work->sent_bytes / bytes_per_s;
+    plan->messages += work->messages;
+    plan->sent_bytes += work->sent_bytes;
 }
 
 Status probe_plan(Plan *plan, const Planning *p)
@@ -100,24 +84,23 @@ Status probe_plan(Plan *plan, const Planning *p)
     const Machine *machine = p->machine;
     const Dataset *data = input->batches->data;
     double node = (double)machine->ranks_per_node, ranks = p->copies * p->cols;
-    int64_t width, labels = data->label_count;
+    int64_t labels = data->label_count;
     SolveShape shape = { .all_rows = input->batches->count,
                          .classes = labels,
-                         .intercept = has_bias(input->model),
                          .ranks = (int)ranks };
     SolveNeed need;
-    probe_need(&need, &width, input->recipe, input->model, shape);
-    shape.features = width;
-    shape.penalties = count_penalties(&input->recipe->train);
+    SolveWork work;
+    probe_shape(&shape, input->recipe, input->model);
+    probe_need(&need, &work, input->recipe, &shape);
     double solver = need.rank_bytes + need.first_bytes / node;
     double leaf = 4 * leaf_tokens(data) * plan_forward_floats(p);
     plan->gradients_bytes = 0;
     plan->buffers_bytes = 0;
-    plan->state_bytes = 4 * ceil((double)input->batches->count / ranks) * (double)width;
+    plan->state_bytes = 4 * ceil((double)input->batches->count / ranks) * (double)shape.features;
     plan->activations_bytes = larger(leaf, solver);
     plan->solver_elements = need.matrix_elements;
     plan_features(plan, p);
-    plan_solver(plan, p, &shape, &need);
+    plan_solver(plan, p, &shape, &need, &work);
     return machine->memory_bytes > 0
                ? OK
                : check_need(&need, labels, need.rank_bytes + need.first_bytes, solver * node);

@@ -270,6 +270,8 @@ static void a_probe_is_one_pass_and_a_solver(void)
     Machine machine = cluster(2, 1);
     source_open(&s, bert_base, "text_classification", TOKENS, 128, 0);
     strcpy(s.recipe.train.method, "linear_probe");
+    strcpy(s.recipe.train.probe, "ridge");
+    strcpy(s.recipe.train.leave_one_out, "auto");
     Plan plan = plan_of(&s, (Layout){ 2, 1, 1 }, machine);
     double flops = model_forward_flops(s.model, TOKENS) * (1 + 128 / (6 * 768.0));
     CHECK_NEAR(plan.compute_s * machine.gflops * 1e9 * 32 * 0.75 / (flops / 2), 1, 1e-9);
@@ -298,11 +300,17 @@ static void solvers_take_what_their_sums_and_matrices_do(void)
     CHECK_EQ(work.messages, 0);
     shape.classes = 3;
     shape.intercept = true; // 192 columns for each of three classes
+    shape.leave_out = LEAVE_OUT_STEP;
     solve_logistic_work(&work, &shape);
     n = 3 * 192;
     double left_out = n * n * 4 / 3 + 18;
     CHECK_NEAR(work.row_flops, rows * (15 * (n * (n + 64) + 4 * n) + 3 * left_out), 1);
     CHECK_NEAR(work.matrix_flops, 15 * (n * n * n / 3 + 2 * n * n) + 2 * n * n * n, 1);
+    shape.leave_out = LEAVE_OUT_EXACT;
+    double steps = work.row_flops - rows * 3 * left_out;
+    solve_logistic_work(&work, &shape);
+    CHECK_NEAR(work.row_flops, steps + 3 * (24 * rows * rows * n + 14 * rows * n * n), 1);
+    CHECK_NEAR(work.matrix_flops, 15 * (n * n * n / 3 + 2 * n * n), 1);
 }
 
 int main(int argc, char **argv)
