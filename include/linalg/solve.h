@@ -39,16 +39,23 @@ typedef struct {
     double *left_out; ///< (rows of this rank), owned: logistic's of each, NAN where there is none;
                       ///< NULL: ridge
     bool exact;       ///< rows were left out by solving without them, not by a step
+    int tried;        ///< penalties, from the greatest down
+    bool tied;        ///< lambda is the greatest, and the one below is as good
     // logistic, for all penalties
     int steps;      ///< Newton's, with all rows
     int64_t trials; ///< gradients of rows left out
     int64_t alone;  ///< of these rows, such as Newton's method solved alone
 } LinearFit;
 void linear_fit_release(LinearFit *fit); ///< of an empty one too
+/// Local. For solvers, which try penalties from the greatest to the least: whether this one has
+/// less error than those before, by more than rounding and whatever is no number; then it is the
+/// fit's.
+bool linear_fit_takes(LinearFit *fit, double lambda, double error);
 
 /// Collective. Ridge regression of 1 for a row's class and -1 for others; of the penalties the one
-/// whose exact leave-one-out error is least: from the eigenvectors of the Gram matrix (Golub et al.
-/// 1979), the solution from its Cholesky factor. FAILED where it has none.
+/// whose exact leave-one-out error is least, of several the greatest: from the eigenvectors of the
+/// Gram matrix (Golub et al. 1979), the solution from its Cholesky factor. FAILED where it has
+/// none.
 COLLECTIVE
 Status solve_ridge(LinearFit *out, const Samples *samples, const Penalties *penalties);
 /// Collective. Least sum of cross entropies + lambda / 2 |weights|^2, by Newton's method; of two

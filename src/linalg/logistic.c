@@ -227,14 +227,12 @@ static double leave_out(LinearFit *out, Logistic *l)
 }
 
 /// What is the best so far.
-static void keep(LinearFit *out, double **best, const Logistic *l, double error)
+static void keep(LinearFit *out, double **best, const Logistic *l)
 {
     mem_free(*best);
     mem_free(out->left_out);
     *best = mem_copy(l->x, (size_t)(l->outputs * l->padded) * sizeof(double));
     out->left_out = mem_copy(l->left_out, (size_t)(l->rows.rows + 1) * sizeof(double));
-    out->error = error;
-    out->lambda = l->lambda;
 }
 
 Status solve_logistic(LinearFit *out, const Samples *samples, const Penalties *penalties)
@@ -252,7 +250,7 @@ Status solve_logistic(LinearFit *out, const Samples *samples, const Penalties *p
     for (int i = penalties->count - 1; i >= 0; i--) {
         if (!solve_at(&l, &out->steps, penalties->lambdas[i])) break; // agreed: the same values
         double error = leave_out(out, &l);
-        if (!best || error < out->error) keep(out, &best, &l, error);
+        if (linear_fit_takes(out, l.lambda, error)) keep(out, &best, &l);
     }
     if (best)
         unpack(out, &l, best);

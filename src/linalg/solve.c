@@ -14,6 +14,19 @@ void linear_fit_release(LinearFit *fit)
     *fit = (LinearFit){ 0 };
 }
 
+bool linear_fit_takes(LinearFit *fit, double lambda, double error)
+{
+    const double rounding = 1e-9;
+    bool first = fit->tried++ == 0;
+    double gain = fit->error - error, least = rounding * fmin(fabs(fit->error), fabs(error));
+    bool better = first || gain > least || (isnan(fit->error) && !isnan(error));
+    fit->tied = !better && (fit->tied || (fit->tried == 2 && gain >= -least));
+    if (!better) return false;
+    fit->lambda = lambda;
+    fit->error = error;
+    return true;
+}
+
 void samples_columns(double *out, const Samples *samples, RowBlock block, int64_t first,
                      int64_t count, const double *mean, double after)
 {
@@ -175,12 +188,9 @@ static void choose_lambda(LinearFit *out, Ridge *r)
 {
     double *errors = MEM_NEW(double, r->lambda_count);
     row_blocks_sum(&r->rows, errors, r->lambda_count, add_errors, r);
-    for (int l = 0; l < r->lambda_count; l++) {
-        double error = errors[l] / (double)(r->samples->all_rows * r->samples->classes);
-        if (l && error >= out->error) continue;
-        out->error = error;
-        out->lambda = r->lambdas[l];
-    }
+    for (int l = r->lambda_count - 1; l >= 0; l--)
+        linear_fit_takes(out, r->lambdas[l],
+                         errors[l] / (double)(r->samples->all_rows * r->samples->classes));
     mem_free(errors);
 }
 
