@@ -40,14 +40,24 @@ COLLECTIVE
 void infer_rows(const Comm *comm, void *results, const Inference *inference, const Model *model,
                 const Dataset *data, const int64_t *rows, int64_t count);
 
-/// Results (count, row_bytes) of rows [first, first + count).
+/// Rows [first, first + count) of those that there are.
 typedef struct {
     int64_t first, count;
-    void *results;
-    Arena memory; ///< of the results, owned (`arena_release`): pages that go back at once
+} RowRange;
+/// What a rank has of the results.
+typedef struct {
+    RowRange *ranges; ///< (range_count), owned: ascending, in the order of the results
+    int64_t range_count;
+    void *results; ///< of the rows of all ranges, one after the other
+    Arena memory;  ///< of the results, owned: pages that go back at once
 } OwnRows;
-/// Collective. The same, but every rank has those of its own leaves alone: of a group the first
-/// rank, the others none.
+void own_rows_release(OwnRows *own);
+/// Collective. As `infer_rows`, but every rank has those of its own leaves alone: of a group the
+/// first rank, the others none. Leaves of which no row is `wanted` (count; NULL: all are) are not
+/// run, and dealt to nobody; so bits do not depend on what is wanted either. If the watch stops it
+/// there are the results of the leaves that were run.
 COLLECTIVE
 void infer_own_rows(const Comm *comm, OwnRows *out, const Inference *inference, const Model *model,
-                    const Dataset *data, const int64_t *rows, int64_t count);
+                    const Dataset *data, const int64_t *rows, int64_t count, const uint8_t *wanted);
+/// Local. How many leaves such rows are.
+int64_t infer_leaves(const Dataset *data, const int64_t *rows, int64_t count);

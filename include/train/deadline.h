@@ -21,6 +21,7 @@ typedef struct {
     double finish_steps;         ///< nor what the run ends with than so many
     double finish_s;             ///< what that takes, about; 0: not known
     bool finishes;               ///< all steps are done
+    double then_s;               ///< what comes before the next chance takes besides, about
     bool owes; ///< what is in hand was left by the life before: max_seconds does not end it
     int64_t ahead[WORKS]; ///< what comes before the next chance, the final save included
     double turn_s;        ///< when the step in hand began
@@ -37,6 +38,8 @@ void deadline_start(Deadline *deadline, const Recipe *recipe, double checkpoint_
                     double evaluation_steps, double finish_steps);
 /// Local. A step takes so many times the rows that `deadline_start` was told of.
 void deadline_step_rows(Deadline *deadline, double times);
+/// Local. A save may write so much: for the estimate.
+void deadline_save_bytes(Deadline *deadline, double bytes);
 /// Local. Before a step: whether another one follows, and the evaluations and checkpoints that come
 /// with both.
 void deadline_plan(Deadline *deadline, bool follows, int64_t evaluations, int64_t saves);
@@ -51,13 +54,15 @@ double deadline_reserve_s(const Deadline *deadline, double now_s);
 /// Local. True if the run must end with the step in hand, though another would follow; says why,
 /// once.
 bool deadline_reached(Deadline *deadline);
-/// Local. In an evaluation between steps: true if it must be left, as somebody asked to stop, or as
-/// there is just time for the checkpoints of `deadline_plan`; says why, once.
+/// Local. In what may be left, as an evaluation between steps: true if it must be, as somebody
+/// asked to stop, or as there is just time for the checkpoints of `deadline_plan` and for `then_s`;
+/// says why, once.
 bool deadline_presses(Deadline *deadline);
 /// Local. All steps are saved: from here on `deadline_reached` tells whether there is time for what
 /// is left. A life that made no step goes on regardless of train.max_seconds, and starts without an
 /// estimate: else no life would ever end the run.
 void deadline_finish(Deadline *deadline);
-/// Local. After the last checkpoint: tells that the run stopped after `step`, and rank 0 removes
-/// the file STOP, so that the next start goes on. Returns STOPPED.
+/// Local. After the last checkpoint: tells that the run stopped after `step` (0: in the first one,
+/// which keeps what it has), and rank 0 removes the file STOP, so that the next start goes on.
+/// Returns STOPPED.
 Status deadline_obey(const Deadline *deadline, int64_t step);

@@ -30,6 +30,7 @@ const FaultPoint fault_points[] = {
     { "loss-nan", FAULT_OTHER, EDOM, "the loss of a leaf is no number" },
     { "leaf-slow", FAULT_OTHER, EAGAIN, "a leaf takes 10 ms more" },
     { "infer-slow", FAULT_OTHER, EAGAIN, "a leaf of an evaluation takes 250 ms more" },
+    { "features-keep", FAULT_OTHER, EAGAIN, "features of a linear probe are kept at every chance" },
     { "save-slow", FAULT_OTHER, EAGAIN, "a save takes 3 s more" },
     { "delivery-late", FAULT_OTHER, EAGAIN, "weights come as late as they may" },
     { "spool-in-memory", FAULT_OTHER, ENOSPC, "rows in preparation stay in memory" },

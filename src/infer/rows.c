@@ -26,24 +26,47 @@ static int64_t leaf_end(const Dataset *data, const int64_t *rows, int64_t at, in
 typedef struct {
     const Dataset *data;
     const int64_t *rows;
-    int64_t *starts; ///< (leaves + 1), owned
-    int64_t leaves, most_tokens, first, end;
+    RowRange *leaves; ///< (count), owned
+    int64_t count, most_tokens, first, end;
     int64_t turns; ///< the most leaves of a replica
 } Cuts;
 
-static void cut_leaves(Cuts *out, const Comm *replicas, const Dataset *data, const int64_t *rows,
-                       int64_t count)
+static bool any_wanted(const uint8_t *wanted, int64_t at, int64_t end)
 {
-    int64_t tokens;
+    while (wanted && at < end && !wanted[at]) at++;
+    return at < end;
+}
+
+static void cut_leaves(Cuts *out, const Comm *replicas, const Dataset *data, const int64_t *rows,
+                       int64_t count, const uint8_t *wanted)
+{
+    int64_t end, tokens;
     *out = (Cuts){ .data = data, .rows = rows, .most_tokens = 1 };
-    out->starts = MEM_NEW(int64_t, count + 1);
-    for (int64_t at = 0; at < count; out->starts[++out->leaves] = at) {
-        at = leaf_end(data, rows, at, count, &tokens);
+    out->leaves = MEM_NEW(RowRange, count + 1);
+    for (int64_t at = 0; at < count; at = end) {
+        end = leaf_end(data, rows, at, count, &tokens);
+        if (!any_wanted(wanted, at, end)) continue;
+        out->leaves[out->count++] = (RowRange){ at, end - at };
         if (tokens > out->most_tokens) out->most_tokens = tokens;
     }
-    out->first = out->leaves * replicas->rank / replicas->size;
-    out->end = out->leaves * (replicas->rank + 1) / replicas->size;
-    out->turns = (out->leaves + replicas->size - 1) / replicas->size;
+    out->first = out->count * replicas->rank / replicas->size;
+    out->end = out->count * (replicas->rank + 1) / replicas->size;
+    out->turns = (out->count + replicas->size - 1) / replicas->size;
+}
+
+/// Rows of leaves [first, end).
+static int64_t count_rows(const Cuts *cuts, int64_t first, int64_t end)
+{
+    int64_t rows = 0;
+    for (int64_t leaf = first; leaf < end; leaf++) rows += cuts->leaves[leaf].count;
+    return rows;
+}
+
+int64_t infer_leaves(const Dataset *data, const int64_t *rows, int64_t count)
+{
+    int64_t leaves = 0, tokens;
+    for (int64_t at = 0; at < count; leaves++) at = leaf_end(data, rows, at, count, &tokens);
+    return leaves;
 }
 
 /// When ranks ask each other next: some times a second, whatever a leaf takes, so that those with
@@ -68,10 +91,11 @@ static bool wants_stop(const Comm *comm, Asking *asking, Watch *watch)
     return watch->stopped = answers[0];
 }
 
-/// Results of this rank's leaves, one after the other, or each in place of the last.
+/// Results of this rank's leaves, one after the other, or each in place of the last; returns the
+/// end of those that were run.
 COLLECTIVE
-static void run_leaves(const Comm *comm, char *results, const Inference *inference, bool keeps,
-                       const Model *model, const Cuts *cuts)
+static int64_t run_leaves(const Comm *comm, char *results, const Inference *inference, bool keeps,
+                          const Model *model, const Cuts *cuts)
 {
     Weight *weights = MEM_NEW(Weight, model->param_count);
     Tape *tape = tape_new(model_arena_bytes(model, cuts->most_tokens, INFER_LEAF_SEQUENCES,
@@ -81,24 +105,25 @@ static void run_leaves(const Comm *comm, char *results, const Inference *inferen
     Pass pass = { .training = false };
     Asking asking = { .every = 1, .asked_s = clock_now_s() };
     model_bind(model, weights);
+    int64_t leaf = cuts->first;
     for (int64_t turn = 0; turn < cuts->turns; turn++) {
         Packing packing;
-        int64_t leaf = cuts->first + turn;
         bool asks = inference->watch && turn == asking.turn;
         // agreed: at the same turns, and on all ranks or none
         if (asks && wants_stop(comm, &asking, inference->watch)) break;
         if (leaf >= cuts->end) continue;
-        int64_t size = cuts->starts[leaf + 1] - cuts->starts[leaf];
+        RowRange own = cuts->leaves[leaf++];
         if (fault_at("infer-slow")) usleep(250000);
-        leaf_pack(&buffers, &packing, cuts->data, cuts->rows + cuts->starts[leaf], size);
+        leaf_pack(&buffers, &packing, cuts->data, cuts->rows + own.first, own.count);
         tape_start(tape, &pass, &packing);
-        inference->run(results, &(InferredLeaf){ model, weights, tape, &buffers, size },
+        inference->run(results, &(InferredLeaf){ model, weights, tape, &buffers, own.count },
                        inference->context);
-        if (keeps) results += (size_t)size * inference->row_bytes;
+        if (keeps) results += (size_t)own.count * inference->row_bytes;
     }
     leaf_buffers_release(&buffers);
     tape_free(tape);
     mem_free(weights);
+    return leaf;
 }
 
 void infer_rows(const Comm *comm, void *results, const Inference *inference, const Model *model,
@@ -108,31 +133,52 @@ void infer_rows(const Comm *comm, void *results, const Inference *inference, con
     const Comm *ranks = comm_replicas(comm);
     int64_t *counts = MEM_NEW(int64_t, ranks->size);
     Cuts cuts;
-    cut_leaves(&cuts, ranks, data, rows, count);
-    for (int rank = 0; rank < ranks->size; rank++) {
-        int64_t from = cuts.starts[cuts.leaves * rank / ranks->size];
-        int64_t to = cuts.starts[cuts.leaves * (rank + 1) / ranks->size];
-        counts[rank] = (to - from) * (int64_t)row_bytes;
-    }
-    run_leaves(comm, (char *)results + (size_t)cuts.starts[cuts.first] * row_bytes, inference, true,
-               model, &cuts);
+    cut_leaves(&cuts, ranks, data, rows, count, NULL);
+    for (int rank = 0; rank < ranks->size; rank++)
+        counts[rank] = (int64_t)row_bytes * count_rows(&cuts, cuts.count * rank / ranks->size,
+                                                       cuts.count * (rank + 1) / ranks->size);
+    char *own = (char *)results + row_bytes * (size_t)count_rows(&cuts, 0, cuts.first);
+    run_leaves(comm, own, inference, true, model, &cuts);
     bool stopped = inference->watch && inference->watch->stopped;
     if (!stopped) comm_gather_in_place(ranks, results, counts); // agreed: they stop together
-    mem_free(cuts.starts);
+    mem_free(cuts.leaves);
     mem_free(counts);
 }
 
+void own_rows_release(OwnRows *own)
+{
+    mem_free(own->ranges);
+    arena_release(&own->memory);
+    *own = (OwnRows){ 0 };
+}
+
+/// Rows of leaves [first, end), neighbours in one range.
+static void list_ranges(OwnRows *out, const Cuts *cuts, int64_t first, int64_t end)
+{
+    out->ranges = MEM_NEW(RowRange, end - first + 1);
+    for (int64_t leaf = first; leaf < end; leaf++) {
+        RowRange rows = cuts->leaves[leaf], *next = out->ranges + out->range_count;
+        bool joins = out->range_count && next[-1].first + next[-1].count == rows.first;
+        if (joins)
+            next[-1].count += rows.count;
+        else
+            *next = rows;
+        out->range_count += !joins;
+    }
+}
+
 void infer_own_rows(const Comm *comm, OwnRows *out, const Inference *inference, const Model *model,
-                    const Dataset *data, const int64_t *rows, int64_t count)
+                    const Dataset *data, const int64_t *rows, int64_t count, const uint8_t *wanted)
 {
     bool keeps = !model->group || model->group->rank == 0;
     Cuts cuts;
-    cut_leaves(&cuts, comm_replicas(comm), data, rows, count);
-    *out = (OwnRows){ .first = cuts.starts[cuts.first] };
-    if (keeps) out->count = cuts.starts[cuts.end] - out->first;
-    size_t bytes = (size_t)(keeps ? out->count : INFER_LEAF_SEQUENCES) * inference->row_bytes;
+    cut_leaves(&cuts, comm_replicas(comm), data, rows, count, wanted);
+    *out = (OwnRows){ 0 };
+    int64_t most = keeps ? count_rows(&cuts, cuts.first, cuts.end) : INFER_LEAF_SEQUENCES;
+    size_t bytes = (size_t)most * inference->row_bytes;
     arena_init(&out->memory, bytes + 64);
     out->results = arena_take(&out->memory, bytes);
-    run_leaves(comm, out->results, inference, keeps, model, &cuts);
-    mem_free(cuts.starts);
+    int64_t end = run_leaves(comm, out->results, inference, keeps, model, &cuts);
+    list_ranges(out, &cuts, cuts.first, keeps ? end : cuts.first);
+    mem_free(cuts.leaves);
 }

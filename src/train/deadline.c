@@ -45,10 +45,15 @@ void deadline_start(Deadline *d, const Recipe *recipe, double checkpoint_bytes,
     deadline_init(d);
     d->job_end_s = job_end_s();
     if (most_s > 0) d->max_end_s = clock_now_s() - clock_age_s() + most_s;
-    d->save_estimate_s = safety * checkpoint_bytes / careful_bytes_per_s;
+    deadline_save_bytes(d, checkpoint_bytes);
     d->evaluation_steps = evaluation_steps;
     d->finish_steps = finish_steps;
     snprintf(d->file, sizeof d->file, "%s/STOP", recipe->output.folder);
+}
+
+void deadline_save_bytes(Deadline *d, double bytes)
+{
+    d->save_estimate_s = fmax(d->save_estimate_s, safety * bytes / careful_bytes_per_s);
 }
 
 void deadline_step_rows(Deadline *d, double times)
@@ -122,10 +127,12 @@ static StopReason find_reason(Deadline *d, double now_s, double reserve_s)
 static void say_why(const Deadline *d, double now_s)
 {
     Text left = { 0 }, save = { 0 };
-    const char *what = d->finishes ? "the last evaluation" : "a checkpoint";
+    const char *what = d->finishes     ? "the last evaluation"
+                       : d->then_s > 0 ? "what is left of the step"
+                                       : "a checkpoint";
     double left_s = (d->reason == STOP_JOB_END ? d->job_end_s : d->max_end_s) - now_s;
     text_duration(&left, fabs(left_s));
-    text_duration(&save, d->finishes ? d->finish_s : save_s(d));
+    text_duration(&save, d->finishes ? d->finish_s : d->then_s > 0 ? d->then_s : save_s(d));
     const char *when = left_s < 0 ? "after" : "before";
     if (d->reason == STOP_FILE)
         log_info("stopping: %s is there", d->file);
@@ -148,9 +155,9 @@ bool deadline_reached(Deadline *d)
 
 bool deadline_presses(Deadline *d)
 {
-    double now_s = clock_now_s(), saves_s = (double)d->ahead[WORK_SAVE] * save_s(d);
+    double now_s = clock_now_s(), rest_s = (double)d->ahead[WORK_SAVE] * save_s(d) + d->then_s;
     if (d->reason == STOP_SIGNAL || d->reason == STOP_FILE) return true;
-    StopReason found = find_reason(d, now_s, saves_s + closing_s);
+    StopReason found = find_reason(d, now_s, rest_s + closing_s);
     if (!found || d->reason) return found;
     d->reason = found;
     say_why(d, now_s);
@@ -163,8 +170,11 @@ Status deadline_obey(const Deadline *d, int64_t step)
     if (d->reason == STOP_FILE && unlink(d->file) && errno != ENOENT)
         log_warn("%s cannot be removed: %s: the next start will stop again", d->file,
                  strerror(errno));
-    log_info("%s: step %" PRId64 " is saved; run the same command to go on",
-             signal ? "asked to stop" : "stopped", step);
+    Text kept = { 0 };
+    if (step) text_printf(&kept, "step %" PRId64 " is saved", step);
+    log_info("%s: %s; run the same command to go on", signal ? "asked to stop" : "stopped",
+             step ? kept.data : "what was done is kept");
+    text_release(&kept);
     status_clear(); // of what was dealt with
     return STOPPED;
 }

@@ -301,9 +301,9 @@ Status loop_run(Trainer *t, Record *record)
         TRY_ROOT(t->comm, lock_check(t->lock));
         TRY(save(&loop, false));
     }
-    t->phases.end_s = clock_now_s();
     if (t->owes_evaluation || (loop.asked && t->step < t->batches.last))
         status = deadline_obey(&t->deadline, t->step); // agreed: the same on all ranks
 done:
+    t->phases.end_s = clock_now_s();
     return status;
 }

@@ -33,6 +33,7 @@ hang-evaluation     012 hangs
 loss-nan            012 diverges
 leaf-slow           012 goes_on
 infer-slow          012 goes_on
+features-keep       012 goes_on
 save-slow           012 goes_on
 delivery-late       012 goes_on
 spool-in-memory     012 goes_on

@@ -106,6 +106,25 @@ static void leaves_an_evaluation(void)
     CHECK_TRUE(deadline_presses(&d));
 }
 
+static void keeps_time_for_what_comes_then(void)
+{
+    set_job_end(60);
+    Deadline d = start(0, 1e9); // 10 s for a save
+    deadline_plan(&d, false, 0, 1);
+    CHECK_TRUE(!deadline_presses(&d));
+    d.then_s = 45;
+    CHECK_TRUE(deadline_presses(&d));
+    CHECK_EQ(d.reason, STOP_JOB_END);
+    // the largest save, until one was measured
+    d = start(0, 1e9);
+    deadline_plan(&d, false, 0, 1);
+    deadline_save_bytes(&d, 1e8);
+    CHECK_TRUE(!deadline_presses(&d));
+    deadline_save_bytes(&d, 5e9);
+    CHECK_TRUE(deadline_presses(&d));
+    unsetenv("SLURM_JOB_END_TIME");
+}
+
 static void ends_before_the_job(void)
 {
     set_job_end(60);
@@ -171,6 +190,7 @@ static void ends_for_a_file(void)
 static const Case cases[] = { { "reserves what was measured", reserves_what_was_measured },
                               { "keeps time for the end", keeps_time_for_the_end },
                               { "leaves an evaluation", leaves_an_evaluation },
+                              { "keeps time for what comes then", keeps_time_for_what_comes_then },
                               { "ends before the job", ends_before_the_job },
                               { "ends after max_seconds", ends_after_max_seconds },
                               { "ends for a file", ends_for_a_file } };
@@ -180,7 +200,7 @@ int main(int argc, char **argv)
     const Comm self = comm_self();
     unsetenv("SLURM_JOB_END_TIME");
     folder_make(&self);
-    int code = check_main(argc, argv, cases, 6);
+    int code = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
     folder_remove(&self);
     return code;
 }

@@ -39,6 +39,12 @@ static double arena_floats(const ModelSpec *spec, int64_t tokens, int64_t longes
     return 1e5;
 }
 
+static double small_floats(const ModelSpec *spec, int64_t tokens, int64_t longest)
+{
+    (void)spec;
+    return 1000 + (double)(tokens * longest);
+}
+
 /// Leaves follow from the order of rows alone: whole rows up to 1024 tokens and 64 sequences, a
 /// longer row by itself. Other leaves would be other bits.
 static void leaves_of_rows(void)
@@ -79,9 +85,59 @@ static void leaves_of_rows(void)
     CHECK_EQ(mem_live_blocks(), 0);
 }
 
-static const Case cases[] = { { "leaves of rows", leaves_of_rows } };
+/// True at the second question.
+static bool stops_second(void *context)
+{
+    int *asked = context;
+    return ++*asked == 2;
+}
+
+/// Some rows: the same leaves, without those that have none of them; and no more than a watch lets.
+static void leaves_of_wanted_rows(void)
+{
+    static const Arch arch = { .arena_floats = small_floats };
+    static const Head head = { .task = "none" };
+    Model model = { .arch = &arch, .head = &head, .spec.num_labels = 2 };
+    Comm self = comm_self();
+    enum { COUNT = 64 * 6 };
+    int64_t rows[COUNT], starts[COUNT + 1] = { 0 };
+    uint8_t wanted[COUNT] = { [64 * 2 + 5] = 1, [64 * 3] = 1, [64 * 5 + 63] = 1 };
+    for (int64_t i = 0; i < COUNT; i++) {
+        rows[i] = i;
+        starts[i + 1] = i + 1;
+    }
+    int32_t *none = MEM_NEW(int32_t, COUNT);
+    Dataset data = { .rows = COUNT,
+                     .tokens = COUNT,
+                     .offsets = starts,
+                     .ids = none,
+                     .type_starts = none,
+                     .labels = none };
+    int asked = 0;
+    Watch watch = { stops_second, &asked, false };
+    Inference inference = { .row_bytes = 2 * sizeof(float), .run = note_leaf };
+    OwnRows own;
+    CHECK_EQ(infer_leaves(&data, rows, COUNT), 6);
+    seen_count = 0;
+    infer_own_rows(&self, &own, &inference, &model, &data, rows, COUNT, wanted);
+    CHECK_TRUE(seen_count == 3 && seen[0].first == 128 && seen[2].first == 320);
+    CHECK_TRUE(own.range_count == 2 && own.ranges[0].first == 128 && own.ranges[0].count == 128);
+    CHECK_TRUE(own.ranges[1].first == 320 && own.ranges[1].count == 64);
+    CHECK_TRUE(((float *)own.results)[2 * 128] == 640);
+    own_rows_release(&own);
+    inference.watch = &watch;
+    infer_own_rows(&self, &own, &inference, &model, &data, rows, COUNT, NULL);
+    CHECK_TRUE(watch.stopped && own.range_count == 1 && own.ranges[0].first == 0);
+    CHECK_TRUE(own.ranges[0].count >= 128 && own.ranges[0].count < COUNT);
+    own_rows_release(&own);
+    mem_free(none);
+    CHECK_EQ(mem_live_blocks(), 0);
+}
+
+static const Case cases[] = { { "leaves of rows", leaves_of_rows },
+                              { "leaves of wanted rows", leaves_of_wanted_rows } };
 
 int main(int argc, char **argv)
 {
-    return check_main(argc, argv, cases, 1);
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
