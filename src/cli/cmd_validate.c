@@ -9,6 +9,7 @@
 #include "model/model.h"
 #include "nn/group.h"
 #include "train/classification.h"
+#include "train/method.h"
 #include "train/plan.h"
 #include "train/prepare.h"
 #include "train/resume.h"
@@ -157,10 +158,11 @@ static Status print_plan(int64_t *leaves, const Recipe *recipe, const Model *mod
     printf("steps %" PRId64 "  horizon %" PRId64 "  warm-up %" PRId64 "  tokens a step %.0f\n",
            batches.last, batches.horizon, schedule_warmup(&recipe->train, batches.horizon),
            batches.mean_tokens);
-    printf("leaves %" PRId64 "\n", chosen);
-    TRY(print_ranks(recipe, model, chosen));
+    int64_t busy = method_busy(recipe, &batches, chosen);
+    printf("leaves %" PRId64 "\n", busy);
+    TRY(print_ranks(recipe, model, busy));
     printf("folder %s\n", recipe->output.folder);
-    plan_input_init(&input, recipe, model, &batches, chosen);
+    plan_input_init(&input, recipe, model, &batches, busy);
     TRY(print_memory(recipe, &input));
     *leaves = chosen;
 done:

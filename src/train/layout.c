@@ -4,6 +4,7 @@
 #include "comm/probe.h"
 #include "linalg/gemm.h"
 #include "train/checkpoint.h"
+#include "train/method.h"
 #include "train/prepare.h"
 #include "train/resume.h"
 
@@ -22,7 +23,8 @@ Status plan_source_open(const Comm *comm, PlanSource *source, const Recipe *reci
                      source->model->spec.vocab_size));
     TRY_ALL(comm, batches_init(&source->batches, source->data, &recipe->train));
     TRY_ALL(comm, batches_leaves(&leaves, &leaf_tokens, &source->batches, source->model));
-    plan_input_init(&source->input, recipe, source->model, &source->batches, leaves);
+    plan_input_init(&source->input, recipe, source->model, &source->batches,
+                    method_copies(recipe, leaves));
 done:
     return status;
 }

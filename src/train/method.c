@@ -1,4 +1,5 @@
 #include "train/method.h"
+#include "infer/rows.h"
 
 #include <string.h>
 
@@ -20,4 +21,16 @@ const Method *method_find(const char *name)
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
         if (!strcmp(methods[i].name, name)) return &methods[i];
     return NULL;
+}
+
+int64_t method_copies(const Recipe *recipe, int64_t leaves)
+{
+    enum { MOST_RANKS = 65536 }; // as train.leaves
+    return method_find(recipe->train.method)->once ? MOST_RANKS : leaves;
+}
+
+int64_t method_busy(const Recipe *recipe, const Batches *batches, int64_t leaves)
+{
+    if (!method_find(recipe->train.method)->once) return leaves;
+    return infer_leaves(batches->data, batches->rows, batches->count);
 }

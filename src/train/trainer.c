@@ -43,7 +43,7 @@ static Status choose_leaves(Trainer *t, int64_t *leaf_tokens)
     TRY(batches_leaves(&t->row_leaves, leaf_tokens, &t->batches, t->model));
     t->leaves = recipe_leaves(&t->recipe->grid, t->row_leaves, t->grid.rows);
     int64_t most = t->leaves * t->grid.cols;
-    if (t->replicas->size > t->leaves)
+    if (t->replicas->size > method_copies(t->recipe, t->leaves))
         FAIL(USAGE,
              "%d %s are more than the %lld %s of a step: start at most %lld %s, give the cores "
              "to threads (OMP_NUM_THREADS) or to grid.rows or grid.cols, or raise "
@@ -79,7 +79,8 @@ static Status check_memory(Trainer *t, double *copy_bytes, bool *copy_fits, int6
     Machine machine = { .nodes = nodes, .ranks_per_node = ranks_here, .threads = 1, .gflops = 1 };
     PlanInput input;
     Plan plan;
-    plan_input_init(&input, t->recipe, t->model, &t->batches, t->row_leaves);
+    plan_input_init(&input, t->recipe, t->model, &t->batches,
+                    method_copies(t->recipe, t->row_leaves));
     TRY(plan_make(&plan, &input, (Layout){ t->grid.data, t->grid.rows, t->grid.cols }, &machine));
     t->planned_bytes = plan_rank_bytes(&plan);
     *copy_bytes = plan.copy_bytes;
