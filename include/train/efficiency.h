@@ -4,7 +4,8 @@
 #include "train/trainer.h"
 
 /// Collective. Of the steps of this process's life: logs a few lines and makes the object of
-/// report.json on rank 0; NULL on other ranks, and where no step of gradients was made.
+/// report.json on rank 0; NULL on other ranks, and where no step was made. Of a probe's step the
+/// pass forward is the features, the update the solver.
 ///
 ///   steps, tokens, seconds, tokens_per_second, gflops
 ///   sgemm_share       of `limit_gflops`, the measured product rate of all ranks
@@ -15,6 +16,7 @@
 ///   checkpoints       object: count, bytes_per_second
 COLLECTIVE
 Json *efficiency_report(const Trainer *trainer, double limit_gflops);
-/// Local. Puts it into the results of a run, else what the report in the run folder has: a run that
-/// is complete makes no steps when it is started once more.
-void efficiency_put(Json *results, const Json *efficiency, const char *folder);
+/// Local (rank 0). Puts it into the results of a run, else what the report in the run folder has,
+/// if it is the run that goes on there: one that is complete makes no steps when it is started once
+/// more.
+void efficiency_put(Json *results, const Json *efficiency, const Trainer *trainer);

@@ -61,6 +61,7 @@ typedef struct {
     const Lock *lock;   ///< of the run folder, borrowed; held on rank 0; NULL: it is only read
     Async async;        ///< how checkpoints are written
     Saving *saving;     ///< the one that is on its way, on all ranks; NULL: none
+    bool resumed_here;  ///< rank 0: from a checkpoint of this folder
     int64_t saved_step; ///< of this run's last checkpoint in its folder; -1: none
     Best judged, kept;  ///< of all evaluations; of those whose checkpoint is in the run folder
     int64_t evaluations_without_gain;

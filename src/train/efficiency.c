@@ -118,7 +118,7 @@ Json *efficiency_report(const Trainer *t, double limit_gflops)
     comm_gather_all(t->comm, all, &mine, counts_bytes);
     Totals totals;
     add_up(&totals, all, t->comm->size, p->end_s - p->start_s);
-    if (t->comm->rank == 0 && totals.slowest_s > 0) { // rank 0 may have no leaves
+    if (t->comm->rank == 0 && p->steps) {
         double gflops = p->flops / totals.total_s / 1e9;
         print(t, &totals, gflops, limit_gflops);
         object = describe(t, &totals, gflops, limit_gflops);
@@ -128,12 +128,12 @@ Json *efficiency_report(const Trainer *t, double limit_gflops)
     return object;
 }
 
-void efficiency_put(Json *results, const Json *efficiency, const char *folder)
+void efficiency_put(Json *results, const Json *efficiency, const Trainer *t)
 {
     Json *before = NULL;
     Text path = { 0 };
-    text_printf(&path, "%s/report.json", folder);
-    if (!efficiency && json_parse_file(&before, path.data) == OK)
+    text_printf(&path, "%s/report.json", t->recipe->output.folder);
+    if (!efficiency && t->resumed_here && json_parse_file(&before, path.data) == OK)
         efficiency = json_get(before, "efficiency");
     if (efficiency) json_set(results, "efficiency", json_clone(efficiency));
     status_clear(); // there may be none

@@ -94,7 +94,7 @@ Status finish_run(Trainer *t, const Json *efficiency)
     Json *splits = json_new_object();
     json_set(results, "splits", splits);                  // which owns it from here on
     TRY(evaluate_splits(splits, &table, &test, t, path)); // agreed: the same on all ranks
-    if (t->comm->rank == 0) efficiency_put(results, efficiency, t->recipe->output.folder);
+    if (t->comm->rank == 0) efficiency_put(results, efficiency, t);
     json_set(results, "recipe", recipe_json(t->recipe));
     if (t->lock) TRY(write_report(t, results, &test));
     if (t->comm->rank == 0)

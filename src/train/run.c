@@ -90,6 +90,7 @@ static Status adopt_folder(Trainer *t, const char *path)
     checkpoint_path(&best, folder, t->kept.step);
     bool is_here = is_same_file(path, own.data);
     if (is_here) t->saved_step = t->step;
+    t->resumed_here = is_here;
     if (!is_here || access(best.data, F_OK)) t->kept = (Best){ 0 };
     text_release(&own);
     text_release(&best);
