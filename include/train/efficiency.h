@@ -8,14 +8,14 @@
 /// pass forward is the features, the update the solver.
 ///
 ///   steps, tokens, seconds, tokens_per_second, gflops
-///   sgemm_share       of `limit_gflops`, the measured product rate of all ranks
+///   sgemm_share       of the measured product rate of all ranks
 ///   phases_s          object: mean over ranks of each phase, and what is left ("other")
 ///   own_work_s        object: forward and backward pass of a step on the fastest and slowest rank
 ///   waiting_share     of the time, that ranks with less of it had to wait, in the mean
 ///   memory_bytes      object: "most" that a rank had, libraries and shared pages too; "planned"
 ///   checkpoints       object: count, bytes_per_second
 COLLECTIVE
-Json *efficiency_report(const Trainer *trainer, double limit_gflops);
+Json *efficiency_report(const Trainer *trainer);
 /// Local (rank 0). Puts it into the results of a run, else what the report in the run folder has,
 /// if it is the run that goes on there: one that is complete makes no steps when it is started once
 /// more.

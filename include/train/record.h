@@ -12,7 +12,6 @@ typedef struct {
     Text line;      ///< the one in hand, kept for its memory
     bool warned;
     const Trainer *trainer;
-    double limit_gflops;   ///< measured product rate of all ranks
     int64_t steps, tokens; ///< of this process's life
     double seconds, flops;
 } Record;
@@ -23,7 +22,7 @@ Status record_open_log(FILE **log, const char *run);
 void record_close_log(FILE *log, Status status);
 
 /// Local. Opens metrics.jsonl in the run folder, cut to the steps done.
-Status record_start(Record *record, const Trainer *trainer, double limit_gflops);
+Status record_start(Record *record, const Trainer *trainer);
 void record_step(Record *record, const StepRecord *step);
 void record_evaluation(Record *record, Split split, const Evaluation *evaluation);
 /// Local. FAILED if lines are left that could not be written.

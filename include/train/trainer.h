@@ -54,6 +54,7 @@ typedef struct {
     int64_t step;         ///< updates done
     Deadline deadline;    ///< when to stop; on ranks but the first for signals alone
     Phases phases;        ///< of this process's life
+    double limit_gflops;  ///< product rate of all ranks, measured
     double planned_bytes; ///< memory of a rank, by the plan
     Profile *profile;     ///< owned; NULL unless train.profile
 

@@ -56,11 +56,11 @@ static void print_phases(const Totals *totals)
     text_release(&line);
 }
 
-static void print(const Trainer *t, const Totals *totals, double gflops, double limit_gflops)
+static void print(const Trainer *t, const Totals *totals, double gflops)
 {
     const Phases *p = &t->phases;
     log_info("efficiency: %" PRId64 " steps, %.0f tok/s, %.0f GFLOP/s (%.0f %% of sgemm)", p->steps,
-             (double)p->tokens / totals->total_s, gflops, 100 * gflops / limit_gflops);
+             (double)p->tokens / totals->total_s, gflops, 100 * gflops / t->limit_gflops);
     print_phases(totals);
     log_info("ranks: forward and backward %.4f to %.4f s a step; they wait %.1f %% of the time for "
              "the slowest",
@@ -79,7 +79,7 @@ static Json *pair(const char *one, double first, const char *other, double secon
     return object;
 }
 
-static Json *describe(const Trainer *t, const Totals *totals, double gflops, double limit_gflops)
+static Json *describe(const Trainer *t, const Totals *totals, double gflops)
 {
     const Phases *p = &t->phases;
     Json *object = json_new_object(), *phases = json_new_object(), *saves = json_new_object();
@@ -88,7 +88,7 @@ static Json *describe(const Trainer *t, const Totals *totals, double gflops, dou
     json_set_number(object, "seconds", totals->total_s);
     json_set_number(object, "tokens_per_second", (double)p->tokens / totals->total_s);
     json_set_number(object, "gflops", gflops);
-    json_set_number(object, "sgemm_share", gflops / limit_gflops);
+    json_set_number(object, "sgemm_share", gflops / t->limit_gflops);
     for (int i = 0; i < PHASES; i++) json_set_number(phases, phase_names[i], totals->seconds[i]);
     json_set_number(phases, "other", totals->other_s);
     json_set(object, "phases_s", phases);
@@ -104,7 +104,7 @@ static Json *describe(const Trainer *t, const Totals *totals, double gflops, dou
     return object;
 }
 
-Json *efficiency_report(const Trainer *t, double limit_gflops)
+Json *efficiency_report(const Trainer *t)
 {
     const Phases *p = &t->phases;
     struct rusage usage = { 0 };
@@ -120,8 +120,8 @@ Json *efficiency_report(const Trainer *t, double limit_gflops)
     add_up(&totals, all, t->comm->size, p->end_s - p->start_s);
     if (t->comm->rank == 0 && p->steps) {
         double gflops = p->flops / totals.total_s / 1e9;
-        print(t, &totals, gflops, limit_gflops);
-        object = describe(t, &totals, gflops, limit_gflops);
+        print(t, &totals, gflops);
+        object = describe(t, &totals, gflops);
     }
     mem_free(counts_bytes);
     mem_free(all);

@@ -2,11 +2,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "comm/agree.h"
-#include "linalg/solve.h"
 #include "linalg/vecmath.h"
 #include "train/features.h"
+#include "train/plan.h"
 
 #include <math.h>
+#include <omp.h>
 #include <string.h>
 
 Status probe_check(const Recipe *recipe)
@@ -140,6 +141,27 @@ static void set_head(Model *model, const LinearFit *fit)
     node_settle(model->node);
 }
 
+/// Seconds that what comes behind the features takes, about.
+static double solver_s(Trainer *t)
+{
+    int64_t here = node_ranks(t->comm->node), size = t->comm->size, threads = omp_get_max_threads();
+    Machine machine = { .nodes = (size + here - 1) / here,
+                        .ranks_per_node = here,
+                        .threads = threads,
+                        .memory_bytes = INFINITY,
+                        .gflops = t->limit_gflops / (double)(size * threads),
+                        .bytes_per_s = 1e9,
+                        .near_bytes_per_s = 1e9 };
+    PlanInput input;
+    Plan plan;
+    plan_input_init(&input, t->recipe, t->model, &t->batches,
+                    method_copies(t->recipe, t->row_leaves));
+    Layout layout = { t->grid.data, t->grid.rows, t->grid.cols };
+    Status planned = plan_make(&plan, &input, layout, &machine);
+    status_clear();
+    return planned == OK ? plan.solve_s : 0;
+}
+
 /// Collective. The head's weights and its loss, which is finite.
 COLLECTIVE
 static Status solve_head(double *loss, Trainer *t, const Features *f)
@@ -177,7 +199,7 @@ Status probe_step(Trainer *t, StepRecord *out)
     label_params(&weight, &bias, t->model);
     phases_start(&t->phases, PHASE_DATA);
     optimizer_refresh_all(&t->optimizer);
-    TRY(features_take(&features, t, t->model->params[weight].cols, 0));
+    TRY(features_take(&features, t, t->model->params[weight].cols, solver_s(t)));
     if (features.stopped) { // agreed: by all
         status = deadline_obey(&t->deadline, t->step);
         goto done;

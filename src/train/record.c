@@ -75,11 +75,11 @@ void record_close_log(FILE *log, Status status)
     fclose(log);
 }
 
-Status record_start(Record *r, const Trainer *trainer, double limit_gflops)
+Status record_start(Record *r, const Trainer *trainer)
 {
     Status status = OK;
     Text path = { 0 };
-    *r = (Record){ .trainer = trainer, .limit_gflops = limit_gflops };
+    *r = (Record){ .trainer = trainer };
     if (trainer->comm->rank) return OK;
     folder_file(&path, trainer, "metrics.jsonl");
     TRY(cut_metrics(path.data, trainer));
@@ -100,7 +100,7 @@ static void show_progress(Record *r, const StepRecord *step)
     text_printf(line, "step %" PRId64 "/%" PRId64 "  epoch %.2f  loss %.4f  lr %.2e  %.0f tok/s",
                 step->step, b->last, step->epoch, step->loss, step->learning_rate, rate);
     text_printf(line, "  %.0f GFLOP/s (%.0f %% of sgemm)  ETA ", gflops,
-                100 * gflops / r->limit_gflops);
+                100 * gflops / t->limit_gflops);
     text_duration(line, (double)(b->last - step->step) * r->seconds / (double)r->steps);
     log_progress(step->step == b->last, "%s", line->data);
 }

@@ -178,11 +178,12 @@ static Status train(Json **efficiency, Trainer *t, RunRecord *life)
     if (!t->lock) return agree(t->comm, check_closed(t)); // agreed: the same on all ranks
     TRY_ROOT(t->comm, write_recipe(t->recipe));
     if (life) TRY(run_record_start(life, t)); // agreed: the same call on all ranks
-    TRY_ALL(t->comm, record_start(&record, t, measure_limit(t->comm)));
+    t->limit_gflops = measure_limit(t->comm);
+    TRY_ALL(t->comm, record_start(&record, t));
     announce(t);
     status = loop_run(t, &record);
     if (status == OK || status == STOPPED) // agreed: loop_run is collective
-        *efficiency = efficiency_report(t, record.limit_gflops);
+        *efficiency = efficiency_report(t);
     if (status == OK && t->profile) print_profile(t->profile);
 done:
     if (status == FAILED) text_clear(&record.unwritten); // the next job does these steps again

@@ -22,8 +22,8 @@ expect_exit 0 "$TEMPER" import large -o large.h5
 for kind in ridge logistic; do
     for count in 1 3; do
         expect_exit 1 train $count large-$kind model.path=large.h5 train.probe=$kind
-        [ "$(grep -c "^temper: linear probe: the features of row [0-9]* (from 0) of " "$work/err")" = 1 ] ||
-            fail "$(cat "$work/err")"
+        said="^temper: linear probe: the features of row [0-9]* (from 0) of "
+        [ "$(grep -c "$said" "$work/err")" = 1 ] || fail "$(cat "$work/err")"
         expect_text err "are not finite: the model overflows on it"
         [ -z "$(ls runs/large-$kind/checkpoints)" ] || fail "$(ls runs/large-$kind/checkpoints)"
         [ ! -s runs/large-$kind/metrics.jsonl ] || fail "$(cat runs/large-$kind/metrics.jsonl)"

@@ -55,7 +55,8 @@ stopped chain max_seconds $((rows + 1))
 SLURM_JOB_END_TIME=$(($(date +%s) + 13)) TEMPER_FAULT=$slow expect_exit 85 train 1 chain
 expect_text err " before the job's end"
 stopped chain job_end $((rows + 1))
-[ "$(($(sed -nE 's/^stopping: ([0-9]+)\..*/\1/p' "$work/err")))" -ge 10 ] || fail "$(cat "$work/err")"
+left=$(sed -nE 's/^stopping: ([0-9]+)\..*/\1/p' "$work/err")
+[ "$left" -ge 10 ] || fail "stopped $left s before the job's end"
 before=$rows
 touch runs/chain/STOP
 expect_exit 85 train 2 chain
@@ -69,6 +70,18 @@ some=$(flops chain) all=$(flops whole)
 # the control: a run of other bits
 expect_exit 0 train 2 other train.seed=8
 expect_failure same_run other chain
+
+# time that is too short for the solver is left to a life that has all of it
+expect_exit 0 "$TEMPER" import "$TEMPER_SOURCE/jobs/gpt2-tiny" -o bytes.h5 --config-only
+awk -F '\t' -v OFS='\t' 'NR > 1 && NR % 3 == 0 { $1 = "eggs" } { print }' sms.tsv >three.tsv
+wide=(model.path=bytes.h5 model.init=random model.hidden_size=1024 model.num_hidden_layers=1
+    model.num_attention_heads=16 data.path=three.tsv data.max_length=4)
+SLURM_JOB_END_TIME=$(($(date +%s) + 30)) expect_exit 85 train 2 wide "${wide[@]}" \
+    train.probe=logistic
+expect_text err " before the job's end, what is left of the step takes "
+stopped wide job_end 799
+SLURM_JOB_END_TIME=$(($(date +%s) + 30)) expect_exit 0 train 2 wide "${wide[@]}"
+expect_text err "linear probe: 799 of 799 rows have their features in "
 
 # killed: what was kept until then stays
 all=(data.path=all.tsv)

@@ -20,14 +20,16 @@ static void progress_and_metrics(void)
     static Recipe recipe;
     Model model = { 0 };
     Comm self = comm_self();
-    Trainer trainer = { .comm = &self, .recipe = &recipe, .model = &model, .batches.last = 100 };
+    Trainer trainer = {
+        .comm = &self, .recipe = &recipe, .model = &model, .batches.last = 100, .limit_gflops = 600
+    };
     Record record;
     FILE *log = NULL;
     folder_make(&self);
     snprintf(recipe.output.folder, sizeof recipe.output.folder, "%s", folder_path("."));
     recipe.output.logging_steps = 1;
     CHECK_EQ(record_open_log(&log, recipe.output.folder), OK);
-    CHECK_EQ(record_start(&record, &trainer, 600), OK);
+    CHECK_EQ(record_start(&record, &trainer), OK);
     record_step(&record, &(StepRecord){ .step = 1,
                                         .epoch = 0.125,
                                         .loss = 0.75,
