@@ -15,7 +15,7 @@ typedef struct {
 } Vote;
 
 typedef struct {
-    double loss;      ///< summed over leaves, pairwise
+    double loss;      ///< summed over leaves, pairwise; not finite on all ranks or on none
     double grad_norm; ///< global norm before clipping
     bool stop;        ///< a rank was asked to stop
     bool writes;      ///< on some rank

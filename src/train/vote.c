@@ -40,7 +40,7 @@ void vote_cast(Vote *vote, Verdict *out, bool stop)
 {
     const int64_t *cuts = vote->cuts;
     int rank = vote->comm->rank;
-    double *at = vote->mine, sums[FIXED] = { 0 }; // exact: in any order
+    double *at = vote->mine, sums[FIXED + 1] = { 0 }; // exact: in any order
     SquareSum squares;
     at[0] = stop;
     at[1] = vote->writes;
@@ -55,9 +55,12 @@ void vote_cast(Vote *vote, Verdict *out, bool stop)
         memcpy(vote->losses + cuts[rank], at + FIXED, (size_t)count * sizeof *at);
         at += FIXED + count;
     }
-    if (vote->group) comm_sum_doubles(vote->group, sums, FIXED); // agreed: all have one or none
+    double loss = pairwise(vote->losses, cuts[vote->comm->size]);
+    sums[FIXED] = !isfinite(loss);
+    if (vote->group) comm_sum_doubles(vote->group, sums, FIXED + 1); // agreed: all have one or none
     memcpy(squares.levels, sums + SQUARES, sizeof squares.levels);
-    *out = (Verdict){ .loss = pairwise(vote->losses, cuts[vote->comm->size]),
+    // one that a single rank of the group has found stops all of them
+    *out = (Verdict){ .loss = isfinite(loss) && sums[FIXED] > 0 ? NAN : loss,
                       .grad_norm = sqrt(square_sum_total(&squares)),
                       .stop = sums[0] > 0,
                       .writes = sums[1] > 0 };

@@ -59,6 +59,11 @@ expect_text err "temper: step 6: loss nan"
 expect_text err "the last good checkpoint is runs/diverged/checkpoints/step-0000000004.h5"
 [ "$(ls runs/diverged/checkpoints)" = "$(printf 'step-000000000%d.h5\n' 2 4)" ] ||
     fail "$(ls runs/diverged/checkpoints)"
+# where one rank of a tensor group finds it, on all of them
+for rank in 0 3; do
+    TEMPER_FAULT=loss-nan:$rank:3 expect_exit 1 on 212 columns train.leaves=2 output.save_steps=0
+    expect_text err "temper: step 3: loss nan"
+done
 # and without the fault it goes on from there
 expect_exit 0 train 1 diverged "${settings[@]}" train.leaves=2
 expect_text err "resumed from runs/diverged/checkpoints/step-0000000004.h5"
