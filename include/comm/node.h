@@ -16,6 +16,8 @@ typedef struct Node {
     Comm ranks;   ///< those of this node
     Comm leaders; ///< the first rank of every node; on the others of size 0; a
                   ///< communicator of its own, for messages that cross others
+    int here;     ///< ranks on this one's host, be they a run or not
+    bool dealt;   ///< some host has several ranks that are no run: nothing is shared
     int count;    ///< nodes
     int *firsts;  ///< (count + 1), owned: node n has ranks [firsts[n], firsts[n + 1])
     int island_count;
@@ -23,9 +25,12 @@ typedef struct Node {
     const struct Node *alone; ///< the same where nothing is shared: each rank its own node
 } Node;
 
+/// What to do where ranks are dealt.
+#define NODE_RUNS "give --distribution=block to srun, --map-by core to mpirun"
+
 /// Collective. Gives a communicator of several ranks its node, and the islands that Slurm's
 /// topology tells of (SLURM_TOPOLOGY_ADDR), else one. TEMPER_RANKS_PER_NODE, for tests, makes
-/// several nodes of one.
+/// several nodes of one; -2 deals the ranks around two.
 COLLECTIVE
 void node_start(Comm *comm);
 COLLECTIVE
@@ -54,6 +59,8 @@ void node_unshare(void *memory, size_t bytes); ///< Local. NULL-safe
 int node_of(const Node *node, int rank);
 /// Local. Ranks on this one's node.
 int node_ranks(const Node *node);
+/// Local. Ranks on this one's host, whether they share memory or not.
+int node_ranks_here(const Node *node);
 /// Local. True where some node has several ranks.
 bool node_shares(const Node *node);
 /// Local. True on the rank that writes what its node shares.

@@ -29,7 +29,7 @@ bool placements_share(const Placement *all, int count, int *one, int *other);
 void placements_describe(Text *out, Text *trouble, const Placement *all, const int64_t *threads,
                          int count);
 
-/// Collective. Logs that, where Slurm started the ranks.
+/// Collective. Logs that, where Slurm started the ranks; warns where those of a node are no run.
 COLLECTIVE
 void threads_announce(const Comm *comm);
 /// Collective. Sets the threads of this rank: OMP_NUM_THREADS if set, else `placements_threads`.

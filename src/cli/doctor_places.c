@@ -42,8 +42,12 @@ void doctor_nodes(Doctor *doctor)
     const Node *node = doctor->world->node;
     if (node && node->island_count > 1)
         text_printf(&value, ", in %d islands of Slurm's topology", node->island_count);
-    doctor_say(doctor, least == most ? DOCTOR_OK : DOCTOR_WARN, "nodes", value.data,
-               "give every node the same number of ranks (--ntasks-per-node, --map-by ppr:n:node)");
+    bool dealt = node && node->dealt;
+    if (dealt) text_append(&value, ", dealt around them: none shares memory with another");
+    doctor_say(doctor, least == most && !dealt ? DOCTOR_OK : DOCTOR_WARN, "nodes", value.data,
+               dealt ? NODE_RUNS
+                     : "give every node the same number of ranks (--ntasks-per-node, --map-by "
+                       "ppr:n:node)");
     text_release(&value);
 }
 

@@ -17,6 +17,7 @@ static int first_on_node(const Comm *comm)
     const char *text = getenv("TEMPER_RANKS_PER_NODE");
     int wanted = text ? atoi(text) : 0, first = comm->rank;
     if (wanted > 0) return comm->rank / wanted * wanted;
+    if (wanted < 0) return comm->rank % -wanted;
     MPI_Comm here;
     PULSE_WAIT(MPI_Comm_split_type(mpi_comm(comm), MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL,
                                    &here));
@@ -51,7 +52,7 @@ static void *take(size_t bytes)
 static Node *node_new(const Comm *comm)
 {
     Node *node = take(sizeof *node);
-    *node = (Node){ .all = *comm, .ranks = comm_self(), .count = comm->size };
+    *node = (Node){ .all = *comm, .ranks = comm_self(), .here = 1, .count = comm->size };
     node->alone = node;
     node->firsts = take(((size_t)comm->size + 1) * sizeof *node->firsts);
     for (int rank = 0; rank <= comm->size; rank++) node->firsts[rank] = rank;
@@ -73,15 +74,19 @@ void node_start(Comm *comm)
     alone->leaders = comm_split(comm, 0);
     int64_t *first_of = MEM_NEW(int64_t, comm->size), first = first_on_node(comm);
     comm_gather_int64(comm, first_of, first);
-    // agreed: all ranks see the same
-    if (find_runs(node, first_of, comm->size) && node_shares(node)) {
+    bool runs = find_runs(node, first_of, comm->size); // agreed: all ranks see the same
+    if (runs && node_shares(node)) {                   // agreed: likewise
         node->alone = alone;
         node->ranks = comm_split(comm, (int)first);
         node->leaders = comm_split(comm, first == comm->rank ? 0 : -1);
     } else {
         node_free(node);
         node = alone;
+        node->dealt = !runs;
     }
+    int here = 0;
+    for (int rank = 0; rank < comm->size; rank++) here += first_of[rank] == first;
+    node->here = alone->here = here;
     node_find_islands(node);
     comm->node = node;
     mem_free(first_of);
@@ -152,6 +157,11 @@ int node_of(const Node *node, int rank)
 int node_ranks(const Node *node)
 {
     return node ? node->ranks.size : 1;
+}
+
+int node_ranks_here(const Node *node)
+{
+    return node ? node->here : 1;
 }
 
 bool node_shares(const Node *node)

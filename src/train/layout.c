@@ -1,6 +1,7 @@
 #include "train/layout.h"
 #include "base/mem.h"
 #include "comm/agree.h"
+#include "comm/node.h"
 #include "comm/probe.h"
 #include "linalg/gemm.h"
 #include "train/checkpoint.h"
@@ -42,15 +43,18 @@ void plan_source_close(PlanSource *source)
 COLLECTIVE
 static void measure_nodes(Machine *out, const Comm *comm)
 {
-    int ranks = comm->node ? comm->node->firsts[1] : 1; // of the first node: the same on all ranks
+    int64_t here = node_ranks_here(comm->node);
+    int near_ranks = comm->node ? comm->node->firsts[1] : 1; // the same on all ranks, as below
     double left = plan_available_bytes();
     int64_t less = left > 0 ? -(int64_t)left : INT64_MIN;
     Link near = { 0, INFINITY }, link = { 0, INFINITY };
     comm_max_int64(comm, &less, 1);
-    if (ranks > 1) near = probe_link(comm, 1);              // agreed: as above
-    if (comm->size > ranks) link = probe_link(comm, ranks); // agreed: as above
-    *out = (Machine){ .nodes = (comm->size + ranks - 1) / ranks,
-                      .ranks_per_node = ranks,
+    comm_broadcast(comm, &here, sizeof here, 0);                      // of the first node
+    if (comm->size > near_ranks) link = probe_link(comm, near_ranks); // agreed: as above
+    if (near_ranks > 1) near = probe_link(comm, 1);                   // agreed: as above
+    if (comm->node && comm->node->dealt) near = link;                 // neighbours are apart
+    *out = (Machine){ .nodes = (comm->size + here - 1) / here,
+                      .ranks_per_node = here,
                       .threads = omp_get_max_threads(),
                       .memory_bytes = less == INT64_MIN ? INFINITY : -(double)less,
                       .gflops = gemm_measure_gflops() / omp_get_max_threads(),

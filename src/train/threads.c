@@ -1,6 +1,7 @@
 #include "train/threads.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "comm/node.h"
 
 #include <inttypes.h>
 #include <omp.h>
@@ -168,6 +169,10 @@ void threads_announce(const Comm *comm)
         char *rest = trouble.data;
         for (char *line; (line = strsep(&rest, "\n")) && *line;) log_warn("%s", line);
     }
+    if (comm->node && comm->node->dealt)
+        log_warn("ranks are dealt around the nodes, not in runs: they share no memory, each keeps "
+                 "its own copy of the weights, and groups of the grid cross nodes: %s",
+                 NODE_RUNS);
     text_release(&trouble);
     text_release(&facts);
     mem_free(threads);

@@ -157,7 +157,7 @@ Status trainer_init(Trainer *t, const Comm *comm, const Recipe *recipe)
     TRY_ALL(comm, classification_weights(&t->class_weights, recipe, t->data));
     TRY_ALL(comm, batches_init(&t->batches, t->data, &recipe->train));
     TRY_ALL(comm, choose_leaves(t, &leaf_tokens));
-    TRY_ALL(comm, check_memory(t, &copy_bytes, &copy_fits, node_ranks(comm->node)));
+    TRY_ALL(comm, check_memory(t, &copy_bytes, &copy_fits, node_ranks_here(comm->node)));
     build_engine(t, leaf_tokens);
     choose_async(t, copy_bytes, copy_fits);
 done:

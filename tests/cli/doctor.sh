@@ -60,6 +60,12 @@ if [ -n "${pair:-}" ]; then
     unset TEMPER_FAULT
 fi
 
+# ranks that the launcher deals around nodes
+expect_exit 0 env TEMPER_RANKS_PER_NODE=-2 "${launch[@]}" -n 3 "$TEMPER" doctor --folder "$work" \
+    --megabytes 1
+verdict warn nodes
+expect_text out "dealt around them: none shares memory with another"
+
 expect_exit 0 env SLURM_NTASKS=4 "$TEMPER" doctor --folder "$work" --megabytes 1
 verdict warn launcher
 

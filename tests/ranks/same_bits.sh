@@ -29,6 +29,17 @@ TEMPER_FAULT=share:2:0 TEMPER_RANKS_PER_NODE=2 expect_exit 0 train 4 failing
 expect_text err "each keeps its own copy of the weights"
 same_run one failing
 
+# dealt around the nodes, they share nothing, and memory is that of all that are on one
+TEMPER_RANKS_PER_NODE=-2 expect_exit 0 train 3 dealt
+expect_text err "ranks are dealt around the nodes"
+expect_text err "give --distribution=block to srun"
+same_run one dealt
+TEMPER_RANKS_PER_NODE=-2 TEMPER_FAULT=memory-none:1:0 expect_exit 1 train 5 little
+expect_text err "GB more on a node with 2 ranks"
+TEMPER_RANKS_PER_NODE=2 TEMPER_FAULT=memory-none:1:0 expect_exit 1 train 5 little
+expect_text err "GB more on a node with 2 ranks"
+! grep -q "dealt" "$work/err" || fail "runs of ranks are no trouble: $(cat "$work/err")"
+
 # where new weights come from other nodes, and are not there before somebody waits for them
 TEMPER_RANKS_PER_NODE=1 expect_exit 0 train 3 nodes
 same_run one nodes

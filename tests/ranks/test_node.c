@@ -8,6 +8,7 @@
 #include <string.h>
 
 static Comm world;
+static char per_node[8]; ///< TEMPER_RANKS_PER_NODE
 enum { BYTES = 48 << 20 };
 
 /// What this process has in memory, its part alone of what others have too.
@@ -76,6 +77,25 @@ static void finds_nodes(void)
             CHECK_EQ(node_of(node, rank), n);
 }
 
+/// Ranks dealt around two nodes share nothing, and are counted where they are.
+static void counts_dealt_ranks(void)
+{
+    node_stop(&world);
+    setenv("TEMPER_RANKS_PER_NODE", "-2", 1);
+    node_start(&world);
+    if (world.node) {
+        CHECK_EQ(world.node->dealt, world.size > 2);
+        CHECK_EQ(world.node->count, world.size);
+        CHECK_EQ(node_ranks_here(world.node), (world.size + 1 - world.rank % 2) / 2);
+        CHECK_TRUE(!node_shares(world.node));
+    }
+    node_stop(&world);
+    setenv("TEMPER_RANKS_PER_NODE", per_node, 1);
+    node_start(&world);
+    if (world.node) CHECK_EQ(world.node->dealt, false);
+    CHECK_EQ(node_ranks_here(world.node), node_ranks(world.node));
+}
+
 /// Each rank a node: two at a switch, as Slurm says it.
 static void set_addresses(const char *format)
 {
@@ -135,9 +155,8 @@ static void finds_islands(void)
 }
 
 static const Case cases[] = {
-    { "shares memory", shares_memory },
-    { "broadcasts", broadcasts },
-    { "finds nodes", finds_nodes },
+    { "shares memory", shares_memory }, { "broadcasts", broadcasts },
+    { "finds nodes", finds_nodes },     { "counts dealt ranks", counts_dealt_ranks },
     { "finds islands", finds_islands },
 };
 
@@ -146,14 +165,12 @@ int main(int argc, char **argv)
 {
     int result = EXIT_SUCCESS;
     if (comm_start(&world) != OK) return EXIT_FAILURE;
-    for (int per_node = 0; per_node < 4 && result == EXIT_SUCCESS; per_node++) {
-        char text[8];
-        snprintf(text, sizeof text, "%d", per_node);
+    for (int count = 0; count < 4 && result == EXIT_SUCCESS; count++) {
+        snprintf(per_node, sizeof per_node, "%d", count);
         node_stop(&world);
-        setenv("TEMPER_RANKS_PER_NODE", text, 1);
+        setenv("TEMPER_RANKS_PER_NODE", per_node, 1);
         node_start(&world);
-        if (world.node && per_node)
-            CHECK_EQ(world.node->count, (world.size + per_node - 1) / per_node);
+        if (world.node && count) CHECK_EQ(world.node->count, (world.size + count - 1) / count);
         result = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
     }
     comm_stop(&world);
