@@ -96,6 +96,11 @@ static RowPart join_parts(const RowPart *parts, int64_t stride, int64_t count)
     RowPart all = parts[0];
     for (int64_t i = 1; i < count; i++) {
         const RowPart *next = &parts[i * stride];
+        if (!next->classes) continue; // fewer words than slices
+        if (!all.classes) {
+            all = *next;
+            continue;
+        }
         float most = all.most < next->most ? next->most : all.most;
         double before = (double)all.most - (double)most, after = (double)next->most - (double)most;
         all.plain += all.classes * before + next->plain + next->classes * after;

@@ -69,6 +69,16 @@ cmp -s "$work/out" answer || fail "four ranks together say something else"
 expect_exit 0 ranks 4 "$TEMPER" "${ask[@]}" grid.cols=2
 cmp -s "$work/out" answer || fail "two pairs of ranks say something else"
 
+# more slices than words
+expect_exit 0 "$TEMPER" import "$TEMPER_SOURCE/tests/golden/tiny-gpt2" -o few.h5
+many=("${gpt2[@]}" model.path=few.h5 model.hidden_size=128 model.num_attention_heads=128
+    model.intermediate_size=256 train.max_steps=2)
+expect_exit 0 train 1 words "${many[@]}"
+expect_exit 0 train 1 strictwords "${many[@]}" grid.reproducible=strict
+close words strictwords
+expect_exit 0 on 122 strictwords122 "${many[@]}" grid.reproducible=strict
+same_run strictwords strictwords122
+
 # strict: one training on all of them, and from one to the other in its middle
 strict=grid.reproducible=strict
 expect_exit 0 train 1 strict $strict
