@@ -121,8 +121,9 @@ static int64_t most_cols(const Recipe *recipe, const Model *model)
     return cols;
 }
 
-/// The most ranks that a step keeps busy, and the number that theirs must be a multiple of. Where
-/// train chooses the grid, one for any number up to the most; a strict one has no rows to help.
+/// The most ranks that a step keeps busy, the number that theirs must be a multiple of, and how
+/// many of them, which talk the most, should be on one node. Where train chooses the grid, one for
+/// any number up to the most; a strict one has no rows to help.
 static Status print_ranks(const Recipe *recipe, const Model *model, int64_t leaves)
 {
     const GridOptions *grid = &recipe->grid;
@@ -139,7 +140,8 @@ static Status print_ranks(const Recipe *recipe, const Model *model, int64_t leav
                                group, leaves, leaves == 1 ? "leaf" : "leaves", most);
         most = grid->data ? group : most - most % group;
     }
-    printf("ranks %" PRId64 "  group %" PRId64 "\n", most, group);
+    printf("ranks %" PRId64 "  group %" PRId64 "  cols %" PRId64 "\n", most, group,
+           grid->cols ? grid->cols : 1);
     return OK;
 }
 
@@ -273,8 +275,8 @@ const Command command_validate = {
     .summary = "checks a recipe before it is queued: every error at once",
     .description =
         "Checks keys, model, data files, columns, labels and folder, and prints lengths, steps,\n"
-        "leaves, the most ranks that train can use with the recipe's grid and the group that\n"
-        "their number must be a multiple of, and the memory of a rank. The data is prepared on\n"
-        "the way, so that the job starts at once.",
+        "leaves, the most ranks that train can use with the recipe's grid, the group that their\n"
+        "number must be a multiple of and the columns that should be on one node, and the memory\n"
+        "of a rank. The data is prepared on the way, so that the job starts at once.",
     .example = "temper validate jobs/sms-spam.yaml train.batch_size=64",
 };

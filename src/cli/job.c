@@ -113,12 +113,21 @@ static void add_option(Text *out, const char *name, const char *value)
     if (*value) text_printf(out, "#SBATCH --%s=%s\n", name, value);
 }
 
+/// By an option that excludes others: not --mem-bind.
+static bool asks_for_memory(const char *lines)
+{
+    for (const char *at = lines; (at = strstr(at, "--mem")); at++)
+        if (strncmp(at, "--mem-bind", 10)) return true;
+    return false;
+}
+
 static void add_options(Text *out, const SlurmOptions *s, const char *folder)
 {
     const char *name = strrchr(folder, '/');
     add_option(out, "job-name", name && name[1] ? name + 1 : "temper");
     text_printf(out, "#SBATCH --output=%s/slurm-%s.log\n", folder, *s->array ? "%A_%a" : "%j");
     text_printf(out, "#SBATCH --nodes=%" PRId64 "\n#SBATCH --exclusive\n", s->nodes);
+    if (!asks_for_memory(s->extra)) text_append(out, "#SBATCH --mem=0\n"); // all of a node's
     add_option(out, "time", s->time);
     add_option(out, "partition", s->partition);
     add_option(out, "account", s->account);

@@ -65,7 +65,7 @@ words() {
 # the options, each as a line; those that are not given are none
 queued recipe.yaml
 [ "$script" = runs/one/job.sbatch ] || fail "$script"
-for text in --job-name=one --output=runs/one/slurm-%j.log --nodes=1 --exclusive --time=240 \
+for text in --job-name=one --output=runs/one/slurm-%j.log --nodes=1 --exclusive --mem=0 --time=240 \
     --signal=B:USR1@300 --requeue --open-mode=append; do
     line "#SBATCH $text"
 done
@@ -93,6 +93,10 @@ for text in --nodes=3 --time=1-12:00:00 --partition=big,bigger --account=my_proj
     --signal=B:USR1@60 --mem=4G '--exclude=n[1-3],n7'; do
     line "#SBATCH $text"
 done
+no_line "--mem=0"
+queued recipe.yaml slurm.extra=--mem-bind=local
+line "#SBATCH --mem=0"
+queued recipe.yaml train.seed=3 slurm.nodes=3
 nodes=3 ran
 words recipe.yaml train.seed=3 slurm.nodes=3
 grep -q -- "--nodes=3 --ntasks=6 --cpus-per-task=4 " srun.line || fail "$(cat srun.line)"
@@ -118,6 +122,14 @@ started 4 1 train.leaves=1 grid.cols=0
 started 6 1 grid.rows=6
 started 12 2 grid.rows=6
 expect_failure started 8 1 grid.rows=6
+# of several columns whole groups on each node, of whose cores some may be left
+started 8 3 train.leaves=2 grid.cols=4
+grep -q -- "--distribution=block --nodes=2 --ntasks=8 --cpus-per-task=2 " srun.line ||
+    fail "$(cat srun.line)"
+started 8 2 grid.cols=4 slurm.ranks_per_node=6
+started 24 4 grid.cols=4 slurm.ranks_per_node=6 grid.data=6 # a multiple of 24 is more
+started 10 4 train.leaves=5 grid.cols=2 # on two nodes each rank would have a thread less
+grep -q -- "--nodes=4 --ntasks=10 --cpus-per-task=2 " srun.line || fail "$(cat srun.line)"
 queued recipe.yaml slurm.ranks_per_node=1 grid.rows=6
 rm srun.words
 SLURM_JOB_ID=4711 SLURM_JOB_NODELIST=n1 SLURM_JOB_NUM_NODES=2 SLURM_CPUS_ON_NODE=8 \

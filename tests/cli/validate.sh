@@ -9,16 +9,16 @@ says() {
     grep -qxF -- "$1" out || fail "no line '$1' with ${*:2}: $(cat out)"
 }
 says "leaves 16"
-says "ranks 16  group 1"
-says "ranks 8  group 4" train.leaves=4 grid.cols=2 grid.rows=2 grid.reproducible=strict
-says "ranks 16  group 4" train.leaves=4 grid.cols=2 grid.rows=2
-says "ranks 6  group 6" train.leaves=4 grid.cols=2 grid.data=3
-says "ranks 16  group 1" train.leaves=4 grid.cols=0
-says "ranks 4  group 1" train.leaves=4 grid.cols=0 grid.reproducible=strict
+says "ranks 16  group 1  cols 1"
+says "ranks 8  group 4  cols 2" train.leaves=4 grid.cols=2 grid.rows=2 grid.reproducible=strict
+says "ranks 16  group 4  cols 2" train.leaves=4 grid.cols=2 grid.rows=2
+says "ranks 6  group 6  cols 2" train.leaves=4 grid.cols=2 grid.data=3
+says "ranks 16  group 1  cols 1" train.leaves=4 grid.cols=0
+says "ranks 4  group 1  cols 1" train.leaves=4 grid.cols=0 grid.reproducible=strict
 sed 's/^train:/grid: auto\n&/' recipe.yaml >auto.yaml
 expect_exit 0 "$TEMPER" validate auto.yaml
-expect_text out "ranks 64  group 1"
-expect_failure says "ranks 16  group 1" grid.cols=2
+expect_text out "ranks 64  group 1  cols 1"
+expect_failure says "ranks 16  group 1  cols 1" grid.cols=2
 
 expect_exit 2 "$TEMPER" validate recipe.yaml train.leaves=2 grid.data=3
 expect_text err "grid: 3 ranks at least, but 2 leaves of a step keep 2 busy: raise train.leaves"
