@@ -94,6 +94,8 @@ static Status finish_job(Job *job, const char *output)
     Status status = OK;
     Trained *t = &job->trained;
     if (!t->recipe) goto done; // agreed: a run is one on all ranks
+    // factors have no strict bits between ranks
+    if (t->grid.cols > 1) t->grid.group.strict = false;
     TRY(model_load(&t->comm, &t->model, output, t->recipe->model.task));
     measure_run(&job->after, job, t->model, "after");
 done:

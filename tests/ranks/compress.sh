@@ -28,6 +28,14 @@ expect_exit 0 ranks 1 "$TEMPER" compress runs/one --energy 0.5 -o energy1.h5
 [ "$(grep -E "before|after" "$work/out")" = "$(cat metrics)" ] || fail "the metrics differ"
 awk '$3 == "x" && !($6 >= 0.5 && $6 < 0.53) { exit 1 }' "$work/out" || fail "not half of all"
 
+# of a strict run on several columns, too, whose factors have no strict bits there
+expect_exit 0 on 112 strict grid.reproducible=strict train.max_steps=2
+expect_exit 0 ranks 2 "$TEMPER" compress runs/strict --rank 24 -o strict.h5
+expect_text out "before, validation: loss"
+expect_text out "after, validation: loss"
+expect_exit 2 on 112 no grid.reproducible=strict model.path=strict.h5
+expect_text err "factors have no strict bits between ranks"
+
 # as FOLDER MODEL [key=value ...]: the model as a run, for its logits.
 as() {
     local folder=$1 model=$2
