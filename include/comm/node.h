@@ -54,6 +54,9 @@ int node_relay_rank(const Node *node, int rank, int island);
 COLLECTIVE
 void *node_share(const Node *node, size_t bytes);
 void node_unshare(void *memory, size_t bytes); ///< Local. NULL-safe
+/// Local. The counter that comes with so much shared memory, 0 at first; released with it.
+_Atomic int64_t *node_counter(void *memory, size_t bytes);
+size_t node_shared_bytes(size_t bytes); ///< Local. Of the memory and its counter.
 
 /// Local. The node that a rank is on.
 int node_of(const Node *node, int rank);

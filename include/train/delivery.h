@@ -8,10 +8,10 @@
 
 typedef struct Delivery Delivery;
 
-/// Collective. Of `values` (Model.values), which the ranks of a node share; all are borrowed.
-/// `node` NULL: one rank, nothing to deliver.
+/// Collective. Of `values` (elements, Model.values), which the ranks of a node share; all are
+/// borrowed. `node` NULL: one rank, nothing to deliver.
 COLLECTIVE
-Delivery *delivery_new(const Node *node, const Blocks *blocks, float *values);
+Delivery *delivery_new(const Node *node, const Blocks *blocks, float *values, int64_t elements);
 /// Local, NULL-safe. Waits for what is on its way.
 void delivery_free(Delivery *delivery);
 

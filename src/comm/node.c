@@ -169,9 +169,26 @@ bool node_shares(const Node *node)
     return node && node->count < node->all.size;
 }
 
+static size_t counter_place(size_t bytes)
+{
+    enum { LINE = 64 };
+    return (bytes + LINE - 1) / LINE * LINE;
+}
+
+size_t node_shared_bytes(size_t bytes)
+{
+    return counter_place(bytes) + sizeof(_Atomic int64_t);
+}
+
+_Atomic int64_t *node_counter(void *memory, size_t bytes)
+{
+    return (_Atomic int64_t *)((char *)memory + counter_place(bytes));
+}
+
 void *node_share(const Node *node, size_t bytes)
 {
     if (!node_shares(node)) return NULL;
+    bytes = node_shared_bytes(bytes);
     bool leads = node_leads(node);
     MemoryFile file = { 0 };
     if (leads) file = make_file(bytes);
@@ -189,7 +206,7 @@ void *node_share(const Node *node, size_t bytes)
 
 void node_unshare(void *memory, size_t bytes)
 {
-    if (memory) munmap(memory, bytes);
+    if (memory) munmap(memory, node_shared_bytes(bytes));
 }
 
 bool node_leads(const Node *node)

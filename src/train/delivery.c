@@ -27,8 +27,8 @@ struct Delivery {
     int passed, crossed; ///< likewise: what crosses to this island is passed on, is received
     bool sent;           ///< all that was sent has left
     bool late;           ///< a fault: what has not been awaited is not there
-    /// Rounds that have arrived on this node, those of earlier steps too; NULL: for this rank
-    /// alone.
+    /// Rounds that have arrived on this node, those of earlier steps too: in the memory of the
+    /// values; NULL: for this rank alone.
     _Atomic int64_t *on_node;
     int64_t earlier; ///< of them, of earlier steps
 };
@@ -94,13 +94,16 @@ static void init_messages(Delivery *d)
     d->crossing = new_rounds(d);
 }
 
-Delivery *delivery_new(const Node *node, const Blocks *blocks, float *values)
+Delivery *delivery_new(const Node *node, const Blocks *blocks, float *values, int64_t elements)
 {
     Delivery *d = MEM_NEW(Delivery, 1);
     *d = (Delivery){ .node = node, .blocks = blocks, .values = values, .sent = true };
     d->late = fault_at("delivery-late");
-    d->on_node = node_share(node, sizeof *d->on_node);
-    CHECK(d->on_node || !node_shares(node), "ranks that share weights can share no counter");
+    if (node_shares(node)) {
+        d->on_node = node_counter(values, (size_t)elements * sizeof *values);
+        if (node_leads(node)) *d->on_node = 0; // of a delivery before
+        node_settle(node);                     // agreed: ranks of a node share
+    }
     if (crosses_nodes(d)) init_messages(d);
     return d;
 }
@@ -117,7 +120,6 @@ void delivery_free(Delivery *d)
     mem_free(d->arriving);
     mem_free(d->crossing);
     exchange_free(d->leaving);
-    node_unshare((void *)d->on_node, sizeof *d->on_node);
     mem_free(d);
 }
 

@@ -17,7 +17,7 @@ void optimizer_init(Optimizer *o, const Comm *comm, Model *model, const Blocks *
     o->exp_avg = MEM_NEW(float, blocks->own_elements);
     o->exp_avg_sq = MEM_NEW(float, blocks->own_elements);
     row_delivery_init(&o->rows, model->node, blocks);
-    o->delivery = delivery_new(model->node, blocks, model->values);
+    o->delivery = delivery_new(model->node, blocks, model->values, model->elements);
     late_init(&o->late, model, blocks, comm->size);
 }
 

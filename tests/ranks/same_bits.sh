@@ -28,6 +28,10 @@ same_run one never
 TEMPER_FAULT=share:2:0 TEMPER_RANKS_PER_NODE=2 expect_exit 0 train 4 failing
 expect_text err "each keeps its own copy of the weights"
 same_run one failing
+for nth in 3 4; do # of whatever is shared
+    TEMPER_FAULT=share:-1:$nth TEMPER_RANKS_PER_NODE=2 expect_exit 0 train 4 "failing$nth"
+    same_run one "failing$nth"
+done
 
 # dealt around the nodes, they share nothing, and memory is that of all that are on one
 TEMPER_RANKS_PER_NODE=-2 expect_exit 0 train 3 dealt

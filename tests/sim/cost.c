@@ -157,7 +157,7 @@ WRAP(void *, node_share, const Node *node, size_t bytes)
 {
     void *memory = NULL;
     if (!node_shares(node)) return NULL;
-    if (node_leads(node)) memory = calloc(1, bytes);
+    if (node_leads(node)) memory = calloc(1, node_shared_bytes(bytes));
     comm_broadcast(&node->ranks, &memory, sizeof memory, 0);
     return memory;
 }
