@@ -49,6 +49,8 @@ typedef struct {
 } Settings;
 
 void settings_add(Settings *settings, const char *key, const char *value, const char *where);
+/// Local. True if the key is among them.
+bool settings_have(const Settings *settings, const char *key);
 void settings_release(Settings *settings);
 /// Local. USAGE naming every key that is given twice.
 Status settings_check_once(const Settings *settings);

@@ -21,6 +21,13 @@ void settings_add(Settings *settings, const char *key, const char *value, const 
                                                     .where = mem_copy_text(where) };
 }
 
+bool settings_have(const Settings *settings, const char *key)
+{
+    for (int i = 0; i < settings->count; i++)
+        if (!strcmp(settings->items[i].key, key)) return true;
+    return false;
+}
+
 void settings_release(Settings *settings)
 {
     for (int i = 0; i < settings->count; i++) {

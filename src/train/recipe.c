@@ -22,13 +22,6 @@ static Status check_text(const Setting *item)
     return OK;
 }
 
-static bool is_given(const Settings *settings, const char *key)
-{
-    for (int i = 0; i < settings->count; i++)
-        if (!strcmp(settings->items[i].key, key)) return true;
-    return false;
-}
-
 /// `grid: auto` for `grid: {cols: 0}`.
 static void expand_auto_grid(Settings *settings)
 {
@@ -40,6 +33,14 @@ static void expand_auto_grid(Settings *settings)
         item->key = mem_copy_text("grid.cols");
         item->value = mem_copy_text("0");
     }
+}
+
+/// What of a grid excludes what, whatever ranks there are.
+static Status check_grid(const GridOptions *options)
+{
+    if (strcmp(options->backend, "scalapack") || !recipe_strict(options)) return OK;
+    return status_fail(USAGE, "grid.backend: the sums of scalapack depend on the grid: with "
+                              "grid.reproducible=strict it can be native or auto");
 }
 
 static Status read_file(Recipe *out, const char *path, const Settings *overrides)
@@ -58,6 +59,7 @@ static Status read_file(Recipe *out, const char *path, const Settings *overrides
     expand_auto_grid(&settings);
     bool sound = findings_add(&errors, options_read(out, recipe_options, &settings));
     if (sound) out->data.form = objective_find(out->model.task)->form;
+    if (sound) findings_add(&errors, check_grid(&out->grid));
     if (sound && method_find(out->train.method)->once) {
         out->train.epochs = 0;
         out->train.max_steps = 1;
@@ -68,7 +70,7 @@ static Status read_file(Recipe *out, const char *path, const Settings *overrides
                                           "%s: one of train.epochs and train.max_steps must "
                                           "be given",
                                           path));
-    if (out->train.batch_tokens && is_given(&settings, "train.batch_size"))
+    if (out->train.batch_tokens && settings_have(&settings, "train.batch_size"))
         log_warn("%s: train.batch_size and train.batch_tokens are both given: batch_tokens holds",
                  path);
     status = findings_end(&errors);
@@ -157,11 +159,10 @@ Status recipe_grid(Comm *out, Grid *grid, const Comm *comm, const GridOptions *o
     if (!options->cols) // agreed: the same options on all ranks
         return status_fail(USAGE, "grid: auto is for train: give the columns, or none for one");
     bool scalapack = !strcmp(options->backend, "scalapack");
-    if (scalapack && recipe_strict(options)) // agreed: as above
-        return status_fail(USAGE, "grid.backend: the sums of scalapack depend on the grid: with "
-                                  "grid.reproducible=strict it can be native or auto");
-    Status status = grid_start(grid, comm, options->data, options->rows, options->cols, shares,
-                               recipe_strict(options));
+    Status status = check_grid(options); // agreed: as above
+    if (status != OK) return status;
+    status = grid_start(grid, comm, options->data, options->rows, options->cols, shares,
+                        recipe_strict(options));
     *out = *comm;
     if (status != OK) return status; // agreed: the same sizes on all ranks
     out->grid = grid;

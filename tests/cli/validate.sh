@@ -24,6 +24,10 @@ expect_exit 2 "$TEMPER" validate recipe.yaml train.leaves=2 grid.data=3
 expect_text err "grid: 3 ranks at least, but 2 leaves of a step keep 2 busy: raise train.leaves"
 expect_exit 2 "$TEMPER" validate recipe.yaml train.leaves=1 grid.rows=2 grid.reproducible=strict
 expect_text err "grid: 2 ranks at least, but 1 leaf of a step keep 1 busy"
+expect_exit 2 "$TEMPER" validate recipe.yaml grid.reproducible=strict grid.backend=scalapack
+expect_text err "with grid.reproducible=strict it can be native or auto"
+expect_exit 2 "$TEMPER" plan recipe.yaml grid.reproducible=strict grid.backend=scalapack
+expect_text err "with grid.reproducible=strict it can be native or auto"
 
 # the most that it says is the most that trains
 base=(train.max_steps=1 data.split.validation=0)
