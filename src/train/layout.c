@@ -117,8 +117,11 @@ done:
 
 void layout_keep(GridOptions *grid, int ranks, const Settings *overrides)
 {
-    for (int i = 0; i < overrides->count; i++)
-        if (!strncmp(overrides->items[i].key, "grid.", 5)) return;
-    grid->data = 0;
-    if (ranks % (grid->rows * grid->cols)) grid->rows = grid->cols = 1;
+    bool data = settings_have(overrides, "grid.data"), rows = settings_have(overrides, "grid.rows");
+    if (!data) grid->data = 0;
+    int64_t room = grid->data ? ranks / grid->data : ranks;
+    if (!grid->cols) return; // no grid of a run
+    bool fits = room % ((rows ? grid->rows : 1) * grid->cols) == 0;
+    if (!fits && !settings_have(overrides, "grid.cols")) grid->cols = 1;
+    if (!rows && room % (grid->rows * grid->cols)) grid->rows = 1;
 }

@@ -49,6 +49,23 @@ assert one["accuracy"] == grid["accuracy"] and one["rows"] == grid["rows"]
 assert 0 < abs(one["loss"] - grid["loss"]) < 1e-5 * one["loss"]
 EOF
 tail -n 9 sms.tsv | cut -f 2 >texts.txt
+
+# a run's grid, with keys of it, on other ranks
+# evaluates RANKS RUN [key=value ...]
+evaluates() {
+    expect_exit 0 ranks "$1" "$TEMPER" evaluate "runs/$2" "${@:3}"
+}
+expect_exit 0 train 4 auto grid=auto train.max_steps=1
+expect_exit 0 train 4 data grid.data=2 grid.cols=2 train.max_steps=1
+evaluates 2 auto grid.cols=2
+evaluates 1 auto grid.backend=native
+evaluates 1 data grid.backend=native
+evaluates 3 data grid.rows=3
+evaluates 2 122 grid.reproducible=strict
+evaluates 4 122 grid.data=4
+expect_exit 0 ranks 3 "$TEMPER" predict runs/122 --input texts.txt grid.rows=3
+expect_exit 2 ranks 4 "$TEMPER" evaluate runs/122 grid.data=3
+expect_text err "grid: data x rows x cols is 3 x 1 x 1, which is not 4 ranks"
 expect_exit 0 ranks 4 "$TEMPER" predict runs/one --input texts.txt grid.cols=2
 [ "$(wc -l <"$work/out")" = 9 ] || fail "not one line a text"
 
