@@ -16,9 +16,17 @@ typedef struct Grid {
     struct MatrixGrid *matrix; ///< linalg/dmat.h: of the group, where it has one; not started here
 } Grid;
 
-/// Collective. Splits `all` for these sizes; data 0: as many as there are ranks for. Gives the
-/// replicas their node: with `shares` false, one of each rank alone. `strict`: of the groups. USAGE
-/// with the grids that would do. The caller owns it (`grid_stop`).
+/// Local. True for a grid of so many ranks; data 0: as many as there are ranks for.
+bool grid_divides(int ranks, int64_t data, int64_t rows, int64_t cols);
+/// Whether a model can be on so many columns.
+typedef bool (*GridTakes)(const void *model, int cols);
+/// Local. USAGE: it is no grid of so many ranks, with those that the model takes (NULL: any).
+Status grid_refuse(int ranks, int64_t data, int64_t rows, int64_t cols, GridTakes takes,
+                   const void *model);
+
+/// Collective. Splits `all` for these sizes, as in `grid_divides`. Gives the replicas their node:
+/// with `shares` false, one of each rank alone. `strict`: of the groups. USAGE where the ranks are
+/// others. The caller owns it (`grid_stop`).
 COLLECTIVE
 Status grid_start(Grid *grid, const Comm *all, int64_t data, int64_t rows, int64_t cols,
                   bool shares, bool strict);

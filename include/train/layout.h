@@ -22,6 +22,12 @@ void plan_source_close(PlanSource *source);
 /// here. FAILED where none fits.
 COLLECTIVE
 Status layout_choose(const Comm *comm, Recipe *recipe);
-/// Local. The grid of a run that was, for this many ranks: its rows and columns if the ranks can be
-/// cut so, else one of each; unless `overrides` name keys of it.
+/// Collective. USAGE where the grid is none of these ranks, with those that the model takes: that
+/// of `recipe`, or if it is NULL the one in the file `path`.
+COLLECTIVE
+Status layout_check_grid(const Comm *comm, const GridOptions *grid, const Recipe *recipe,
+                         const char *path);
+/// Local. The grid of a run that was, with the keys of it in `overrides` over it, for this many
+/// ranks: as many copies as they are enough for, and one row or column where they cannot be cut
+/// into so many and `overrides` do not ask for them.
 void layout_keep(GridOptions *grid, int ranks, const Settings *overrides);

@@ -42,6 +42,7 @@ Status trained_load(Trained *out, const Comm *comm, const char *run, const char 
     TRY_ROOT(comm, read_recipe(out->recipe, &out->path, run, checkpoint, overrides, comm->size));
     comm_broadcast(comm, out->recipe, sizeof *out->recipe, 0);
     comm_broadcast_text(comm, &out->path, 0);
+    TRY(layout_check_grid(comm, &out->recipe->grid, NULL, out->path));
     TRY(recipe_grid(&out->comm, &out->grid, comm, &out->recipe->grid));
     TRY(model_load(&out->comm, &out->model, out->path, out->recipe->model.task));
     TRY_ALL(comm, prepare_check_model(out->recipe, out->model));
@@ -82,6 +83,7 @@ Status trained_load_model(Trained *out, const Comm *comm, const char *path, cons
     GridOptions options = { .rows = 1, .cols = 1 };
     *out = (Trained){ .path = mem_copy_text(path) };
     TRY_ALL(comm, read_grid(&options, overrides));
+    TRY(layout_check_grid(comm, &options, NULL, path));
     TRY(recipe_grid(&out->comm, &out->grid, comm, &options));
     TRY(model_load(&out->comm, &out->model, path, task));
     TRY_ALL(comm, model_check_whole(out->model, path));

@@ -1,25 +1,40 @@
 #include "comm/grid.h"
 #include "base/text.h"
 
-/// "2 x 1 x 1, 1 x 1 x 2": with these ranks and one row.
-static void list_grids(Text *out, int ranks)
+enum { LISTED = 24 };
+
+/// "2 x 1 x 1, 1 x 1 x 2, 1 x 2 x 1": fewest rows first.
+static void list_grids(Text *out, int ranks, GridTakes takes, const void *model)
 {
-    for (int cols = 1; cols <= ranks; cols *= 2)
-        if (ranks % cols == 0)
-            text_printf(out, "%s%d x 1 x %d", cols > 1 ? ", " : "", ranks / cols, cols);
+    int listed = 0;
+    for (int rows = 1; rows <= ranks; rows++)
+        for (int cols = 1; cols <= ranks / rows; cols++) {
+            if (ranks % rows || ranks / rows % cols || (takes && !takes(model, cols))) continue;
+            if (listed++ < LISTED)
+                text_printf(out, "%s%d x %d x %d", listed > 1 ? ", " : "", ranks / rows / cols,
+                            rows, cols);
+        }
+    if (listed > LISTED) text_printf(out, " and %d others", listed - LISTED);
 }
 
-static Status check(const Comm *all, int64_t *data, int64_t rows, int64_t cols)
+bool grid_divides(int ranks, int64_t data, int64_t rows, int64_t cols)
 {
-    if (!*data && all->size % (rows * cols) == 0) *data = all->size / (rows * cols);
-    if (*data * rows * cols == all->size) return OK;
-    Text grids = { 0 };
-    list_grids(&grids, all->size);
+    return data ? data * rows * cols == ranks : ranks % (rows * cols) == 0;
+}
+
+Status grid_refuse(int ranks, int64_t data, int64_t rows, int64_t cols, GridTakes takes,
+                   const void *model)
+{
+    Text grids = { 0 }, wanted = { 0 };
+    list_grids(&grids, ranks, takes, model);
+    if (data) text_printf(&wanted, "%lld x ", (long long)data);
+    text_printf(&wanted, "%lld x %lld", (long long)rows, (long long)cols);
     Status status = status_fail(
         USAGE,
-        "grid: %lld x %lld x %lld (data, rows, cols) is not %d rank%s: with so many it can be %s",
-        (long long)*data, (long long)rows, (long long)cols, all->size, all->size == 1 ? "" : "s",
-        grids.data);
+        "grid: %srows x cols is %s, which %s %d rank%s: with so many, data x rows x cols can be %s",
+        data ? "data x " : "", wanted.data, data ? "is not" : "does not divide", ranks,
+        ranks == 1 ? "" : "s", grids.data);
+    text_release(&wanted);
     text_release(&grids);
     return status;
 }
@@ -27,9 +42,10 @@ static Status check(const Comm *all, int64_t *data, int64_t rows, int64_t cols)
 Status grid_start(Grid *grid, const Comm *all, int64_t data, int64_t rows, int64_t cols,
                   bool shares, bool strict)
 {
-    Status status = check(all, &data, rows, cols); // the same on all ranks
     *grid = (Grid){ 0 };
-    if (status != OK) return status;
+    if (!grid_divides(all->size, data, rows, cols)) // agreed: the same on all ranks
+        return grid_refuse(all->size, data, rows, cols, NULL, NULL);
+    if (!data) data = all->size / (rows * cols);
     *grid = (Grid){ .data = (int)data, .rows = (int)rows, .cols = (int)cols };
     grid->group = comm_self();
     grid->replicas = *all;

@@ -1,7 +1,7 @@
 #include "train/layout.h"
 #include "base/mem.h"
 #include "comm/agree.h"
-#include "comm/node.h"
+#include "comm/grid.h"
 #include "comm/probe.h"
 #include "linalg/gemm.h"
 #include "train/checkpoint.h"
@@ -100,12 +100,44 @@ done:
     return status;
 }
 
+typedef struct {
+    const ModelSpec *spec;
+    bool strict;
+} Columns;
+
+static bool takes(const void *context, int cols)
+{
+    const Columns *columns = context;
+    bool does = model_check_group(columns->spec, cols, columns->strict, "") == OK;
+    status_clear();
+    return does;
+}
+
+Status layout_check_grid(const Comm *comm, const GridOptions *grid, const Recipe *recipe,
+                         const char *path)
+{
+    Status status = OK;
+    Model *model = NULL;
+    if (!grid->cols || grid_divides(comm->size, grid->data, grid->rows, grid->cols))
+        return OK; // agreed: the same options on all ranks
+    if (recipe)    // agreed: likewise
+        TRY(prepare_model_table(comm, &model, recipe));
+    else
+        TRY(model_open(comm, &model, path, ""));
+    Columns columns = { &model->spec, recipe_strict(grid) };
+    TRY_ALL(comm, grid_refuse(comm->size, grid->data, grid->rows, grid->cols, takes, &columns));
+done:
+    model_free(model);
+    return status;
+}
+
 Status layout_choose(const Comm *comm, Recipe *recipe)
 {
     Status status = OK;
     PlanSource source = { 0 };
     Machine machine;
-    if (recipe->grid.cols) return OK; // agreed: the same recipe on all ranks
+    if (recipe->grid.cols) // agreed: the same recipe on all ranks
+        return layout_check_grid(comm, &recipe->grid, recipe, NULL);
     TRY(plan_source_open(comm, &source, recipe));
     measure_nodes(&machine, comm);
     TRY_ROOT(comm, choose(&recipe->grid, &source.input, &machine, comm->size));

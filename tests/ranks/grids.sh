@@ -120,7 +120,14 @@ expect_text err "20 ranks are more than the 16 leaves"
 
 # grids that cannot be
 expect_exit 2 train 4 no grid.cols=3
-expect_text err "is not 4 ranks: with so many it can be 4 x 1 x 1, 2 x 1 x 2, 1 x 1 x 4"
+expect_text err "grid: rows x cols is 1 x 3, which does not divide 4 ranks: with so many, \
+data x rows x cols can be 4 x 1 x 1, 2 x 1 x 2, 1 x 1 x 4, 2 x 2 x 1, 1 x 2 x 2, 1 x 4 x 1"
+expect_exit 2 train 6 no grid.rows=4 # none with three columns or six: four heads
+expect_text err "can be 6 x 1 x 1, 3 x 1 x 2, 3 x 2 x 1, 2 x 3 x 1, 1 x 3 x 2, 1 x 6 x 1"
+expect_exit 2 train 3 no grid.rows=2 grid.data=2
+expect_text err "grid: data x rows x cols is 2 x 2 x 1, which is not 3 ranks"
+expect_exit 2 ranks 3 "$TEMPER" evaluate runs/one grid.cols=2
+expect_text err "with so many, data x rows x cols can be 3 x 1 x 1, 1 x 3 x 1"
 expect_exit 2 train 3 no grid.cols=3
 expect_text err "grid.cols 3 does not divide the model's 4 heads"
 expect_text err "it can be 1, 2, 4"
