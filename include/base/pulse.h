@@ -8,7 +8,7 @@
 typedef enum {
     PULSE_BUSY,
     PULSE_WAITS, ///< for other ranks
-    PULSE_OPAQUE ///< in a library that may take any time and tells nothing
+    PULSE_OPAQUE ///< in a library that may take long and tells nothing
 } PulseState;
 
 typedef struct {

@@ -6,7 +6,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { HOST_BYTES = 64 };
+enum {
+    HOST_BYTES = 64,
+    STALL_OPAQUE_TIMES = 8 ///< a library that tells nothing may take so many times `hang_s`
+};
 
 /// What is remembered of a rank between two looks.
 typedef struct {
@@ -30,7 +33,7 @@ enum { BEATS_DONE = -1 };
 
 /// Local. Looks at all ranks, `elapsed_s` after the last look.
 void stall_look(Stall *stall, double elapsed_s);
-/// Local. True if no rank has made progress for `hang_s`.
+/// Local. True if no rank has made progress for `hang_s`, those in a library for longer.
 bool stall_found(const Stall *stall);
 /// Local. True if the ranks that are seen at once have been silent for a quarter of `hang_s`.
 bool stall_nears(const Stall *stall);

@@ -133,7 +133,7 @@ const Option recipe_options[] = {
     { FIELD(Recipe, train.hang_seconds), .def = "1800", .min = 0, .max = 1e9, .unit = "s",
       .may_differ_on_resume = true,
       .help = "end the job, and name the rank that is the cause, when no rank has made progress "
-              "for so long; 0: wait for ever" },
+              "for so long, or eight times as long inside ScaLAPACK; 0: wait for ever" },
     { FIELD(Recipe, train.eval_steps), .def = "0", .min = 0, .max = 4e9, .unit = "steps",
       .help = "between evaluations on the validation rows; 0: after every epoch" },
     { FIELD(Recipe, train.metric_for_best_model), .def = "loss", .choices = evaluation_names,

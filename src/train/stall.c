@@ -21,9 +21,22 @@ static bool is_alive(const Stall *s, int rank)
     return !is_done(s, rank) && s->sights[rank].quiet_s < s->hang_s / 2;
 }
 
+static bool is_opaque(const Stall *s, int rank)
+{
+    return is_alive(s, rank) && s->board[rank].state == PULSE_OPAQUE;
+}
+
+/// Longer in a library than it may take.
+static bool is_lost(const Stall *s, int rank)
+{
+    double limit = (STALL_OPAQUE_TIMES - 1) * s->hang_s + limit_s(s, rank);
+    return is_opaque(s, rank) && s->sights[rank].silent_s >= limit;
+}
+
 static bool is_missing(const Stall *s, int rank)
 {
-    return !is_done(s, rank) && (!is_alive(s, rank) || s->board[rank].state == PULSE_BUSY);
+    if (is_done(s, rank)) return false;
+    return !is_alive(s, rank) || s->board[rank].state == PULSE_BUSY || is_lost(s, rank);
 }
 
 void stall_look(Stall *s, double elapsed_s)
@@ -47,7 +60,7 @@ bool stall_found(const Stall *s)
         if (is_done(s, rank)) continue;
         double limit = limit_s(s, rank);
         if (s->sights[rank].silent_s < limit) return false;
-        opaque |= is_alive(s, rank) && s->board[rank].state == PULSE_OPAQUE;
+        opaque |= is_opaque(s, rank) && !is_lost(s, rank);
         dead |= s->sights[rank].quiet_s >= limit;
     }
     return !opaque || dead;
@@ -114,14 +127,15 @@ void stall_text(char *out, size_t bytes, const Stall *s)
 {
     enum { NAMED = 8 };
     Room room = { out, bytes };
-    int missing = 0, waiting = 0, speaker = stall_speaker(s);
+    int missing = 0, waiting = 0, times = 1, speaker = stall_speaker(s);
     for (int rank = 0; rank < s->ranks; rank++) {
+        if (is_lost(s, rank)) times = STALL_OPAQUE_TIMES;
         missing += is_missing(s, rank);
         waiting += !is_done(s, rank) && !is_missing(s, rank);
     }
     // what it knows of others may be old
     int64_t step = speaker < s->ranks ? s->board[speaker].step : 0;
-    add(&room, "step %" PRId64 ": no progress for %g s: ", step, s->hang_s);
+    add(&room, "step %" PRId64 ": no progress for %g s: ", step, times * s->hang_s);
     for (int rank = 0, named = 0; rank < s->ranks && named < NAMED; rank++) {
         if (!is_missing(s, rank)) continue;
         if (named++) add(&room, ", ");

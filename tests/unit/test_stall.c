@@ -102,6 +102,21 @@ static void a_library_may_take_its_time(void)
                        "reduction, 3 ranks wait for it; ");
 }
 
+static void a_library_does_not_take_forever(void)
+{
+    Stall stall = start();
+    board[0].state = board[2].state = PULSE_OPAQUE;
+    pass(&stall, 16 * STALL_OPAQUE_TIMES - 1, 0xf, 0);
+    CHECK_TRUE(!stall_found(&stall));
+    pass(&stall, 1, 0xf, 1);
+    CHECK_TRUE(!stall_found(&stall));
+    pass(&stall, 16 * STALL_OPAQUE_TIMES, 0xf, 0);
+    CHECK_TRUE(stall_found(&stall));
+    CHECK_EQ(stall_speaker(&stall), 1);
+    check_text(&stall, "step 7: no progress for 128 s: rank 0 on a does not get on with reduction, "
+                       "rank 2 on b does not get on with reduction, 2 ranks wait for it; ");
+}
+
 static void others_are_named_as_far_as_they_are_known(void)
 {
     Stall stall = start();
@@ -128,6 +143,7 @@ static const Case cases[] = {
     { "a rank that is stopped is named", a_rank_that_is_stopped_is_named_though_it_waited },
     { "who works keeps the others waiting", who_works_keeps_the_others_waiting },
     { "a library may take its time", a_library_may_take_its_time },
+    { "a library does not take forever", a_library_does_not_take_forever },
     { "others are named as far as they are known", others_are_named_as_far_as_they_are_known },
 };
 
