@@ -3,13 +3,14 @@
 #include "base/mem.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 
 /// What one rank knows.
 typedef struct {
     double seconds[PHASES];
-    double memory_bytes; ///< high water
+    double memory_bytes; ///< high water, of what ranks share this one's part
 } Share;
 
 /// What all of them make.
@@ -19,6 +20,20 @@ typedef struct {
     double fastest_s, slowest_s, waiting_s; ///< own work of a rank in all steps
     double memory_bytes;                    ///< the most of a rank
 } Totals;
+
+/// What others have too, beyond this rank's part of it: the kernel's high water counts it whole.
+static double others_bytes(void)
+{
+    char line[256];
+    double all_kib = 0, part_kib = 0;
+    FILE *file = fopen("/proc/self/smaps_rollup", "re");
+    while (file && fgets(line, sizeof line, file)) {
+        sscanf(line, "Rss: %lf", &all_kib);
+        sscanf(line, "Pss: %lf", &part_kib);
+    }
+    if (file) fclose(file);
+    return 1024 * (all_kib - part_kib);
+}
 
 static double own_work_s(const double *seconds)
 {
@@ -112,7 +127,8 @@ Json *efficiency_report(const Trainer *t)
     int64_t *counts_bytes = MEM_NEW(int64_t, t->comm->size);
     Json *object = NULL;
     getrusage(RUSAGE_SELF, &usage);
-    mine.memory_bytes = 1024 * (double)usage.ru_maxrss;
+    comm_barrier(t->comm); // all have what they share
+    mine.memory_bytes = 1024 * (double)usage.ru_maxrss - others_bytes();
     memcpy(mine.seconds, p->seconds, sizeof mine.seconds);
     for (int rank = 0; rank < t->comm->size; rank++) counts_bytes[rank] = sizeof mine;
     comm_gather_all(t->comm, all, &mine, counts_bytes);

@@ -30,6 +30,13 @@ holds even '0 < e["gflops"] and 0 < e["sgemm_share"] < 1.2'
 holds even '1e6 < e["memory_bytes"]["most"] < 1e9 and 0 < e["memory_bytes"]["planned"] < 1e9'
 holds even '0 < own["fastest"] <= own["slowest"]'
 
+# weights that four ranks share count once
+expect_exit 0 "$TEMPER" import "$TEMPER_SOURCE/jobs/gpt2-tiny" -o gpt2.h5 --config-only
+expect_exit 0 train 4 shared model.path=gpt2.h5 model.task=causal_lm model.init=random \
+    model.hidden_size=512 model.num_hidden_layers=8 model.num_attention_heads=8 \
+    train.batch_size=4 train.leaves=4 train.max_steps=1 data.split.validation=0
+holds shared '0.85 < e["memory_bytes"]["most"] / e["memory_bytes"]["planned"] < 1.15'
+
 # a slow rank: 16 steps of eight leaves, each 10 ms longer, which the other one waits for
 TEMPER_FAULT=leaf-slow:1:0 expect_exit 0 train 2 uneven "${settings[@]}"
 slow='own["slowest"] - own["fastest"] > 0.07 and p["vote"] + p["reduction"] > 0.5'
