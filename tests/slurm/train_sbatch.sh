@@ -56,6 +56,20 @@ run two 1 2 2 1 1
 run wide 2 2 2 2 2
 run four 2 4 4 2 1
 
+# ranks follow one another on a node where the cluster would deal them
+in_runs() {
+    ! grep -q "^warning: ranks are dealt around the nodes" "$log" || fail "dealt: $(cat "$log")"
+}
+export SLURM_DISTRIBUTION=cyclic
+run runs 2 4 4 2 1
+in_runs
+sed 's/ --distribution=block//' "$script" >dealing
+script=dealing
+run dealing 2 4 4 2 1
+expect_failure in_runs
+unset SLURM_DISTRIBUTION
+script=$TEMPER_SOURCE/slurm/train.sbatch
+
 # what validate finds ends the job at once
 expect_exit 2 sbatch --wait --job-name=bad "$script" recipe.yaml train.epoch=3
 grep -q "train.epoch" bad-*.log || fail "$(cat bad-*.log)"
