@@ -9,6 +9,7 @@ typedef struct {
 /// Nodes of one kind, and what joins them.
 typedef struct {
     int64_t nodes, ranks_per_node, threads; ///< threads: of a rank
+    bool dealt;                    ///< ranks are dealt around the nodes, so that they share nothing
     double memory_bytes;           ///< of a node, for the run; 0: what the one here has left
     double gflops;                 ///< products of a core
     double latency_s, bytes_per_s; ///< of a message between nodes

@@ -38,6 +38,8 @@ double plan_layer_ranks(double *wide, const Model *model);
 /// Local. Of a leaf of so many tokens, the share that GEMM_INSIDE makes of own ones, on the rank of
 /// the group where that is least.
 double plan_inside(int64_t tokens, int64_t cols);
+/// Local. True if the ranks of a node share weights.
+bool plan_shares(const Planning *p);
 /// Local. The memory of a plan of training.
 void plan_memory(Plan *out, const Planning *p);
 /// Local. Floats of a token where nothing goes back: of a layer at a time.

@@ -55,6 +55,7 @@ static void measure_nodes(Machine *out, const Comm *comm)
     if (comm->node && comm->node->dealt) near = link;                 // neighbours are apart
     *out = (Machine){ .nodes = (comm->size + here - 1) / here,
                       .ranks_per_node = here,
+                      .dealt = comm->node && comm->node->dealt,
                       .threads = omp_get_max_threads(),
                       .memory_bytes = less == INT64_MIN ? INFINITY : -(double)less,
                       .gflops = gemm_measure_gflops() / omp_get_max_threads(),

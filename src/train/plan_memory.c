@@ -61,6 +61,11 @@ double plan_forward_floats(const Planning *p)
            (p->part.grouped ? subtree_floats(&p->part, p->cols) * h : 0);
 }
 
+bool plan_shares(const Planning *p)
+{
+    return !p->machine->dealt && strcmp(p->input->recipe->grid.shared_weights, "never");
+}
+
 double plan_bucket_bytes(const Planning *p)
 {
     return 4 * (double)blocks_bucket_elements((int64_t)p->part.dense_elements, (int64_t)p->copies);
@@ -75,9 +80,8 @@ void plan_memory(Plan *out, const Planning *p)
     double buffers = p->rank_leaves <= 1 ? 1 : floor(log2(p->rank_leaves)) + 1;
     double rows = plan_least((double)p->most_tokens, part->table_rows);
     double words = plan_least((double)input->words / cols, part->table_rows);
-    bool shares = strcmp(input->recipe->grid.shared_weights, "never");
     double parts = plan_least(node, cols); // kinds of parts on a node
-    out->weights_bytes = 4 * part->elements * (shares ? parts / node : 1);
+    out->weights_bytes = 4 * part->elements * (plan_shares(p) ? parts / node : 1);
     out->gradients_bytes =
         4 * buffers * (part->dense_elements + plan_least(rows, words) * part->table_cols);
     out->state_bytes = 8 * (part->dense_elements + words * part->table_cols) / copies;

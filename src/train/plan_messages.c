@@ -1,7 +1,6 @@
 #include "train/plan_parts.h"
 
 #include <math.h>
-#include <string.h>
 
 /// What shows of messages that take so long behind so much computing, of which `last_s` are the
 /// last ones.
@@ -16,8 +15,7 @@ static void plan_exchange(Plan *out, const Planning *p)
 {
     const Machine *machine = p->machine;
     double copies = p->copies, bucket = plan_bucket_bytes(p), dense = 4 * p->part.dense_elements;
-    bool shares = strcmp(p->input->recipe->grid.shared_weights, "never");
-    double leaders = shares ? plan_least((double)machine->nodes, copies) : copies;
+    double leaders = plan_shares(p) ? plan_least((double)machine->nodes, copies) : copies;
     bool far = machine->nodes > 1 && copies > 1;
     double bytes_per_s =
         far ? machine->bytes_per_s / (double)machine->ranks_per_node : machine->near_bytes_per_s;

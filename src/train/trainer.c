@@ -76,7 +76,12 @@ static Status check_memory(Trainer *t, double *copy_bytes, bool *copy_fits, int6
     Status status = OK;
     double available = plan_available_bytes();
     int64_t nodes = (t->comm->size + ranks_here - 1) / ranks_here;
-    Machine machine = { .nodes = nodes, .ranks_per_node = ranks_here, .threads = 1, .gflops = 1 };
+    const Node *node = t->comm->node;
+    Machine machine = { .nodes = nodes,
+                        .ranks_per_node = ranks_here,
+                        .dealt = node && node->dealt,
+                        .threads = 1,
+                        .gflops = 1 };
     PlanInput input;
     Plan plan;
     plan_input_init(&input, t->recipe, t->model, &t->batches,
