@@ -29,6 +29,8 @@ void doctor_cpus(Doctor *doctor);
 COLLECTIVE
 void doctor_threads(Doctor *doctor);
 COLLECTIVE
+void doctor_memory(Doctor *doctor);
+COLLECTIVE
 void doctor_shared_memory(Doctor *doctor);
 COLLECTIVE
 void doctor_kernels(Doctor *doctor);

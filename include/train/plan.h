@@ -63,6 +63,3 @@ Status plan_none_fits(const PlanInput *input, const Machine *machine);
 /// Local. All of it.
 double plan_rank_bytes(const Plan *plan);
 double plan_step_s(const Plan *plan);
-/// Local. Bytes that this node can still give, by the kernel and by the limit of its control group;
-/// 0 where neither says.
-double plan_available_bytes(void);

@@ -17,8 +17,9 @@ static const Option flags[] = { { FIELD(DoctorFlags, folder), .def = ".",
                                 { 0 } };
 
 static void (*const checks[])(Doctor *) = {
-    doctor_launcher, doctor_nodes,    doctor_cpus,        doctor_threads,      doctor_shared_memory,
-    doctor_kernels,  doctor_products, doctor_link_inside, doctor_link_between, doctor_files
+    doctor_launcher,    doctor_nodes,         doctor_cpus,    doctor_threads,
+    doctor_memory,      doctor_shared_memory, doctor_kernels, doctor_products,
+    doctor_link_inside, doctor_link_between,  doctor_files
 };
 
 void doctor_say(Doctor *doctor, Verdict verdict, const char *what, const char *value,
@@ -54,7 +55,7 @@ const Command command_doctor = {
     .needs_mpi = true,
     .flags = flags,
     .flags_bytes = sizeof(DoctorFlags),
-    .summary = "checks ranks, cores, BLAS, network and disk",
+    .summary = "checks ranks, cores, memory, BLAS, network and disk",
     .description =
         "Start it as you start train. One line for each check: ok, warn or fail, what, the value, "
         "and\nwhat to do. Exit code 1 if a check fails.",

@@ -1,4 +1,5 @@
 #include "base/mem.h"
+#include "base/memory_left.h"
 #include "cli/commands.h"
 #include "linalg/gemm.h"
 #include "train/layout.h"
@@ -55,7 +56,7 @@ static Status read_machine(Machine *out, const PlanFlags *given)
                       .near_bytes_per_s = 4e9 };
     out->threads = given->threads ? given->threads : cores / out->ranks_per_node;
     if (!out->threads) out->threads = 1;
-    if (out->memory_bytes == 0) out->memory_bytes = plan_available_bytes();
+    if (out->memory_bytes == 0) out->memory_bytes = memory_left_bytes();
     if (out->gflops == 0) out->gflops = gemm_measure_gflops() / omp_get_max_threads();
     return read_network(out, given->network);
 }

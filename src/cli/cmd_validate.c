@@ -3,6 +3,7 @@
 #include "base/findings.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/memory_left.h"
 #include "cli/commands.h"
 #include "cli/job.h"
 #include "data/source.h"
@@ -93,7 +94,7 @@ static Status print_memory(const Recipe *recipe, const PlanInput *input)
     Status status = OK;
     const GridOptions *grid = &recipe->grid;
     int64_t cols = grid->cols ? grid->cols : 1;
-    double available = plan_available_bytes();
+    double available = memory_left_bytes();
     bool warned = available == 0;
     for (int64_t copies = grid->rows; copies <= recipe_leaves(grid, input->leaves, grid->rows);
          copies *= 2) {

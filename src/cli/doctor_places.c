@@ -1,5 +1,6 @@
 #include "base/fault.h"
 #include "base/mem.h"
+#include "base/memory_left.h"
 #include "base/text.h"
 #include "cli/doctor.h"
 #include "comm/node.h"
@@ -182,5 +183,22 @@ void doctor_shared_memory(Doctor *doctor)
     doctor_say(doctor, worst[0] > 0 ? DOCTOR_WARN : DOCTOR_OK, "shared memory", value.data,
                "make /dev/shm larger (docker run --shm-size=1g) or clear it: ranks of a node talk "
                "through it");
+    text_release(&value);
+}
+
+void doctor_memory(Doctor *doctor)
+{
+    static const double RANK_BYTES = 0.25e9; // a small model, its gradients and its state
+    int first, count = placements_on_node(doctor->places, doctor->world->size, doctor->world->rank,
+                                          &first);
+    double left = memory_left_bytes();
+    int64_t worst[2] = { (int64_t)(count * RANK_BYTES - left), -(int64_t)left };
+    comm_max_int64(doctor->world, worst, 2);
+    Text value = { 0 };
+    text_printf(&value, "%.2f GB left on a node", (double)-worst[1] / 1e9);
+    doctor_say(
+        doctor, worst[0] > 0 ? DOCTOR_WARN : DOCTOR_OK, "memory", value.data,
+        "ask for more (sbatch --mem), or start fewer ranks on a node: temper plan tells what "
+        "a run takes");
     text_release(&value);
 }

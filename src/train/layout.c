@@ -1,5 +1,6 @@
 #include "train/layout.h"
 #include "base/mem.h"
+#include "base/memory_left.h"
 #include "comm/agree.h"
 #include "comm/grid.h"
 #include "comm/probe.h"
@@ -45,7 +46,7 @@ static void measure_nodes(Machine *out, const Comm *comm)
 {
     int64_t here = node_ranks_here(comm->node);
     int near_ranks = comm->node ? comm->node->firsts[1] : 1; // the same on all ranks, as below
-    double left = plan_available_bytes();
+    double left = memory_left_bytes();
     int64_t less = left > 0 ? -(int64_t)left : INT64_MIN;
     Link near = { 0, INFINITY }, link = { 0, INFINITY };
     comm_max_int64(comm, &less, 1);

@@ -1,4 +1,3 @@
-#include "base/fault.h"
 #include "linalg/tree.h"
 #include "model/factors.h"
 #include "nn/slices.h"
@@ -7,7 +6,6 @@
 #include "train/plan_parts.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { BUCKETS_AT_ONCE = 8 };
@@ -96,24 +94,4 @@ void plan_memory(Plan *out, const Planning *p)
         out->buffers_bytes += out->copy_bytes;
     double shared = ONCE_BYTES + 5 * (double)data->tokens + 24 * (double)data->rows;
     out->base_bytes = RANK_BYTES + shared / node + 16 * (double)input->batches->count;
-}
-
-static double read_number(const char *path, const char *format)
-{
-    char line[256];
-    double number = 0;
-    FILE *file = fopen(path, "re");
-    while (file && fgets(line, sizeof line, file))
-        if (sscanf(line, format, &number) == 1) break;
-    if (file) fclose(file);
-    return number;
-}
-
-double plan_available_bytes(void)
-{
-    if (fault_at("memory-none")) return 1;
-    double node = 1024 * read_number("/proc/meminfo", "MemAvailable: %lf");
-    double limit = read_number("/sys/fs/cgroup/memory.max", "%lf");
-    double used = read_number("/sys/fs/cgroup/memory.current", "%lf");
-    return limit > 0 && (node == 0 || limit - used < node) ? limit - used : node;
 }

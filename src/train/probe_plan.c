@@ -1,3 +1,4 @@
+#include "base/memory_left.h"
 #include "infer/rows.h"
 #include "linalg/gemm.h"
 #include "linalg/solve_work.h"
@@ -29,7 +30,7 @@ static double larger(double a, double b)
 /// FAILED where ScaLAPACK does not count so many elements, or this node has not as much.
 static Status check_need(const SolveNeed *need, int64_t labels, double bytes, double node_bytes)
 {
-    double available = plan_available_bytes();
+    double available = memory_left_bytes();
     if (need->matrix_elements <= INT32_MAX && (available == 0 || node_bytes <= available))
         return OK;
     return status_fail(FAILED,

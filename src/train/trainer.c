@@ -1,5 +1,6 @@
 #include "train/trainer.h"
 #include "base/mem.h"
+#include "base/memory_left.h"
 #include "comm/agree.h"
 #include "nn/group.h"
 #include "train/classification.h"
@@ -74,7 +75,7 @@ static void weight_needed(void *trainer, const float *value, int64_t count)
 static Status check_memory(Trainer *t, double *copy_bytes, bool *copy_fits, int64_t ranks_here)
 {
     Status status = OK;
-    double available = plan_available_bytes();
+    double available = memory_left_bytes();
     int64_t nodes = (t->comm->size + ranks_here - 1) / ranks_here;
     const Node *node = t->comm->node;
     Machine machine = { .nodes = nodes,

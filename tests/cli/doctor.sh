@@ -17,6 +17,7 @@ expect_exit 0 ranks 2 "$TEMPER" doctor --folder "$work" --megabytes 3
 for check in launcher nodes "HDF5 file"; do verdict ok "$check"; done
 expect_text out "2 ranks, all seen by MPI"
 grep -qE '^[a-z]+ +sgemm +[1-9][0-9]* GFLOP/s' "$work/out" || fail "no rate of sgemm"
+grep -qE '^[a-z]+ +memory +[0-9.]+ GB left on a node' "$work/out" || fail "no memory"
 grep -qE '^[a-z]+ +link in a node +[0-9.]+ us, [0-9.]+ GB/s' "$work/out" || fail "no link"
 grep -qvE '^(ok|warn|fail) ' "$work/out" && fail "a line without verdict"
 compgen -G "$work/temper-doctor*" && fail "a file stayed behind"
@@ -65,6 +66,11 @@ expect_exit 0 env TEMPER_RANKS_PER_NODE=-2 "${launch[@]}" -n 3 "$TEMPER" doctor 
     --megabytes 1
 verdict warn nodes
 expect_text out "dealt around them: none shares memory with another"
+
+# the memory of the job, on the rank that has least of it
+TEMPER_FAULT=memory-none:1 expect_exit 0 ranks 2 "$TEMPER" doctor --folder "$work" --megabytes 1
+verdict warn memory
+expect_text out "0.00 GB left on a node"
 
 expect_exit 0 env SLURM_NTASKS=4 "$TEMPER" doctor --folder "$work" --megabytes 1
 verdict warn launcher
