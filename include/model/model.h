@@ -200,13 +200,13 @@ int model_find_param(const Model *model, const char *name);
 
 /// Collective. From a model file or a checkpoint (any HDF5 file with /model and a configuration):
 /// read once a job and broadcast. `task` as for `model_new`; "" stands for the one that the file
-/// names. The caller owns *out (`model_free`).
+/// names. FAILED where a node has not the memory. The caller owns *out (`model_free`).
 COLLECTIVE
 Status model_load(const Comm *comm, Model **out, const char *path, const char *task);
-/// Collective. As `model_load`, but the weights start anew (`model_init_absent`), and sizes that
-/// are not 0 replace those of the configuration: hidden_size, num_hidden_layers,
-/// num_attention_heads, num_key_value_heads, intermediate_size. USAGE for a size that the
-/// architecture does not have.
+/// Collective. As `model_load`, but of a model that starts anew: no values are reserved
+/// (`model_allocate_shared`) nor read, and sizes that are not 0 replace those of the configuration:
+/// hidden_size, num_hidden_layers, num_attention_heads, num_key_value_heads, intermediate_size.
+/// USAGE for a size that the architecture does not have.
 COLLECTIVE
 Status model_load_untrained(const Comm *comm, Model **out, const char *path, const char *task,
                             const ModelSpec *sizes);

@@ -8,6 +8,8 @@ typedef struct {
     Tokenizer *tokenizer;
     Dataset *data;
     Batches batches;
+    int64_t leaves,
+        leaf_tokens; ///< of a step, without the grid's rows; a bound of those of one leaf
     PlanInput input; ///< of the above and the recipe, borrowed
 } PlanSource;
 
@@ -27,6 +29,17 @@ Status layout_choose(const Comm *comm, Recipe *recipe);
 COLLECTIVE
 Status layout_check_grid(const Comm *comm, const GridOptions *grid, const Recipe *recipe,
                          const char *path);
+
+/// What a rank will take on a layout.
+typedef struct {
+    double bytes, copy_bytes; ///< in all; more with a copy for checkpoints, unless bytes has it
+    bool copy_fits;           ///< on this node
+} LayoutNeed;
+
+/// Local. Before weights are made or read, with the data there. FAILED where this node has less
+/// memory left than its ranks of `comm` will take, with the fewest nodes that would do. A tenth of
+/// what are no weights is left for the plan to be wrong in.
+Status layout_check(LayoutNeed *out, const PlanInput *input, Layout layout, const Comm *comm);
 /// Local. The grid of a run that was, with the keys of it in `overrides` over it, for this many
 /// ranks: as many copies as they are enough for, and one row or column where they cannot be cut
 /// into so many and `overrides` do not ask for them.

@@ -3,14 +3,15 @@
 #include "model/model.h"
 #include "train/recipe.h"
 
-/// Collective. The recipe's model, from its file or, with init random, without weights yet. The
+/// Collective. The recipe's model, from its file or, with init random, with weights of 0. The
 /// caller owns *out.
 COLLECTIVE
 Status prepare_model(const Comm *comm, Model **out, const Recipe *recipe);
-/// Collective. The same with weights that stay in their file, verified: for who only looks.
+/// Collective. The same with weights that stay in their file, verified: for who only looks. With
+/// init random there are none.
 COLLECTIVE
 Status prepare_model_open(const Comm *comm, Model **out, const Recipe *recipe);
-/// Collective. The same without its weights, which are 0: what there is to plan with.
+/// Collective. The same without weights, nor memory for them: what there is to plan with.
 COLLECTIVE
 Status prepare_model_table(const Comm *comm, Model **out, const Recipe *recipe);
 /// Local (rank 0). USAGE where model.path is no file, with what to do about a folder.

@@ -1,4 +1,5 @@
 #include "model/model.h"
+#include "base/memory_left.h"
 #include "comm/agree.h"
 #include "comm/grid.h"
 #include "model/config.h"
@@ -170,6 +171,20 @@ static void share_absent(const Comm *comm, Model *model)
     mem_free(absent);
 }
 
+/// Local. FAILED on a node that cannot hold its copies of the weights.
+static Status check_memory(const Comm *comm, const Model *model, const char *path)
+{
+    double left = memory_left_bytes(), ranks = node_ranks(comm->node);
+    double copies = ranks / node_ranks(comm_replicas(comm)->node);
+    double needed = copies * (double)model->elements * sizeof(float);
+    if (left == 0 || needed <= left) return OK;
+    return status_fail(FAILED,
+                       "%s: the weights take %.2f GB on a node with %.0f rank%s, which has %.2f GB "
+                       "left: start on more nodes, with grid.cols so that they have the model "
+                       "between them",
+                       path, needed / 1e9, ranks, ranks > 1 ? "s" : "", left / 1e9);
+}
+
 Status model_load(const Comm *comm, Model **out, const char *path, const char *task)
 {
     Status status = OK;
@@ -178,6 +193,7 @@ Status model_load(const Comm *comm, Model **out, const char *path, const char *t
     TRY(load_table(comm, &model, &file, path, task, NULL));
     TRY_ROOT(comm, match_tensors(model, file, path));
     share_absent(comm, model);
+    TRY_ALL(comm, check_memory(comm, model, path));
     model_allocate_shared(model, comm_replicas(comm)->node);
     TRY_ALL(comm, comm_replicas(comm)->rank == 0 ? read_values(model, &file, path) : OK);
     node_broadcast(model->node, model->values, (size_t)model->elements * sizeof(float));
@@ -239,7 +255,6 @@ Status model_load_untrained(const Comm *comm, Model **out, const char *path, con
     Status status = OK;
     TensorFile *file = NULL;
     TRY(load_table(comm, out, &file, path, task, sizes));
-    model_allocate_shared(*out, comm_replicas(comm)->node);
 done:
     tensors_close(file);
     return status;

@@ -17,16 +17,16 @@
 Status plan_source_open(const Comm *comm, PlanSource *source, const Recipe *recipe)
 {
     Status status = OK;
-    int64_t leaves, leaf_tokens;
     *source = (PlanSource){ 0 };
     TRY(prepare_model_table(comm, &source->model, recipe));
     TRY_ALL(comm, prepare_check_model(recipe, source->model));
     TRY(prepare_data(comm, &source->data, &source->tokenizer, recipe, source->model->tokenizer_json,
                      source->model->spec.vocab_size));
     TRY_ALL(comm, batches_init(&source->batches, source->data, &recipe->train));
-    TRY_ALL(comm, batches_leaves(&leaves, &leaf_tokens, &source->batches, source->model));
+    TRY_ALL(comm,
+            batches_leaves(&source->leaves, &source->leaf_tokens, &source->batches, source->model));
     plan_input_init(&source->input, recipe, source->model, &source->batches,
-                    method_copies(recipe, leaves));
+                    method_copies(recipe, source->leaves));
 done:
     return status;
 }
@@ -146,6 +146,42 @@ Status layout_choose(const Comm *comm, Recipe *recipe)
     comm_broadcast(comm, &recipe->grid, sizeof recipe->grid, 0);
 done:
     plan_source_close(&source);
+    return status;
+}
+
+Status layout_check(LayoutNeed *out, const PlanInput *input, Layout layout, const Comm *comm)
+{
+    Status status = OK;
+    int64_t ranks_here = node_ranks_here(comm->node);
+    double left = memory_left_bytes(), here = (double)ranks_here;
+    Machine least, machine = { .nodes = (comm->size + ranks_here - 1) / ranks_here,
+                               .ranks_per_node = ranks_here,
+                               .dealt = comm->node && comm->node->dealt,
+                               .threads = 1,
+                               .gflops = 1 };
+    Plan plan;
+    TRY(plan_make(&plan, input, layout, &machine));
+    double more = plan_rank_bytes(&plan) - plan.base_bytes; // which is taken already
+    double tenth = 0.1 * (more - plan.weights_bytes);
+    *out = (LayoutNeed){ .bytes = plan_rank_bytes(&plan), .copy_bytes = plan.copy_bytes };
+    out->copy_fits = left == 0 || here * (more - tenth + 0.9 * plan.copy_bytes) <= left;
+    if (left == 0 || here * (more - tenth) <= left) goto done;
+    machine.memory_bytes = left + here * plan.base_bytes;
+    const char *plural = ranks_here == 1 ? "" : "s";
+    if (plan_least_nodes(&least, input, &machine) && least.nodes > machine.nodes)
+        FAIL(
+            FAILED,
+            "training takes about %.2f GB more on a node with %lld rank%s, which has %.2f GB left: "
+            "%lld such nodes with %lld rank%s each would do, see temper plan",
+            here * more / 1e9, (long long)ranks_here, plural, left / 1e9, (long long)least.nodes,
+            (long long)least.ranks_per_node, least.ranks_per_node == 1 ? "" : "s");
+    FAIL(FAILED,
+         "training takes about %.2f GB more on a node with %lld rank%s, which has %.2f GB left: "
+         "start "
+         "fewer ranks on a node, choose another grid (temper plan lists them), set "
+         "train.recompute=layer or lower train.batch_size",
+         here * more / 1e9, (long long)ranks_here, plural, left / 1e9);
+done:
     return status;
 }
 

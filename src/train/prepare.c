@@ -85,7 +85,11 @@ done:
 
 Status prepare_model(const Comm *comm, Model **out, const Recipe *recipe)
 {
-    return prepare_by(model_load, comm, out, recipe);
+    Status status = OK;
+    TRY(prepare_by(model_load, comm, out, recipe));
+    if (!(*out)->values) model_allocate_shared(*out, comm_replicas(comm)->node); // agreed: anew
+done:
+    return status;
 }
 
 Status prepare_model_open(const Comm *comm, Model **out, const Recipe *recipe)

@@ -1,20 +1,20 @@
 #include "train/trainer.h"
 #include "base/mem.h"
-#include "base/memory_left.h"
 #include "comm/agree.h"
 #include "nn/group.h"
 #include "train/classification.h"
 #include "train/evaluate.h"
+#include "train/layout.h"
 #include "train/method.h"
-#include "train/plan.h"
 #include "train/prepare.h"
 #include "train/schedule.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+/// Collective. All but the model, of which the source has the table.
 COLLECTIVE
-static Status load_inputs(Trainer *t, const Comm *comm, const Recipe *recipe)
+static Status load_data(Trainer *t, PlanSource *source, const Comm *comm, const Recipe *recipe)
 {
     Status status = OK;
     TRY(recipe_grid(&t->own, &t->grid, comm, &recipe->grid));
@@ -22,13 +22,32 @@ static Status load_inputs(Trainer *t, const Comm *comm, const Recipe *recipe)
     t->replicas = comm_replicas(t->comm);
     t->recipe = recipe;
     t->objective = objective_find(recipe->model.task);
-    TRY(prepare_model(t->comm, &t->model, recipe));
-    TRY_ALL(comm, prepare_check_model(recipe, t->model));
-    TRY(prepare_data(comm, &t->data, &t->tokenizer, recipe, t->model->tokenizer_json,
-                     t->model->spec.vocab_size));
-    TRY_ALL(comm, prepare_check_data(recipe, t->data));
+    TRY(plan_source_open(t->comm, source, recipe));
+    TRY_ALL(comm, prepare_check_data(recipe, source->data));
     if (!strcmp(recipe->model.task, "masked_lm")) // agreed: the same recipe on all ranks
-        TRY_ALL(comm, token_kinds_init(&t->kinds, t->tokenizer, recipe->model.path));
+        TRY_ALL(comm, token_kinds_init(&t->kinds, source->tokenizer, recipe->model.path));
+    TRY_ALL(comm, classification_weights(&t->class_weights, recipe, source->data));
+done:
+    return status;
+}
+
+/// The source keeps the table of the model alone.
+static void take_data(Trainer *t, PlanSource *source)
+{
+    t->data = source->data;
+    t->tokenizer = source->tokenizer;
+    t->batches = source->batches;
+    source->data = NULL;
+    source->tokenizer = NULL;
+    source->batches = (Batches){ 0 };
+}
+
+COLLECTIVE
+static Status load_model(Trainer *t)
+{
+    Status status = OK;
+    const Recipe *recipe = t->recipe;
+    TRY(prepare_model(t->comm, &t->model, recipe));
     if (t->data->label_count)
         model_set_labels(t->model, t->data->label_names, t->data->label_count,
                          (uint64_t)recipe->train.seed);
@@ -38,10 +57,10 @@ done:
     return status;
 }
 
-static Status choose_leaves(Trainer *t, int64_t *leaf_tokens)
+static Status choose_leaves(Trainer *t, const PlanSource *source)
 {
     Status status = OK;
-    TRY(batches_leaves(&t->row_leaves, leaf_tokens, &t->batches, t->model));
+    t->row_leaves = source->leaves;
     t->leaves = recipe_leaves(&t->recipe->grid, t->row_leaves, t->grid.rows);
     int64_t most = t->leaves * t->grid.cols;
     if (t->replicas->size > method_copies(t->recipe, t->leaves))
@@ -70,58 +89,16 @@ static void weight_needed(void *trainer, const float *value, int64_t count)
     delivery_await(t->optimizer.delivery, value, count);
 }
 
-/// Local. FAILED on a node that cannot hold what its ranks will take, beyond the weights that they
-/// have. A tenth is left for the plan to be wrong in. *copy_fits: so would a copy for checkpoints.
-static Status check_memory(Trainer *t, double *copy_bytes, bool *copy_fits, int64_t ranks_here)
-{
-    Status status = OK;
-    double available = memory_left_bytes();
-    int64_t nodes = (t->comm->size + ranks_here - 1) / ranks_here;
-    const Node *node = t->comm->node;
-    Machine machine = { .nodes = nodes,
-                        .ranks_per_node = ranks_here,
-                        .dealt = node && node->dealt,
-                        .threads = 1,
-                        .gflops = 1 };
-    PlanInput input;
-    Plan plan;
-    plan_input_init(&input, t->recipe, t->model, &t->batches,
-                    method_copies(t->recipe, t->row_leaves));
-    TRY(plan_make(&plan, &input, (Layout){ t->grid.data, t->grid.rows, t->grid.cols }, &machine));
-    t->planned_bytes = plan_rank_bytes(&plan);
-    *copy_bytes = plan.copy_bytes;
-    *copy_fits = available == 0;
-    if (available == 0) goto done;
-    double weights = plan.weights_bytes + plan.base_bytes;
-    double needed = (plan_rank_bytes(&plan) - weights) * (double)ranks_here;
-    *copy_fits = 0.9 * (needed + plan.copy_bytes * (double)ranks_here) <= available;
-    if (0.9 * needed <= available) goto done;
-    machine.memory_bytes = available + weights * (double)ranks_here;
-    Machine least;
-    if (plan_least_nodes(&least, &input, &machine) && least.nodes > nodes)
-        FAIL(FAILED,
-             "training takes about %.2f GB more on a node with %lld ranks, which has %.2f GB left: "
-             "%lld such nodes with %lld ranks each would do, see temper plan",
-             needed / 1e9, (long long)ranks_here, available / 1e9, (long long)least.nodes,
-             (long long)least.ranks_per_node);
-    FAIL(FAILED,
-         "training takes about %.2f GB more on a node with %lld ranks, which has %.2f GB left: "
-         "start fewer ranks on a node, choose another grid (temper plan lists them), set "
-         "train.recompute=layer or lower train.batch_size",
-         needed / 1e9, (long long)ranks_here, available / 1e9);
-done:
-    return status;
-}
-
 /// Collective. Decides on asynchronous checkpoints.
 COLLECTIVE
-static void choose_async(Trainer *t, double copy_bytes, bool copy_fits)
+static void choose_async(Trainer *t, const LayoutNeed *need)
 {
     const char *wanted = t->recipe->output.checkpoint_async;
+    t->planned_bytes = need->bytes;
     if (!async_has_use(t->recipe, t->data)) return; // agreed: the same rows on all ranks
-    if (!async_choose(&t->async, t->comm, wanted, copy_fits)) return; // agreed: by all ranks
+    if (!async_choose(&t->async, t->comm, wanted, need->copy_fits)) return; // agreed: by all ranks
     async_reserve(&t->async, &t->optimizer);
-    if (!strcmp(wanted, "auto")) t->planned_bytes += copy_bytes;
+    if (!strcmp(wanted, "auto")) t->planned_bytes += need->copy_bytes;
 }
 
 COLLECTIVE
@@ -154,19 +131,20 @@ static void build_engine(Trainer *t, int64_t leaf_tokens)
 Status trainer_init(Trainer *t, const Comm *comm, const Recipe *recipe)
 {
     Status status = OK;
-    int64_t leaf_tokens;
-    double copy_bytes;
-    bool copy_fits;
+    PlanSource source = { 0 };
+    LayoutNeed need;
     *t = (Trainer){ .saved_step = -1 };
     deadline_init(&t->deadline);
-    TRY(load_inputs(t, comm, recipe));
-    TRY_ALL(comm, classification_weights(&t->class_weights, recipe, t->data));
-    TRY_ALL(comm, batches_init(&t->batches, t->data, &recipe->train));
-    TRY_ALL(comm, choose_leaves(t, &leaf_tokens));
-    TRY_ALL(comm, check_memory(t, &copy_bytes, &copy_fits, node_ranks_here(comm->node)));
-    build_engine(t, leaf_tokens);
-    choose_async(t, copy_bytes, copy_fits);
+    TRY(load_data(t, &source, comm, recipe));
+    TRY_ALL(comm, choose_leaves(t, &source));
+    TRY_ALL(comm, layout_check(&need, &source.input,
+                               (Layout){ t->grid.data, t->grid.rows, t->grid.cols }, comm));
+    take_data(t, &source);
+    TRY(load_model(t));
+    build_engine(t, source.leaf_tokens);
+    choose_async(t, &need);
 done:
+    plan_source_close(&source);
     if (status != OK) trainer_release(t);
     return status;
 }

@@ -31,7 +31,7 @@ left() {
 
 # between WHAT LEAST MOST VALUE
 between() {
-    awk -v low="$2" -v high="$3" -v x="${4:-none}" 'BEGIN { exit !(x + 0 >= low && x + 0 <= high) }' ||
+    awk -v low="$2" -v high="$3" -v x="${4:-0}" 'BEGIN { exit !(x >= low && x <= high) }' ||
         fail "$1: '$4' GB are left, not $2 to $3"
 }
 
