@@ -15,3 +15,7 @@ Json *run_files_data(const DataOptions *options, const char *sums);
 /// `in_haste` those that may be large by their "frame_sha256". The caller owns *out, also after
 /// failure.
 Status run_files_written(Json **out, const char *run, bool in_haste);
+/// Local. The folder of the run that a file of this path, without links, would be one of: a file
+/// among its checkpoints, whatever its name, or one that it writes beside them. NULL: of none. The
+/// caller owns it.
+char *run_of_file(const char *path);

@@ -28,11 +28,11 @@ static const Option flags[] = {
 };
 
 /// Local (rank 0).
-static Status check_flags(const CompressFlags *given)
+static Status check_flags(const CompressFlags *given, const char *input)
 {
     if ((given->rank > 0) == (given->energy > 0))
         return status_fail(USAGE, "compress needs one of --rank and --energy, above 0");
-    return target_check(given->output);
+    return target_check(given->output, input);
 }
 
 /// What is compressed, and of a run what its metrics are made with.
@@ -145,7 +145,7 @@ static Status compress_run(const Invocation *invocation)
     Table table = { .prints = world->rank == 0 };
     FactorSizes sizes;
     SvdCut cut = { given->rank, given->rank ? 1 : given->energy };
-    TRY_ROOT(world, check_flags(given));
+    TRY_ROOT(world, check_flags(given, invocation->arguments[0]));
     TRY(start_job(&job, invocation));
     TRY(model_open(world, &model, job.path, ""));
     TRY(model_factor(world, given->output, &sizes, model, cut, print_product, &table, job.path));

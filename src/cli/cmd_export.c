@@ -1,6 +1,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/commands.h"
+#include "cli/target.h"
 #include "model/factors.h"
 #include "train/checkpoint_folder.h"
 #include "train/run_record.h"
@@ -61,6 +62,8 @@ static Status export_run(const Invocation *invocation)
     char *path = NULL;
     Model *model = NULL;
     Comm self = comm_self();
+    if (strcmp(given->format, formats[0]))
+        TRY(target_spares(given->output, invocation->arguments[0]));
     TRY(checkpoint_of_run(&path, invocation->arguments[0], false));
     TRY(model_open(&self, &model, path, ""));
     TRY(write_model(model, given));

@@ -34,7 +34,7 @@ static Status import_run(const Invocation *invocation)
 {
     Status status = OK;
     const ImportFlags *given = invocation->flags;
-    TRY(target_check(given->output));
+    TRY(target_check(given->output, invocation->arguments[0]));
     TRY((given->config_only ? model_import_config : model_import)(given->output,
                                                                   invocation->arguments[0]));
     TRY(print_summary(given->output));

@@ -21,7 +21,7 @@ static Status report_run(const Invocation *invocation)
     Text text = { 0 }, page = { 0 };
     int count = 0;
     while (count < WORDS_MAX && invocation->arguments[count]) count++;
-    TRY(target_check_page(given->output));
+    for (int i = 0; i < count; i++) TRY(target_check_page(given->output, invocation->arguments[i]));
     TRY(compare_runs(&results, invocation->arguments, count));
     TRY(side_by_side_page(&page, results));
     TRY(text_write_file(given->output, page.data, page.length_bytes));

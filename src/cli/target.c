@@ -3,18 +3,58 @@
 #include "base/mem.h"
 #include "report/html.h"
 #include "store/tensors.h"
+#include "train/run_files.h"
 
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static Status check_folder(const char *path)
+/// The folder of a path, "." where it names none; owned by the caller.
+static char *folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
     char *folder = mem_copy_text(slash ? path : ".");
     if (slash) folder[slash == path ? 1 : slash - path] = '\0';
+    return folder;
+}
+
+static Status check_folder(const char *path)
+{
+    char *folder = folder_of(path);
     Status status = file_named(folder, FILE_FOLDER, "--output");
     mem_free(folder);
+    return status;
+}
+
+/// Without links, whether the file itself is there or not; false where its folder is not.
+static bool resolve(char out[PATH_MAX], const char *path)
+{
+    char real[PATH_MAX];
+    if (realpath(path, out)) return true;
+    const char *slash = strrchr(path, '/');
+    char *folder = folder_of(path);
+    bool found = realpath(folder, real) &&
+                 snprintf(out, PATH_MAX, "%s/%s", real, slash ? slash + 1 : path) < PATH_MAX;
+    mem_free(folder);
+    return found;
+}
+
+Status target_spares(const char *path, const char *input)
+{
+    char target[PATH_MAX], source[PATH_MAX];
+    Status status = OK;
+    char *run = NULL;
+    if (!resolve(target, path)) goto done; // it cannot be written either
+    run = run_of_file(target);
+    if (run)
+        FAIL(USAGE, "--output %s: is among the files of the run %s: choose a name elsewhere", path,
+             run);
+    if (realpath(input, source) && !strcmp(source, target))
+        FAIL(USAGE, "--output %s: is %s itself: choose another name", path, input);
+done:
+    mem_free(run);
     return status;
 }
 
@@ -26,11 +66,12 @@ static Status refuse(const char *path)
                        path);
 }
 
-Status target_check(const char *path)
+Status target_check(const char *path, const char *input)
 {
     Status status = OK;
     TensorFile *file = NULL;
     TRY(check_folder(path));
+    TRY(target_spares(path, input));
     if (!access(path, F_OK) && tensors_open_any(&file, path) != OK) status = refuse(path);
 done:
     tensors_close(file);
@@ -48,10 +89,11 @@ static bool is_page(const char *path)
     return same;
 }
 
-Status target_check_page(const char *path)
+Status target_check_page(const char *path, const char *input)
 {
     Status status = OK;
     TRY(check_folder(path));
+    TRY(target_spares(path, input));
     if (!access(path, F_OK) && !is_page(path)) status = refuse(path);
 done:
     return status;

@@ -14,6 +14,43 @@ static const char *const outputs[] = { "recipe.yaml", "metrics.jsonl", "metrics.
                                        "run.log",     "report.json",   "report.html",
                                        "loss.svg",    "test.jsonl",    "features.h5" };
 
+/// What stands for the run itself.
+static const char *const states[] = { "record.json", "state.json" };
+
+static bool is_written(const char *name)
+{
+    for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++)
+        if (!strcmp(name, outputs[i])) return true;
+    return !strcmp(name, states[0]) || !strcmp(name, states[1]);
+}
+
+/// Cuts a path at its last slash; what is behind it.
+static const char *cut_name(char *path)
+{
+    char *slash = strrchr(path, '/');
+    *slash = '\0';
+    return slash + 1;
+}
+
+char *run_of_file(const char *path)
+{
+    Text recipe = { 0 };
+    char *run = mem_copy_text(path);
+    const char *name = cut_name(run), *folder = strrchr(run, '/');
+    bool kept = folder && !strcmp(folder, "/checkpoints");
+    if (kept)
+        cut_name(run);
+    else
+        kept = is_written(name);
+    text_printf(&recipe, "%s/recipe.yaml", run);
+    if (!kept || access(recipe.data, F_OK)) {
+        mem_free(run);
+        run = NULL;
+    }
+    text_release(&recipe);
+    return run;
+}
+
 static Json *describe(const char *file, const char *path, const char *name, const char *hex)
 {
     struct stat info;
