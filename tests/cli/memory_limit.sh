@@ -44,7 +44,13 @@ without=$(left "$inner" true)
 between "no limit" 1.2 1e9 "$without"
 echo 1000000000 >"$outer/$limit"
 between "limit above" 0.8 1 "$(left "$inner" true)"
-between "after a file was read" 0.8 1 "$(left "$inner" read_twice)"
+for try in 1 2 3 4 5; do # pages that are just on their way between the kernel's lists count as used
+    after=$(left "$inner" read_twice)
+    awk -v x="${after:-0}" 'BEGIN { exit !(x >= 0.8) }' && break
+    echo "try $try: $after GB"
+    sleep 1
+done
+between "after a file was read" 0.8 1 "$after"
 echo 600000000 >"$inner/$limit" 2>/dev/null &&
     between "both" 0.4 0.6 "$(left "$inner" true)"
 
@@ -55,4 +61,5 @@ big=(model.init=random model.hidden_size=1024 model.num_hidden_layers=16)
 expect_exit 0 "$TEMPER" plan recipe.yaml --ranks-per-node 1 "${big[@]}" # the control
 (echo "$BASHPID" >"$inner/cgroup.procs" && exec "$TEMPER" train recipe.yaml "${big[@]}") >out 2>err
 [ $? = 1 ] || fail "trains: $(cat out err)"
-grep -q "GB more on a node with 1 rank" err || fail "$(cat err)"
+grep -q "GB more on a node with 1 rank, .*: [0-9]* such nodes would do, see temper plan" err ||
+    fail "$(cat err)"
