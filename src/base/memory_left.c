@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { PATH_BYTES = 4096 };
 
@@ -151,15 +152,33 @@ static double version_left(const Version *version, const char *root)
     return left;
 }
 
-double memory_left_below(const char *root)
+static double groups_left(const char *root)
 {
-    double left = 1024 * read_number(root, "proc/meminfo", "MemAvailable: %lf");
+    double left = 0;
     for (size_t i = 0; i < sizeof versions / sizeof *versions; i++)
         left = lesser(left, version_left(&versions[i], root));
     return left;
 }
 
+double memory_left_below(const char *root, double wanted_bytes)
+{
+    enum { LOOKS = 12, PAUSE_US = 250000 };
+    double node = 1024 * read_number(root, "proc/meminfo", "MemAvailable: %lf");
+    double groups = groups_left(root);
+    bool may_do = node == 0 || node >= wanted_bytes;
+    for (int i = 0; i < LOOKS && may_do && groups > 0 && groups < wanted_bytes; i++) {
+        usleep(PAUSE_US);
+        groups = groups_left(root);
+    }
+    return lesser(node, groups);
+}
+
+double memory_left_for(double wanted_bytes)
+{
+    return fault_at("memory-none") ? 1 : memory_left_below("", wanted_bytes);
+}
+
 double memory_left_bytes(void)
 {
-    return fault_at("memory-none") ? 1 : memory_left_below("");
+    return memory_left_for(0);
 }

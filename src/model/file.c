@@ -174,9 +174,10 @@ static void share_absent(const Comm *comm, Model *model)
 /// Local. FAILED on a node that cannot hold its copies of the weights.
 static Status check_memory(const Comm *comm, const Model *model, const char *path)
 {
-    double left = memory_left_bytes(), ranks = node_ranks(comm->node);
+    double ranks = (double)node_ranks_here(comm->node);
     double copies = ranks / node_ranks(comm_replicas(comm)->node);
     double needed = copies * (double)model->elements * sizeof(float);
+    double left = memory_left_for(needed);
     if (left == 0 || needed <= left) return OK;
     return status_fail(FAILED,
                        "%s: the weights take %.2f GB on a node with %.0f rank%s, which has %.2f GB "

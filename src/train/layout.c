@@ -153,7 +153,7 @@ Status layout_check(LayoutNeed *out, const PlanInput *input, Layout layout, cons
 {
     Status status = OK;
     int64_t ranks_here = node_ranks_here(comm->node);
-    double left = memory_left_bytes(), here = (double)ranks_here;
+    double left, here = (double)ranks_here;
     Machine least, machine = { .nodes = (comm->size + ranks_here - 1) / ranks_here,
                                .ranks_per_node = ranks_here,
                                .dealt = comm->node && comm->node->dealt,
@@ -163,6 +163,7 @@ Status layout_check(LayoutNeed *out, const PlanInput *input, Layout layout, cons
     TRY(plan_make(&plan, input, layout, &machine));
     double more = plan_rank_bytes(&plan) - plan.base_bytes; // which is taken already
     double tenth = 0.1 * (more - plan.weights_bytes);
+    left = memory_left_for(here * (more - tenth));
     *out = (LayoutNeed){ .bytes = plan_rank_bytes(&plan), .copy_bytes = plan.copy_bytes };
     out->copy_fits = left == 0 || here * (more - tenth + 0.9 * plan.copy_bytes) <= left;
     if (left == 0 || here * (more - tenth) <= left) goto done;

@@ -144,7 +144,8 @@ static void set_head(Model *model, const LinearFit *fit)
 /// Seconds that what comes behind the features takes, about.
 static double solver_s(Trainer *t)
 {
-    int64_t here = node_ranks(t->comm->node), size = t->comm->size, threads = omp_get_max_threads();
+    int64_t here = node_ranks_here(t->comm->node), size = t->comm->size,
+            threads = omp_get_max_threads();
     Machine machine = { .nodes = (size + here - 1) / here,
                         .ranks_per_node = here,
                         .threads = threads,
