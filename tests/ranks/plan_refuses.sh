@@ -43,7 +43,7 @@ control=$(peak 0 "${launch[@]}" -n 2 "$TEMPER" evaluate runs/1)
 sizes=("${size[@]}" "${once[@]}" --ranks-per-node 2)
 expect_exit 0 "$TEMPER" plan recipe.yaml "${sizes[@]}" --memory-per-node 1
 expect_exit 1 "$TEMPER" plan recipe.yaml "${sizes[@]}" --memory-per-node 0.3
-expect_text err "no grid fits into 0.30 GB a node: 2 nodes with 2 ranks each would do"
+expect_text err "no grid fits into 0.30 GB a node: 2 nodes with 2 ranks"
 expect_exit 1 "$TEMPER" plan recipe.yaml --ranks-per-node 2 --memory-per-node 0.01
 expect_text err "nor would one on more nodes"
 expect_exit 0 "$TEMPER" plan recipe.yaml --nodes 4 --ranks-per-node 1 --network 10Gb/s,5us
