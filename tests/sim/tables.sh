@@ -42,10 +42,10 @@ nodes() {
         awk '{ print $1 * $2 * $3 * $4 }'
 }
 
-for count in 1 2 3 4 8 12 16 32 64 96; do
+for count in 1 2 3 4 8 12 16 32 64 96 128 192 256; do
     [ "$(nodes $count)" = $count ] || fail "$(nodes $count) nodes of $count"
 done
-for count in 5 6 10 17 20 28 33 48; do
+for count in 5 6 10 17 20 28 33 48 160; do
     expect_exit 2 "$TEMPER_SOURCE/tests/sim/platform" dragonfly $count 1
     expect_text err "$count nodes make no whole dragonfly"
     expect_nothing out
