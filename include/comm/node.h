@@ -1,8 +1,8 @@
 /// Memory that the ranks of a node share, so that what all of them read is there once.
 ///
 /// And islands: runs of nodes that reach each other faster than they reach others, as those at one
-/// switch or in one group of a dragonfly. What is for all of an island, or comes from all of it,
-/// crosses its border once: a node there passes it on.
+/// switch or in one group of a dragonfly; or a node of several ranks by itself. What is for all of
+/// an island, or comes from all of it, crosses its border once: a rank there passes it on.
 ///
 /// Shared memory is a file in memory that the node's first rank makes and the others map, rather
 /// than an MPI window: its release is Local, and no size of /dev/shm bounds it.
@@ -28,15 +28,15 @@ typedef struct Node {
 /// What to do where ranks are dealt.
 #define NODE_RUNS "give --distribution=block to srun, --map-by core to mpirun"
 
-/// Collective. Gives a communicator of several ranks its node, and the islands that Slurm's
-/// topology tells of (SLURM_TOPOLOGY_ADDR), else one. TEMPER_RANKS_PER_NODE, for tests, makes
-/// several nodes of one; -2 deals the ranks around two.
+/// Collective. Gives a communicator of several ranks its node and islands. TEMPER_RANKS_PER_NODE,
+/// for tests, makes several nodes of one; -2 deals the ranks around two.
 COLLECTIVE
 void node_start(Comm *comm);
 COLLECTIVE
 void node_stop(Comm *comm);
 
-/// Collective. Gives a node that `node_start` makes its islands.
+/// Collective. Gives a node that `node_start` makes its islands: each node where one has several
+/// ranks, else what Slurm's topology tells of (SLURM_TOPOLOGY_ADDR), else all are one.
 COLLECTIVE
 void node_find_islands(Node *node);
 /// Local. Makes every so many nodes of a communicator an island, in place of those it has.

@@ -41,7 +41,7 @@ void doctor_nodes(Doctor *doctor)
     text_printf(&value, "%d, ranks on each: ", nodes);
     text_printf(&value, least == most ? "%d" : "%d to %d", least, most);
     const Node *node = doctor->world->node;
-    if (node && node->island_count > 1)
+    if (node && node->island_count > 1 && node->island_count < node->count)
         text_printf(&value, ", in %d islands of Slurm's topology", node->island_count);
     bool dealt = node && node->dealt;
     if (dealt) text_append(&value, ", dealt around them: none shares memory with another");

@@ -81,14 +81,15 @@ static bool find_switches(int64_t *sums, const Comm *comm)
 void node_find_islands(Node *node)
 {
     int64_t *sums = MEM_NEW(int64_t, node->all.size);
-    bool found = find_switches(sums, &node->all);
+    bool several = node_shares(node);                         // ranks on a node
+    bool found = !several && find_switches(sums, &node->all); // agreed: all see the same nodes
     node->island_count = 0;
     for (int n = 0; n < node->count; n++) {
         int first = node->firsts[n];
-        if (!n || (found && sums[first] != sums[first - 1])) add_island(node, n);
+        if (!n || several || (found && sums[first] != sums[first - 1])) add_island(node, n);
     }
     mem_free(sums);
-    if (node->island_count == node->count) { // none has another one
+    if (!several && node->island_count == node->count) { // none has another one
         node->island_count = 0;
         add_island(node, 0);
     }

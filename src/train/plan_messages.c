@@ -10,6 +10,17 @@ static double beyond(double messages_s, double hidden_s, double last_s)
     return rest > last_s ? rest : plan_least(last_s, messages_s);
 }
 
+/// Seconds of the gradients that a rank sends: to ranks of its node first, what these have in sum
+/// to other nodes.
+static double gradient_s(const Planning *p, double dense, double bytes_per_s)
+{
+    const Machine *m = p->machine;
+    double nodes = m->dealt ? p->copies : plan_least((double)m->nodes, p->copies);
+    double here = p->copies / nodes; // copies on a node
+    return dense / here * (nodes - 1) / nodes / bytes_per_s +
+           dense * (here - 1) / here / m->near_bytes_per_s;
+}
+
 /// Subtrees to their owners, and new weights.
 static void plan_exchange(Plan *out, const Planning *p)
 {
@@ -19,14 +30,14 @@ static void plan_exchange(Plan *out, const Planning *p)
     bool far = machine->nodes > 1 && copies > 1;
     double bytes_per_s =
         far ? machine->bytes_per_s / (double)machine->ranks_per_node : machine->near_bytes_per_s;
-    double gradient = dense * (copies - 1) / copies, gather = dense * (leaders - 1) / copies;
+    double gather = dense * (leaders - 1) / copies;
     out->messages += (copies - 1) * ceil(dense / copies / bucket);
-    out->sent_bytes += gradient + gather;
+    out->sent_bytes += dense * (copies - 1) / copies + gather;
     // between nodes gradients travel during the backward pass of a rank's last leaf, new weights
     // during the forward pass of its first; of both the last buckets show
     double leaf_s = out->compute_s / p->rank_leaves;
     double last_s = plan_least(copies * bucket, dense) / bytes_per_s;
-    out->exchange_s = beyond(gradient / bytes_per_s, far ? leaf_s * 2 / 3 : 0, last_s) +
+    out->exchange_s = beyond(gradient_s(p, dense, bytes_per_s), far ? leaf_s * 2 / 3 : 0, last_s) +
                       beyond(gather / bytes_per_s, far ? leaf_s / 3 : 0, last_s);
 }
 

@@ -176,7 +176,8 @@ const Option recipe_options[] = {
       .help =
           "nodes that reach each other faster than they reach others, as those at one switch or "
           "in one group of a dragonfly: gradients are summed among them, and weights brought "
-          "to them, before the rest; 0: what Slurm knows of the topology, else all" },
+          "to them, before the rest; 0: nodes of several ranks each by itself, nodes of one as "
+          "Slurm's topology says, else all" },
 
     { FIELD(Recipe, output.folder), .required = true, .may_differ_on_resume = true,
       .help = "the run folder" },

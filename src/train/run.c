@@ -138,7 +138,7 @@ static void announce(const Trainer *t)
     if (t->grid.rows * t->grid.cols > 1)
         log_info("grid %d x %d x %d (data, rows, cols)", t->grid.data, t->grid.rows, t->grid.cols);
     const Node *node = t->replicas->node;
-    if (node && node->island_count > 1)
+    if (node && node->island_count > 1 && node->island_count < node->count)
         log_info("islands %d, of %d nodes", node->island_count, node->count);
     log_info("steps %" PRId64 " (horizon %" PRId64 ", warm-up %" PRId64 "); leaves %" PRId64
              ", ranks %d, threads a rank %d",

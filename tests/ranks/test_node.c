@@ -145,7 +145,7 @@ static void finds_islands(void)
     unsetenv("SLURM_TOPOLOGY_ADDR");
     node_stop(&world);
     node_start(&world);
-    check_islands(1);
+    check_islands(node && nodes < world.size ? nodes : 1); // several ranks on a node, or one
     for (int near = 1; near <= nodes && world.node; near++) {
         node_set_islands(world.node, near);
         check_islands((nodes + near - 1) / near);

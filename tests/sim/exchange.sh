@@ -61,7 +61,7 @@ done
 NODES_PER_ISLAND=4 expect_exit 0 sim dragonfly 32 bert-base 65536 1 1 0
 expect_value exposed_s 0.010 0.025
 NODES_PER_ISLAND=16 expect_exit 0 sim fat-tree 32 bert-base 65536 1 1 0
-expect_value exposed_s 0.012 0.015
+expect_value exposed_s 0.010 0.015
 
 # with two ranks a node, all of which go on while new weights arrive
 expect_exit 0 sim fat-tree 4x2 bert-base 65536 1 1 0

@@ -8,6 +8,11 @@ endless
 sed -i 's/leaves: 2/leaves: 6/' recipe.yaml
 script=$TEMPER_SOURCE/slurm/train.sbatch
 
+# two of them are at one switch
+srun --mpi=pmix --nodes=3 --ntasks-per-node=1 "$TEMPER" doctor --folder "$work" --megabytes 1 \
+    >doctor.out 2>&1
+grep -q "in 2 islands of Slurm's topology" doctor.out || fail "no islands: $(cat doctor.out)"
+
 # begin NAME [OPTION ...]: $job makes steps on three nodes and has a checkpoint.
 begin() {
     local name=$1
@@ -34,7 +39,6 @@ goes_on() {
 
 begin left --no-kill
 slurm_fail_node 2
-grep -q "^islands 2, of 3 nodes" "$log" || fail "no islands: $(cat "$log")"
 goes_on left 4
 grep -q "^1 of 3 nodes failed: going on with 2" "$log" || fail "$(cat "$log")"
 grep -q "^recipe.yaml: nodes 2, ranks 4, threads a rank 1" "$log" || fail "$(cat "$log")"
