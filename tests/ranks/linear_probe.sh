@@ -6,11 +6,6 @@ source "${TEMPER_SOURCE:?}/tests/support/train.sh"
 probe=(train.method=linear_probe)
 # The values of scikit-learn are test_solve's; here a run, from words to metrics.
 
-# no_text out|err TEXT
-no_text() {
-    ! grep -qF -- "$2" "$work/$1" || fail "'$2' in $1"
-}
-
 # loss FOLDER: of the training rows.
 loss() {
     sed -nE '1s/.*"loss": ([^,]*),.*/\1/p' "runs/$1/metrics.jsonl"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# TEST labels=train,memory timeout=400
+# TEST labels=train,memory,long timeout=400
 # As plan_memory, of what keeps more or less than an encoder that is trained plainly.
 source "${TEMPER_SOURCE:?}/tests/support/train.sh"
 source "$TEMPER_SOURCE/tests/support/memory.sh"

@@ -7,8 +7,8 @@ failures=0
 
 finish() {
     local status=$?
-    rm -rf "$work"
-    [ "$failures" = 0 ] || status=1
+    [ "$failures" = 0 ] && [ ! -e "$work.unknown" ] || status=1
+    rm -rf "$work" "$work.unknown"
     exit $status
 }
 trap finish EXIT
@@ -16,6 +16,13 @@ trap finish EXIT
 fail() {
     echo "FAILED ${BASH_SOURCE[-1]##*/}:${BASH_LINENO[-2]}: $*" >&2
     failures=$((failures + 1))
+}
+
+# For a command that does not exist, which might be a check; bash calls it in a process of its own.
+command_not_found_handle() {
+    echo "FAILED ${BASH_SOURCE[-1]##*/}: no command $1" >&2
+    : >"$work.unknown"
+    return 127
 }
 
 # expect_failure COMMAND...: the checks of the command fail: a test that cannot fail is no test.
@@ -43,6 +50,11 @@ $(tail -n 20 "$work/out" "$work/err")"
 expect_text() {
     grep -qF -- "$2" "$work/$1" || fail "no '$2' in:
 $(cat "$work/$1")"
+}
+
+# no_text out|err TEXT: it did not.
+no_text() {
+    ! grep -qF -- "$2" "$work/$1" || fail "'$2' in $1"
 }
 
 # expect_lines out|err LINE...: the last command printed just these lines.
