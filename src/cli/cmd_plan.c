@@ -257,8 +257,9 @@ const Command command_plan = {
         "For a job of so many nodes and ranks: the memory of a rank in GB by what holds it, the "
         "messages\nand megabytes it sends in a step, the seconds of a step, the share of a perfect "
         "speed-up over\none rank, and of the step the seconds in which it waits for messages that "
-        "nothing hides. Names the\nfastest grid that fits. Exit code 1 if none does, with the "
-        "fewest nodes that would.\nOf a linear probe, which is one step: its features and what "
+        "nothing hides. A line\nfor each number of columns, with as few rows as leave every copy a "
+        "leaf. Names the fastest grid\nthat fits. Exit code 1 if none does, with the fewest nodes "
+        "that would.\nOf a linear probe, which is one step: its features and what "
         "computing and solving take, and of the\nstep the seconds behind the pass forward.",
     .example = "temper plan jobs/sms-spam.yaml\n"
                "temper plan jobs/sms-spam.yaml --nodes 8 --ranks-per-node 4 --threads 16 "

@@ -15,6 +15,9 @@ static const double SOLVE_SHARE = 0.3;
 // Of RUN/features.h5, from all ranks: as careful as of a checkpoint (train/deadline.c).
 static const double FILE_BYTES_S = 200e6;
 
+// What malloc keeps of the matrices that a rank has freed, about.
+static const double KEPT_BYTES = 5.0 * (1 << 20);
+
 /// Of a leaf without a backward pass.
 static double leaf_tokens(const Dataset *data)
 {
@@ -98,7 +101,7 @@ Status probe_plan(Plan *plan, const Planning *p)
     plan->gradients_bytes = 0;
     plan->buffers_bytes = 0;
     plan->state_bytes = 4 * ceil((double)input->batches->count / ranks) * (double)shape.features;
-    plan->activations_bytes = larger(leaf, solver);
+    plan->activations_bytes = larger(leaf, solver) + KEPT_BYTES;
     plan->solver_elements = need.matrix_elements;
     plan_features(plan, p);
     plan_solver(plan, p, &shape, &need, &work);
