@@ -43,10 +43,11 @@ void node_find_islands(Node *node);
 void node_set_islands(const Node *node, int64_t nodes_per_island);
 /// Local. The island of a node.
 int node_island(const Node *node, int index);
+int node_island_of_rank(const Node *node, int rank); ///< Local. NULL-safe
 /// Local. The node of an island that passes on what `index` has for all of it, or sums up what all
 /// of it have for `index`; a node is that of its own island itself.
 int node_relay(const Node *node, int index, int island);
-/// Local. Likewise of ranks.
+/// Local. Likewise of ranks; NULL-safe.
 int node_relay_rank(const Node *node, int rank, int island);
 
 /// Collective. Zeroed memory that the ranks of each node share; NULL on all ranks where some node

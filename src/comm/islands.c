@@ -5,11 +5,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+/// The run that `index` lies in, where run i is [firsts[i], firsts[i + 1]).
+static int run_of(const int *firsts, int count, int index)
+{
+    int low = 0, high = count;
+    while (low + 1 < high) {
+        int middle = (low + high) / 2;
+        if (firsts[middle] <= index)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+int node_of(const Node *node, int rank)
+{
+    return run_of(node->firsts, node->count, rank);
+}
+
 int node_island(const Node *node, int index)
 {
-    int island = 0;
-    while (node->islands[island + 1] <= index) island++;
-    return island;
+    return run_of(node->islands, node->island_count, index);
+}
+
+int node_island_of_rank(const Node *node, int rank)
+{
+    return node ? node_island(node, node_of(node, rank)) : 0;
 }
 
 int node_relay(const Node *node, int index, int island)
@@ -22,6 +44,7 @@ int node_relay(const Node *node, int index, int island)
 
 int node_relay_rank(const Node *node, int rank, int island)
 {
+    if (!node) return rank;
     int here = node_of(node, rank), there = node_relay(node, here, island);
     int first = node->firsts[there], count = node->firsts[there + 1] - first;
     return here == there ? rank : first + (rank - node->firsts[here]) % count;

@@ -141,19 +141,6 @@ static int open_file(const MemoryFile *file)
     return -1;
 }
 
-int node_of(const Node *node, int rank)
-{
-    int low = 0, high = node->count;
-    while (low + 1 < high) {
-        int middle = (low + high) / 2;
-        if (node->firsts[middle] <= rank)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 int node_ranks(const Node *node)
 {
     return node ? node->ranks.size : 1;

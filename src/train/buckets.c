@@ -37,8 +37,7 @@ struct Buckets {
 /// Who merges what an island has of a bucket: its owner, or the rank that passes it on.
 static int merger_of(const Buckets *b, const Bucket *bucket, int island)
 {
-    const Node *node = b->comm->node;
-    return node ? node_relay_rank(node, bucket->owner, island) : bucket->owner;
+    return node_relay_rank(b->comm->node, bucket->owner, island);
 }
 
 static void list_buckets(Buckets *b)
@@ -64,15 +63,19 @@ static bool arrives(const Buckets *b, const Queue *queue, const Source *source)
     return !source->own && !(queue == &b->passed && is_far(source));
 }
 
+/// The first bucket is as large as any.
+static size_t most_bytes(const Buckets *b)
+{
+    return b->blocks->bucket_count ? (size_t)b->blocks->buckets[0].count * sizeof(float) : 0;
+}
+
 static void init_queue(Buckets *b, Queue *queue, int foreign)
 {
-    size_t bytes = // the first bucket is as large as any
-        b->blocks->bucket_count ? (size_t)b->blocks->buckets[0].count * sizeof(float) : 0;
     int sources = b->sources->count;
     queue->received = MEM_NEW(float *, queue->at_once *sources);
     for (int i = 0; i < queue->at_once * sources; i++)
         if (arrives(b, queue, &b->sources->items[i % sources]))
-            queue->received[i] = arena_take(&b->memory, bytes);
+            queue->received[i] = arena_take(&b->memory, most_bytes(b));
     queue->arriving = MEM_NEW(Exchange *, queue->at_once);
     queue->departing = MEM_NEW(Exchange *, queue->at_once);
     for (int i = 0; i < queue->at_once; i++) {
@@ -90,10 +93,8 @@ static void init_queues(Buckets *b)
     int others = b->comm->size - 1 - foreign, wider = near ? others / near : 0;
     b->own.at_once = BUCKETS_AT_ONCE;
     b->passed.at_once = near < foreign ? BUCKETS_AT_ONCE * (wider < 1 ? 1 : wider) : 0;
-    size_t bytes =
-        b->blocks->bucket_count ? (size_t)b->blocks->buckets[0].count * sizeof(float) : 0;
     int places = b->own.at_once * foreign + b->passed.at_once * near;
-    arena_init(&b->memory, (size_t)places * (bytes + 64) + 64);
+    arena_init(&b->memory, (size_t)places * (most_bytes(b) + 64) + 64);
     init_queue(b, &b->own, foreign);
     init_queue(b, &b->passed, near);
 }
@@ -102,7 +103,7 @@ Buckets *buckets_new(const Comm *comm, const Blocks *blocks, const Sources *sour
 {
     Buckets *b = MEM_NEW(Buckets, 1);
     *b = (Buckets){ .comm = comm, .blocks = blocks, .sources = sources, .sum = sum };
-    b->here = comm->node ? node_island(comm->node, node_of(comm->node, comm->rank)) : 0;
+    b->here = node_island_of_rank(comm->node, comm->rank);
     list_buckets(b);
     init_queues(b);
     b->left = blocks->bucket_count;

@@ -45,11 +45,14 @@ void sources_init(Sources *s, const Comm *comm, const int64_t *cuts, const Subtr
 void sources_init_near(Sources *s, const Comm *comm, const int64_t *cuts, const Subtrees *own)
 {
     const Node *node = comm->node;
-    int here = node ? node_island(node, node_of(node, comm->rank)) : 0;
+    int here = node_island_of_rank(node, comm->rank);
+    if (!node || node->island_count == 1) {
+        sources_init(s, comm, cuts, own);
+        return;
+    }
     start(s, comm, cuts);
-    for (int i = 0; i < (node ? node->island_count : 1); i++) {
-        int first = node ? node->firsts[node->islands[i]] : 0;
-        int end = node ? node->firsts[node->islands[i + 1]] : comm->size;
+    for (int i = 0; i < node->island_count; i++) {
+        int first = node->firsts[node->islands[i]], end = node->firsts[node->islands[i + 1]];
         if (i == here) {
             s->near_leaves[0] = cuts[first], s->near_leaves[1] = cuts[end];
             add_ranks(s, comm, cuts, own, first, end);
