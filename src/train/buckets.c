@@ -92,7 +92,7 @@ static void init_queues(Buckets *b)
     // as much memory as without islands
     int others = b->comm->size - 1 - foreign, wider = near ? others / near : 0;
     b->own.at_once = BUCKETS_AT_ONCE;
-    b->passed.at_once = near < foreign ? BUCKETS_AT_ONCE * (wider < 1 ? 1 : wider) : 0;
+    b->passed.at_once = b->passed.count ? BUCKETS_AT_ONCE * (wider < 1 ? 1 : wider) : 0;
     int places = b->own.at_once * foreign + b->passed.at_once * near;
     arena_init(&b->memory, (size_t)places * (most_bytes(b) + 64) + 64);
     init_queue(b, &b->own, foreign);

@@ -62,6 +62,19 @@ for islands in "1 4 2" "1 5 3" "2 8 2" "2 7 3" "1 6 4"; do
     same_run one "$name"
 done
 
+# where an island has no leaves, but owns what others sum for it
+expect_exit 0 train 1 four train.leaves=4
+cat >at_switch <<'END'
+#!/bin/sh
+rank=${OMPI_COMM_WORLD_RANK:-$PMI_RANK}
+SLURM_TOPOLOGY_ADDR=core.s$((rank > 0)).n$rank exec "$@"
+END
+chmod +x at_switch
+TEMPER_RANKS_PER_NODE=1 expect_exit 0 ranks 3 ./at_switch "$TEMPER" train recipe.yaml \
+    output.folder=runs/idle train.leaves=4
+expect_text err "islands 2, of 3 nodes"
+same_run four idle
+
 # with layers, or a half of each, run once more on the way back
 for what in layer attention; do
     expect_exit 0 train 2 "again-$what" "train.recompute=$what"
