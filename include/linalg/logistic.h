@@ -3,6 +3,12 @@
 #include "linalg/solve.h"
 #include "linalg/system.h"
 
+/// Vectors of weights: of two classes one, for the second.
+static inline int64_t logistic_outputs(int64_t classes)
+{
+    return classes == 2 ? 1 : classes;
+}
+
 /// Parameters are a vector of `padded` for each of `outputs` classes: features, the intercept if
 /// there is one, zeros. Of two classes there is one vector, for the second.
 typedef struct {

@@ -27,11 +27,6 @@ typedef struct {
                          ///< least of a group
 } Planning;
 
-static inline double plan_least(double a, double b)
-{
-    return a < b ? a : b;
-}
-
 /// Local. Ranks of a layer's factors. *wide is what a token's four messages of a layer have between
 /// them: the width of a product each, or the rank of its factors.
 double plan_layer_ranks(double *wide, const Model *model);

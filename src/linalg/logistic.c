@@ -11,7 +11,7 @@ COLLECTIVE
 static void logistic_start(Logistic *l, const Samples *samples)
 {
     *l = (Logistic){ .samples = samples, .width = samples->features + samples->intercept };
-    l->outputs = samples->classes == 2 ? 1 : samples->classes;
+    l->outputs = logistic_outputs(samples->classes);
     l->padded = system_padded(l->width);
     row_blocks_init(&l->rows, samples->comm, samples->all_rows);
     int64_t n = l->outputs * l->padded;

@@ -2,11 +2,6 @@
 
 #include <math.h>
 
-static double larger(double a, double b)
-{
-    return a > b ? a : b;
-}
-
 /// Doubles of what a sum over rows keeps of `count` of them: a rank's subtrees, and those of all.
 static double sum_doubles(const SolveShape *s, double count)
 {
@@ -62,22 +57,16 @@ void solve_ridge_need(SolveNeed *out, const SolveShape *s)
     int64_t n = system_padded(s->features);
     double classes = (double)s->classes, wide = (double)n;
     // sides, a panel and how it is gathered; of rows leverages and predictions
-    double doubles =
-        classes * wide + larger(sum_doubles(s, classes * wide), 2 * SYSTEM_TILE * wide);
+    double doubles = classes * wide + fmax(sum_doubles(s, classes * wide), 2 * SYSTEM_TILE * wide);
     doubles += rows_of(s) * s->penalties * (1 + classes);
     *out = (SolveNeed){ .rank_bytes = 8 * doubles };
     // of the Gram matrix one half, its copy and vectors, and of what pdsyevd asks for one half
     need_matrices(out, s, n, 3.5);
 }
 
-static int64_t logistic_outputs(const SolveShape *s)
-{
-    return s->classes == 2 ? 1 : s->classes;
-}
-
 static int64_t logistic_unknowns(const SolveShape *s)
 {
-    return logistic_outputs(s) * system_padded(s->features + s->intercept);
+    return logistic_outputs(s->classes) * system_padded(s->features + s->intercept);
 }
 
 double solve_refit_flops(const SolveShape *s)
@@ -96,22 +85,22 @@ bool solve_refits(const SolveShape *s)
 static double refit_doubles(const SolveShape *s)
 {
     int64_t n = logistic_unknowns(s);
-    RefitShape shape = refit_shape(s->all_rows, logistic_outputs(s), n);
+    RefitShape shape = refit_shape(s->all_rows, logistic_outputs(s->classes), n);
     double rows = (double)(shape.rows * shape.parts), vectors = rows * (double)n;
-    double sums = larger(sum_doubles(s, vectors), 3 * vectors);
+    double sums = fmax(sum_doubles(s, vectors), 3 * vectors);
     return rows * (double)shape.row_doubles + sums;
 }
 
 void solve_logistic_need(SolveNeed *out, const SolveShape *s)
 {
-    double outputs = (double)logistic_outputs(s), pairs = outputs * (outputs + 1) / 2;
+    double outputs = (double)logistic_outputs(s->classes), pairs = outputs * (outputs + 1) / 2;
     int64_t n = logistic_unknowns(s);
     double wide = (double)n;
     double step =
         2 * SYSTEM_TILE * wide + rows_of(s) * pairs; // a panel as above, and terms of rows
     double leaving = solve_refits(s) ? refit_doubles(s) : step;
     // parameters, the best of them, gradient, direction and start
-    double doubles = 5 * wide + larger(sum_doubles(s, wide + 1), leaving);
+    double doubles = 5 * wide + fmax(sum_doubles(s, wide + 1), leaving);
     doubles += rows_of(s) * (2 * outputs + 2);
     *out = (SolveNeed){ .rank_bytes = 8 * doubles };
     need_matrices(out, s, n, 0.5); // the upper half of the Hessian alone is ever touched

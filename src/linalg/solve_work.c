@@ -1,5 +1,5 @@
 #include "linalg/solve_work.h"
-#include "linalg/system.h"
+#include "linalg/logistic.h"
 
 #include <math.h>
 
@@ -56,7 +56,7 @@ static void add_left_out(SolveWork *out, const SolveShape *s, double n, double o
 
 void solve_logistic_work(SolveWork *out, const SolveShape *s)
 {
-    double outputs = s->classes == 2 ? 1 : (double)s->classes;
+    double outputs = (double)logistic_outputs(s->classes);
     double n = outputs * (double)system_padded(s->features + s->intercept);
     double steps = NEWTON_STEPS * s->penalties;
     *out = (SolveWork){ 0 };

@@ -76,18 +76,16 @@ void plan_memory(Plan *out, const Planning *p)
     const Dataset *data = input->batches->data;
     double copies = p->copies, cols = p->cols, node = (double)p->machine->ranks_per_node;
     double buffers = p->rank_leaves <= 1 ? 1 : floor(log2(p->rank_leaves)) + 1;
-    double rows = plan_least((double)p->most_tokens, part->table_rows);
-    double words = plan_least((double)input->words / cols, part->table_rows);
-    double parts = plan_least(node, cols); // kinds of parts on a node
+    double rows = fmin((double)p->most_tokens, part->table_rows);
+    double words = fmin((double)input->words / cols, part->table_rows);
+    double parts = fmin(node, cols); // kinds of parts on a node
     out->weights_bytes = 4 * part->elements * (plan_shares(p) ? parts / node : 1);
     out->gradients_bytes =
-        4 * buffers * (part->dense_elements + plan_least(rows, words) * part->table_cols);
+        4 * buffers * (part->dense_elements + fmin(rows, words) * part->table_cols);
     out->state_bytes = 8 * (part->dense_elements + words * part->table_cols) / copies;
     out->activations_bytes = 4 * leaf_floats(p);
-    double slice =
-        plan_least(BUCKETS_AT_ONCE * plan_bucket_bytes(p), 4 * part->dense_elements / copies);
-    out->buffers_bytes =
-        (copies - 1) * (slice + 8 * plan_least(rows, words) * part->table_cols / copies);
+    double slice = fmin(BUCKETS_AT_ONCE * plan_bucket_bytes(p), 4 * part->dense_elements / copies);
+    out->buffers_bytes = (copies - 1) * (slice + 8 * fmin(rows, words) * part->table_cols / copies);
     out->copy_bytes = 12 * (part->dense_elements + part->table_rows * part->table_cols) / copies;
     if (!strcmp(input->recipe->output.checkpoint_async, "true") &&
         async_has_use(input->recipe, data))

@@ -7,7 +7,7 @@
 static double beyond(double messages_s, double hidden_s, double last_s)
 {
     double rest = messages_s - hidden_s;
-    return rest > last_s ? rest : plan_least(last_s, messages_s);
+    return rest > last_s ? rest : fmin(last_s, messages_s);
 }
 
 /// Seconds of the gradients that a rank sends: to ranks of its node first, what these have in sum
@@ -15,7 +15,7 @@ static double beyond(double messages_s, double hidden_s, double last_s)
 static double gradient_s(const Planning *p, double dense, double bytes_per_s)
 {
     const Machine *m = p->machine;
-    double nodes = m->dealt ? p->copies : plan_least((double)m->nodes, p->copies);
+    double nodes = m->dealt ? p->copies : fmin((double)m->nodes, p->copies);
     double here = p->copies / nodes; // copies on a node
     return dense / here * (nodes - 1) / nodes / bytes_per_s +
            dense * (here - 1) / here / m->near_bytes_per_s;
@@ -26,7 +26,7 @@ static void plan_exchange(Plan *out, const Planning *p)
 {
     const Machine *machine = p->machine;
     double copies = p->copies, bucket = plan_bucket_bytes(p), dense = 4 * p->part.dense_elements;
-    double leaders = plan_shares(p) ? plan_least((double)machine->nodes, copies) : copies;
+    double leaders = plan_shares(p) ? fmin((double)machine->nodes, copies) : copies;
     bool far = machine->nodes > 1 && copies > 1;
     double bytes_per_s =
         far ? machine->bytes_per_s / (double)machine->ranks_per_node : machine->near_bytes_per_s;
@@ -36,7 +36,7 @@ static void plan_exchange(Plan *out, const Planning *p)
     // between nodes gradients travel during the backward pass of a rank's last leaf, new weights
     // during the forward pass of its first; of both the last buckets show
     double leaf_s = out->compute_s / p->rank_leaves;
-    double last_s = plan_least(copies * bucket, dense) / bytes_per_s;
+    double last_s = fmin(copies * bucket, dense) / bytes_per_s;
     out->exchange_s = beyond(gradient_s(p, dense, bytes_per_s), far ? leaf_s * 2 / 3 : 0, last_s) +
                       beyond(gather / bytes_per_s, far ? leaf_s / 3 : 0, last_s);
 }

@@ -3,6 +3,8 @@
 #include "train/method.h"
 #include "train/plan_parts.h"
 
+#include <math.h>
+
 #include <stdint.h>
 
 enum { MOST_NODES = 1024, MOST_ROWS = 4096 };
@@ -62,10 +64,10 @@ done:
 static bool may_fit(const PlanInput *input, const Machine *machine)
 {
     double nodes = (double)machine->nodes, node_ranks = (double)machine->ranks_per_node;
-    double cols = plan_least(nodes * node_ranks, GROUP_MOST_RANKS);
+    double cols = fmin(nodes * node_ranks, GROUP_MOST_RANKS);
     double weights = 4 * (double)input->model->elements;
     double dense = 4 * (double)input->model->dense_elements;
-    double bytes = weights / cols * plan_least(node_ranks, cols);
+    double bytes = weights / cols * fmin(node_ranks, cols);
     if (!method_find(input->recipe->train.method)->once)
         bytes += dense / cols * node_ranks + 2 * dense / nodes;
     return bytes <= machine->memory_bytes;

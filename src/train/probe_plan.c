@@ -25,11 +25,6 @@ static double leaf_tokens(const Dataset *data)
     return most < INFER_LEAF_TOKENS ? most : INFER_LEAF_TOKENS;
 }
 
-static double larger(double a, double b)
-{
-    return a > b ? a : b;
-}
-
 /// FAILED where ScaLAPACK does not count so many elements, or this node has not as much.
 static Status check_need(const SolveNeed *need, int64_t labels, double bytes, double node_bytes)
 {
@@ -48,7 +43,7 @@ static double count_leaves(double *mean_tokens, const PlanInput *input)
 {
     const Batches *b = input->batches;
     double rows = (double)b->count, tokens = (double)b->tokens;
-    double leaves = ceil(larger(rows / INFER_LEAF_SEQUENCES, tokens / INFER_LEAF_TOKENS));
+    double leaves = ceil(fmax(rows / INFER_LEAF_SEQUENCES, tokens / INFER_LEAF_TOKENS));
     *mean_tokens = tokens / leaves;
     return leaves;
 }
@@ -101,7 +96,7 @@ Status probe_plan(Plan *plan, const Planning *p)
     plan->gradients_bytes = 0;
     plan->buffers_bytes = 0;
     plan->state_bytes = 4 * ceil((double)input->batches->count / ranks) * (double)shape.features;
-    plan->activations_bytes = larger(leaf, solver) + KEPT_BYTES;
+    plan->activations_bytes = fmax(leaf, solver) + KEPT_BYTES;
     plan->solver_elements = need.matrix_elements;
     plan_features(plan, p);
     plan_solver(plan, p, &shape, &need, &work);
