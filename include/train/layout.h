@@ -8,9 +8,9 @@ typedef struct {
     Tokenizer *tokenizer;
     Dataset *data;
     Batches batches;
-    int64_t leaves,
-        leaf_tokens; ///< of a step, without the grid's rows; a bound of those of one leaf
-    PlanInput input; ///< of the above and the recipe, borrowed
+    int64_t leaves;      ///< of a step, without the grid's rows
+    int64_t leaf_tokens; ///< a bound of those of one leaf
+    PlanInput input;     ///< of the above and the recipe, borrowed
 } PlanSource;
 
 /// Collective. The caller owns *source (`plan_source_close`, of one that was not opened too).
@@ -18,6 +18,8 @@ COLLECTIVE
 Status plan_source_open(const Comm *comm, PlanSource *source, const Recipe *recipe);
 void plan_source_close(PlanSource *source);
 
+/// Local. The nodes of these ranks, of whom so many are on each; memory and rates are the caller's.
+Machine layout_machine(const Comm *comm, int64_t ranks_per_node);
 /// Collective. Does nothing where the recipe says the columns. Else its grid becomes that of the
 /// checkpoint which the run goes on from, so that bits stay, or, where that is not of these ranks
 /// or does not fit, of the fastest plan that fits into what the nodes have left, at rates measured

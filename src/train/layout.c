@@ -40,6 +40,13 @@ void plan_source_close(PlanSource *source)
     *source = (PlanSource){ 0 };
 }
 
+Machine layout_machine(const Comm *comm, int64_t ranks_per_node)
+{
+    return (Machine){ .nodes = (comm->size + ranks_per_node - 1) / ranks_per_node,
+                      .ranks_per_node = ranks_per_node,
+                      .dealt = comm->node && comm->node->dealt };
+}
+
 /// The nodes that these ranks are on, as rank 0 finds them; the least memory of all.
 COLLECTIVE
 static void measure_nodes(Machine *out, const Comm *comm)
@@ -53,17 +60,15 @@ static void measure_nodes(Machine *out, const Comm *comm)
     comm_broadcast(comm, &here, sizeof here, 0);                      // of the first node
     if (comm->size > near_ranks) link = probe_link(comm, near_ranks); // agreed: as above
     if (near_ranks > 1) near = probe_link(comm, 1);                   // agreed: as above
-    if (comm->node && comm->node->dealt) near = link;                 // neighbours are apart
-    *out = (Machine){ .nodes = (comm->size + here - 1) / here,
-                      .ranks_per_node = here,
-                      .dealt = comm->node && comm->node->dealt,
-                      .threads = omp_get_max_threads(),
-                      .memory_bytes = less == INT64_MIN ? INFINITY : -(double)less,
-                      .gflops = gemm_measure_gflops() / omp_get_max_threads(),
-                      .latency_s = link.latency_s,
-                      .bytes_per_s = link.bandwidth_bytes_s,
-                      .near_latency_s = near.latency_s,
-                      .near_bytes_per_s = near.bandwidth_bytes_s };
+    *out = layout_machine(comm, here);
+    if (out->dealt) near = link; // neighbours are apart
+    out->threads = omp_get_max_threads();
+    out->memory_bytes = less == INT64_MIN ? INFINITY : -(double)less;
+    out->gflops = gemm_measure_gflops() / omp_get_max_threads();
+    out->latency_s = link.latency_s;
+    out->bytes_per_s = link.bandwidth_bytes_s;
+    out->near_latency_s = near.latency_s;
+    out->near_bytes_per_s = near.bandwidth_bytes_s;
 }
 
 /// The grid of the checkpoint that the run goes on from, if these ranks can have it and it fits.
@@ -154,11 +159,9 @@ Status layout_check(LayoutNeed *out, const PlanInput *input, Layout layout, cons
     Status status = OK;
     int64_t ranks_here = node_ranks_here(comm->node);
     double left, here = (double)ranks_here;
-    Machine least, machine = { .nodes = (comm->size + ranks_here - 1) / ranks_here,
-                               .ranks_per_node = ranks_here,
-                               .dealt = comm->node && comm->node->dealt,
-                               .threads = 1,
-                               .gflops = 1 };
+    Machine least, machine = layout_machine(comm, ranks_here);
+    machine.threads = 1;
+    machine.gflops = 1;
     Plan plan;
     TRY(plan_make(&plan, input, layout, &machine));
     double more = plan_rank_bytes(&plan) - plan.base_bytes; // which is taken already
@@ -178,8 +181,7 @@ Status layout_check(LayoutNeed *out, const PlanInput *input, Layout layout, cons
             (long long)least.ranks_per_node, least.ranks_per_node == 1 ? "" : "s");
     FAIL(FAILED,
          "training takes about %.2f GB more on a node with %lld rank%s, which has %.2f GB left: "
-         "start "
-         "fewer ranks on a node, choose another grid (temper plan lists them), set "
+         "start fewer ranks on a node, choose another grid (temper plan lists them), set "
          "train.recompute=layer or lower train.batch_size",
          here * more / 1e9, (long long)ranks_here, plural, left / 1e9);
 done:

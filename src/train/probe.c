@@ -4,6 +4,7 @@
 #include "comm/agree.h"
 #include "linalg/vecmath.h"
 #include "train/features.h"
+#include "train/layout.h"
 #include "train/plan.h"
 
 #include <math.h>
@@ -144,15 +145,11 @@ static void set_head(Model *model, const LinearFit *fit)
 /// Seconds that what comes behind the features takes, about.
 static double solver_s(Trainer *t)
 {
-    int64_t here = node_ranks_here(t->comm->node), size = t->comm->size,
-            threads = omp_get_max_threads();
-    Machine machine = { .nodes = (size + here - 1) / here,
-                        .ranks_per_node = here,
-                        .threads = threads,
-                        .memory_bytes = INFINITY,
-                        .gflops = t->limit_gflops / (double)(size * threads),
-                        .bytes_per_s = 1e9,
-                        .near_bytes_per_s = 1e9 };
+    Machine machine = layout_machine(t->comm, node_ranks_here(t->comm->node));
+    machine.threads = omp_get_max_threads();
+    machine.memory_bytes = INFINITY;
+    machine.gflops = t->limit_gflops / (double)(t->comm->size * machine.threads);
+    machine.bytes_per_s = machine.near_bytes_per_s = 1e9;
     PlanInput input;
     Plan plan;
     plan_input_init(&input, t->recipe, t->model, &t->batches,
