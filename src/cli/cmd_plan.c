@@ -61,72 +61,73 @@ static Status read_machine(Machine *out, const PlanFlags *given)
     return read_network(out, given->network);
 }
 
-/// What the lines of the table have in common.
+/// What the lines of the table have in common, and the one in hand.
 typedef struct {
     const Machine *machine;
+    const Plan *plan;
     double alone_s; ///< a step of one rank
     bool probe;
 } Table;
 
-static double weights(const Table *t, const Plan *p)
+static double weights(const Table *t)
 {
-    return (void)t, p->weights_bytes / 1e9;
+    return t->plan->weights_bytes / 1e9;
 }
-static double gradients(const Table *t, const Plan *p)
+static double gradients(const Table *t)
 {
-    return (void)t, p->gradients_bytes / 1e9;
+    return t->plan->gradients_bytes / 1e9;
 }
-static double state(const Table *t, const Plan *p)
+static double state(const Table *t)
 {
-    return (void)t, p->state_bytes / 1e9;
+    return t->plan->state_bytes / 1e9;
 }
-static double activations(const Table *t, const Plan *p)
+static double activations(const Table *t)
 {
-    return (void)t, p->activations_bytes / 1e9;
+    return t->plan->activations_bytes / 1e9;
 }
-static double buffers(const Table *t, const Plan *p)
+static double buffers(const Table *t)
 {
-    return (void)t, p->buffers_bytes / 1e9;
+    return t->plan->buffers_bytes / 1e9;
 }
-static double rank_memory(const Table *t, const Plan *p)
+static double rank_memory(const Table *t)
 {
-    return (void)t, plan_rank_bytes(p) / 1e9;
+    return plan_rank_bytes(t->plan) / 1e9;
 }
-static double node_memory(const Table *t, const Plan *p)
+static double node_memory(const Table *t)
 {
-    return plan_rank_bytes(p) * (double)t->machine->ranks_per_node / 1e9;
+    return plan_rank_bytes(t->plan) * (double)t->machine->ranks_per_node / 1e9;
 }
-static double messages(const Table *t, const Plan *p)
+static double messages(const Table *t)
 {
-    return (void)t, p->messages;
+    return t->plan->messages;
 }
-static double sent(const Table *t, const Plan *p)
+static double sent(const Table *t)
 {
-    return (void)t, p->sent_bytes / 1e6;
+    return t->plan->sent_bytes / 1e6;
 }
-static double step(const Table *t, const Plan *p)
+static double step(const Table *t)
 {
-    return (void)t, plan_step_s(p);
+    return plan_step_s(t->plan);
 }
-static double efficiency(const Table *t, const Plan *p)
+static double efficiency(const Table *t)
 {
     double ranks = (double)(t->machine->nodes * t->machine->ranks_per_node);
-    return t->alone_s / plan_step_s(p) / ranks;
+    return t->alone_s / plan_step_s(t->plan) / ranks;
 }
-static double waits(const Table *t, const Plan *p)
+static double waits(const Table *t)
 {
-    return (void)t, p->exchange_s + p->group_s;
+    return t->plan->exchange_s + t->plan->group_s;
 }
-static double solver(const Table *t, const Plan *p)
+static double solver(const Table *t)
 {
-    return (void)t, p->solve_s;
+    return t->plan->solve_s;
 }
 
 /// A column is named for training and for a probe; NULL: there is no such thing.
 typedef struct {
     const char *training, *probe;
     int width, decimals;
-    double (*value)(const Table *table, const Plan *plan);
+    double (*value)(const Table *table);
 } Column;
 
 static const Column columns[] = {
@@ -148,15 +149,16 @@ enum { COLUMNS = sizeof columns / sizeof *columns };
 
 static void print_plan(void *context, const Plan *p, const char *refusal)
 {
-    const Table *table = context;
-    double over = node_memory(table, p) - table->machine->memory_bytes / 1e9;
+    Table *table = context;
+    table->plan = p;
+    double over = node_memory(table) - table->machine->memory_bytes / 1e9;
     Text grid = { 0 };
     text_printf(&grid, "%lldx%lldx%lld", (long long)p->layout.data, (long long)p->layout.rows,
                 (long long)p->layout.cols);
     printf("%-12s", grid.data);
     for (const Column *c = columns; c < columns + COLUMNS && !refusal; c++) {
         if (table->probe ? c->probe : c->training)
-            printf(" %*.*f", c->width, c->decimals, c->value(table, p));
+            printf(" %*.*f", c->width, c->decimals, c->value(table));
         else if (table->probe)
             printf(" %*s", c->width, "-");
     }
