@@ -267,7 +267,6 @@ static void merge_next(Buckets *b, Queue *queue)
 /// Merges what is complete and has arrived.
 static void merge_arrived(Buckets *b, Queue *queue)
 {
-    post_receives(b, queue);
     while (queue->merged < queue->posted && queue->buckets[queue->merged] >= b->left &&
            exchange_test(queue->arriving[queue->merged % queue->at_once]))
         merge_next(b, queue);
